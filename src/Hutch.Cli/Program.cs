@@ -1,0 +1,6 @@
+namespace Hutch.Cli;
+
+internal static class Program
+{
+    private static int Main() => 1;
+}

@@ -1,0 +1,19 @@
+namespace Hutch.Core.Interrupts;
+
+/// <summary>A message-signalled interrupt as written to the 0xFEEx_xxxx window (Intel SDM 3A §11.11; AMD APM 2 §16.5).</summary>
+/// <param name="Address">Message address: destination id, redirection hint, destination mode.</param>
+/// <param name="Data">Message data: vector, delivery mode, level, trigger mode.</param>
+public readonly record struct MsiMessage(ulong Address, uint Data);
+
+/// <summary>The engine's side of interrupts: the local APICs. PIC, IOAPIC and PIT are devices and end here.</summary>
+public interface IInterruptRouter
+{
+    /// <summary>Delivers one message to the local APICs it addresses. Any thread; does not wait for the guest.</summary>
+    void SignalMsi(MsiMessage message);
+
+    /// <summary>
+    /// Level of the PIC's INTR output, wired to LINT0 of the boot vCPU. While asserted and LINT0 is ExtINT and unmasked, the vCPU
+    /// asks <see cref="Engine.IVcpuExits.AcknowledgeExternalInterrupt"/> for the vector when it can take it.
+    /// </summary>
+    void SetExternalInterrupt(bool asserted);
+}

@@ -1,0 +1,131 @@
+using System;
+using System.Runtime.CompilerServices;
+using Hutch.Host.Memory;
+
+namespace Hutch.Core.Memory;
+
+/// <summary>
+/// Guest RAM: one host mapping, seen by the guest as [0, low) and, above the 32-bit hole, as [4 GiB, 4 GiB + high).
+/// No method returns a span over RAM, because the guest may change it at any time. Any thread may call any method.
+/// </summary>
+public sealed unsafe class GuestMemory : IDisposable
+{
+    /// <summary>Where RAM stops below 4 GiB when there is more: the ECAM window of the q35 layout begins here.</summary>
+    public const ulong LowMemoryLimit = 0xB000_0000;
+
+    /// <summary>Where RAM goes on above the hole.</summary>
+    public const ulong HighMemoryStart = 0x1_0000_0000;
+
+    private readonly MappedRegion _region;
+    private IGuestWriteObserver? _observer;
+
+    private GuestMemory(MappedRegion region)
+    {
+        _region = region;
+        LowBytes = Math.Min(region.LengthBytes, LowMemoryLimit);
+        HighBytes = region.LengthBytes - LowBytes;
+    }
+
+    /// <summary>All RAM in bytes.</summary>
+    public ulong LengthBytes => _region.LengthBytes;
+
+    /// <summary>RAM in [0, <see cref="LowBytes"/>).</summary>
+    public ulong LowBytes { get; }
+
+    /// <summary>RAM in [<see cref="HighMemoryStart"/>, + <see cref="HighBytes"/>).</summary>
+    public ulong HighBytes { get; }
+
+    /// <summary>First guest physical address above all RAM.</summary>
+    public ulong EndOfRam => HighBytes == 0 ? LowBytes : HighMemoryStart + HighBytes;
+
+    /// <summary>Host address of guest physical 0. For the engines only.</summary>
+    internal byte* HostBase => _region.Start;
+
+    /// <summary>Reserves guest RAM; pages are committed as they are touched.</summary>
+    public static GuestMemory Create(ulong lengthBytes) => new(MappedRegion.Allocate(lengthBytes, "Guest memory", hugePages: false));
+
+    /// <summary>Sets the one observer of host writes (the software engine).</summary>
+    public void SetWriteObserver(IGuestWriteObserver? observer) => _observer = observer;
+
+    /// <summary>Host address of a RAM byte, or null when <paramref name="address"/> is not RAM. The rest of its 4 KiB page is RAM too. For the engines only.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal byte* HostAddress(ulong address)
+    {
+        if (address < LowBytes) return _region.Start + address;
+        ulong offset = address - HighMemoryStart;
+        return offset < HighBytes ? _region.Start + LowBytes + offset : null;
+    }
+
+    /// <summary>True when [address, address + length) is all RAM.</summary>
+    public bool IsRam(ulong address, ulong lengthBytes) => Locate(address, lengthBytes) != null;
+
+    /// <summary>Reads a little-endian integer or blittable structure. False, with no side effect, if any byte is outside RAM.</summary>
+    public bool TryRead<T>(ulong address, out T value) where T : unmanaged
+    {
+        byte* host = Locate(address, (ulong)sizeof(T));
+        if (host == null) { value = default; return false; }
+        // SAFETY: Locate checked the whole range; the region lives as long as this object.
+        value = Unsafe.ReadUnaligned<T>(host);
+        return true;
+    }
+
+    /// <summary>Writes a little-endian integer or blittable structure. False, with no side effect, if any byte is outside RAM.</summary>
+    public bool TryWrite<T>(ulong address, T value) where T : unmanaged
+    {
+        byte* host = Locate(address, (ulong)sizeof(T));
+        if (host == null) return false;
+        // SAFETY: as in TryRead.
+        Unsafe.WriteUnaligned(host, value);
+        NotifyWritten(address, (ulong)sizeof(T));
+        return true;
+    }
+
+    /// <summary>Copies guest RAM into <paramref name="destination"/>. False, with nothing copied, if any byte is outside RAM.</summary>
+    public bool TryCopyOut(ulong address, Span<byte> destination)
+    {
+        byte* host = Locate(address, (ulong)destination.Length);
+        if (host == null) return false;
+        new ReadOnlySpan<byte>(host, destination.Length).CopyTo(destination);
+        return true;
+    }
+
+    /// <summary>Copies <paramref name="source"/> into guest RAM. False, with nothing copied, if any byte is outside RAM.</summary>
+    public bool TryCopyIn(ulong address, ReadOnlySpan<byte> source)
+    {
+        byte* host = Locate(address, (ulong)source.Length);
+        if (host == null) return false;
+        source.CopyTo(new Span<byte>(host, source.Length));
+        NotifyWritten(address, (ulong)source.Length);
+        return true;
+    }
+
+    /// <summary>Checks a range once for bulk transfer. False if any byte is outside RAM or the length is not in 1..int.MaxValue.</summary>
+    public bool TryPin(ulong address, ulong lengthBytes, out GuestBuffer buffer)
+    {
+        byte* host = lengthBytes is > 0 and <= int.MaxValue ? Locate(address, lengthBytes) : null;
+        buffer = host == null ? default : new GuestBuffer(this, address, host, (int)lengthBytes);
+        return host != null;
+    }
+
+    /// <summary>Zeroes all RAM by giving the pages back to the host.</summary>
+    public void Clear()
+    {
+        _region.Discard();
+        NotifyWritten(0, LowBytes);
+        if (HighBytes != 0) NotifyWritten(HighMemoryStart, HighBytes);
+    }
+
+    internal void NotifyWritten(ulong address, ulong lengthBytes) => _observer?.OnHostWrite(address, lengthBytes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private byte* Locate(ulong address, ulong length)
+    {
+        // SAFETY: both comparisons are written so that no sum can wrap.
+        if (length <= LowBytes && address <= LowBytes - length) return _region.Start + address;
+        ulong offset = address - HighMemoryStart;
+        return length <= HighBytes && offset <= HighBytes - length ? _region.Start + LowBytes + offset : null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _region.Dispose();
+}

@@ -1,0 +1,66 @@
+using System.Text.Json.Serialization;
+
+namespace Hutch.Model.Machine;
+
+/// <summary>What one device is to be. Holds data only; a factory beside the device resolves it.</summary>
+/// <param name="Id">Name of the device, unique in the machine.</param>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(PlatformConfig), "platform")]
+[JsonDerivedType(typeof(SerialConfig), "serial")]
+[JsonDerivedType(typeof(VirtioBlockConfig), "virtio-blk")]
+[JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
+[JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
+[JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
+[JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]
+public abstract record DeviceConfig(string Id);
+
+/// <summary>The chipset that every PC has: PIC, PIT, IOAPIC, RTC, i8042 reset, PM block, PCI host bridge.</summary>
+public sealed record PlatformConfig(string Id) : DeviceConfig(Id);
+
+/// <summary>A 16550A serial port.</summary>
+/// <param name="Id">Device name.</param>
+/// <param name="Port">COM number, 1 to 4.</param>
+/// <param name="Backend">Where the bytes go.</param>
+public sealed record SerialConfig(string Id, int Port, CharacterBackend Backend) : DeviceConfig(Id);
+
+/// <summary>A virtio block device (virtio 1.2 §5.2).</summary>
+public sealed record VirtioBlockConfig(string Id, DiskConfig Disk) : DeviceConfig(Id);
+
+/// <summary>A virtio console with one port (virtio 1.2 §5.3).</summary>
+public sealed record VirtioConsoleConfig(string Id, CharacterBackend Backend) : DeviceConfig(Id);
+
+/// <summary>A virtio entropy device (virtio 1.2 §5.4).</summary>
+public sealed record VirtioRngConfig(string Id) : DeviceConfig(Id);
+
+/// <summary>Ends the process with <c>(value &lt;&lt; 1) | 1</c> when the guest writes the port, as QEMU's isa-debug-exit.</summary>
+public sealed record DebugExitConfig(string Id, ushort Port = 0xf4, int SizeBytes = 4) : DeviceConfig(Id);
+
+/// <summary>The ports and MMIO of QEMU's pc-testdev, for CPU test suites.</summary>
+public sealed record TestDeviceConfig(string Id) : DeviceConfig(Id);
+
+/// <summary>A disk image and how it is opened.</summary>
+/// <param name="Path">Host path.</param>
+/// <param name="Format">Image format; null: raw.</param>
+/// <param name="ReadOnly">Opened and shown to the guest read-only.</param>
+public sealed record DiskConfig(string Path, string? Format = null, bool ReadOnly = false);
+
+/// <summary>Where a character device's bytes come from and go to.</summary>
+/// <param name="Kind">The kind of back end.</param>
+/// <param name="Path">Path of the file or UNIX socket, where the kind has one.</param>
+public sealed record CharacterBackend(CharacterBackendKind Kind, string? Path = null);
+
+/// <summary>Kinds of <see cref="CharacterBackend"/>.</summary>
+public enum CharacterBackendKind
+{
+    /// <summary>Nothing: output is dropped.</summary>
+    None,
+
+    /// <summary>Standard input and output of the process; raw mode when they are a terminal.</summary>
+    Stdio,
+
+    /// <summary>Output to a file, no input.</summary>
+    File,
+
+    /// <summary>A listening UNIX socket; one client at a time.</summary>
+    Unix,
+}

@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using System.Text.Json.Serialization;
+
+namespace Hutch.Model.Machine;
+
+/// <summary>Everything the VM process needs to build and run one machine.</summary>
+public sealed record MachineDefinition
+{
+    /// <summary>Name, shown in messages and thread names.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Guest RAM in bytes, a multiple of 4096.</summary>
+    public required ulong MemoryBytes { get; init; }
+
+    /// <summary>Number and arrangement of vCPUs.</summary>
+    public required CpuTopology Cpus { get; init; }
+
+    /// <summary>CPU model.</summary>
+    public required CpuModel Cpu { get; init; }
+
+    /// <summary>Which engine executes guest code.</summary>
+    public required EngineChoice Engine { get; init; }
+
+    /// <summary>What the machine starts from.</summary>
+    public required KernelBoot Boot { get; init; }
+
+    /// <summary>The devices, in the order in which they are created.</summary>
+    public required ImmutableArray<DeviceConfig> Devices { get; init; }
+
+    /// <summary>A guest reset ends the process with status 0 instead of restarting the machine.</summary>
+    public bool NoReboot { get; init; }
+
+    /// <summary>Messages of the VM process are JSON lines.</summary>
+    public bool Json { get; init; }
+}
+
+/// <summary>Direct boot of a kernel image.</summary>
+/// <param name="KernelPath">bzImage, ELF, PVH or multiboot image.</param>
+/// <param name="InitrdPath">Initial RAM disk, or null.</param>
+/// <param name="CommandLine">Kernel command line.</param>
+public sealed record KernelBoot(string KernelPath, string? InitrdPath, string CommandLine);
+
+/// <summary>The user's choice of engine.</summary>
+public enum EngineChoice
+{
+    /// <summary>Hardware where it can run the guest, else software.</summary>
+    Auto,
+
+    /// <summary>/dev/kvm, or an error.</summary>
+    Kvm,
+
+    /// <summary>The software engine.</summary>
+    Software,
+}
+
+/// <summary>Serialisation of <see cref="MachineDefinition"/> without reflection.</summary>
+[JsonSourceGenerationOptions(UseStringEnumConverter = true)]
+[JsonSerializable(typeof(MachineDefinition))]
+public sealed partial class MachineJson : JsonSerializerContext;
