@@ -1,6 +1,141 @@
+using System;
+using System.Threading;
+using Hutch.Core.Bus;
+
 namespace Hutch.Devices.Pci;
 
-/// <summary>PCI bus 0 of segment 0.</summary>
+/// <summary>
+/// PCI segment 0, bus 0: both configuration mechanisms, the host bridge, the functions, resource assignment and INTx routing.
+/// No function and no other bus reads as all ones. Any thread; configuration accesses are serialised.
+/// </summary>
 public sealed class PciBus
 {
+    private const int SlotCount = 32;
+    private const int FirstGsi = 16, RoutedGsis = 8;
+
+    private readonly MachineServices _services;
+    private readonly Lock _lock = new();
+    private readonly Lock _interruptLock = new();
+    private readonly PciFunction?[] _functions = new PciFunction?[SlotCount];
+    private readonly uint[] _asserted = new uint[RoutedGsis];      // one bit per slot: lines are shared, level is the OR
+    private readonly PciConfigPorts _ports;
+    private int _nextSlot;
+
+    /// <summary>
+    /// Puts the bus into the machine: ports 0xcf8 to 0xcff, ECAM at <see cref="PciWindows.EcamStart"/>, the host bridge at 00:00.0.
+    /// The caller sets <see cref="MachineServices.Pci"/>.
+    /// </summary>
+    public PciBus(MachineServices services)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        _services = services;
+        _ports = new PciConfigPorts(this);
+        services.Ports.Map("pci configuration", PciConfigPorts.FirstPort, PciConfigPorts.PortCount, _ports);
+        services.Mmio.Map("pci ecam", PciWindows.EcamStart, PciWindows.EcamBytes, new PciEcam(this));
+        _ = Add(new PciHostBridge());
+    }
+
+    /// <summary>
+    /// The chipset's reset control register: byte accesses to port 0xcf9 arrive here as offset 0, because that byte lies inside
+    /// CONFIG_ADDRESS. Null: reads ones. Set once by the platform device.
+    /// </summary>
+    public IBusDevice? ResetControl { get; set; }
+
+    internal AddressBus Ports => _services.Ports;
+
+    internal AddressBus Mmio => _services.Mmio;
+
+    /// <summary>The GSI of a device's interrupt pin; the _PRT of the DSDT says the same.</summary>
+    /// <param name="slot">Device number, 0 to 31.</param>
+    /// <param name="pin">0 to 3 for INTA to INTD.</param>
+    public static int GsiOf(int slot, int pin) => FirstGsi + ((slot + pin) & (RoutedGsis - 1));
+
+    /// <summary>Places a function in the next free slot, as function 0. Throws <see cref="ConfigException"/> when the bus is full.</summary>
+    internal int Add(PciFunction function)
+    {
+        lock (_lock)
+        {
+            if (_nextSlot == SlotCount) throw new ConfigException($"{function.Name} does not fit: PCI bus 0 holds {SlotCount - 1} devices; remove one.");
+            int slot = _nextSlot++;
+            function.Attach(this, slot);
+            _functions[slot] = function;
+            return slot;
+        }
+    }
+
+    /// <summary>
+    /// Assigns every BAR and enables decoding, as firmware would before a kernel starts. Called once, after the last device was created;
+    /// a reset returns to this assignment. Throws <see cref="ConfigException"/> when the windows are too small.
+    /// </summary>
+    /// <param name="highStart">First address of the window above 4 GiB, as in the root bridge's _CRS.</param>
+    /// <param name="highBytes">Its length; 0 for none.</param>
+    public void AssignResources(ulong highStart, ulong highBytes)
+    {
+        lock (_lock)
+        {
+            PciResourceAllocator.Assign(_functions, highStart, highBytes);
+            foreach (PciFunction? function in _functions)
+            {
+                function?.EnableDecode();
+                function?.UpdateBars();
+            }
+        }
+    }
+
+    /// <summary>Platform reset of the configuration address and of every function's configuration space.</summary>
+    public void Reset()
+    {
+        _ports.Reset();
+        lock (_lock)
+        {
+            foreach (PciFunction? function in _functions) function?.ResetConfig();
+            UpdateAllBars();
+        }
+    }
+
+    internal void ResetFunction(PciFunction function)
+    {
+        lock (_lock)
+        {
+            function.ResetConfig();
+            UpdateAllBars();
+        }
+    }
+
+    internal void ReadConfig(int bus, int device, int function, int register, Span<byte> data)
+    {
+        lock (_lock)
+        {
+            if (bus == 0 && function == 0 && _functions[device] is PciFunction target) target.ReadConfig(register, data);
+            else data.Fill(0xff);
+        }
+    }
+
+    internal void WriteConfig(int bus, int device, int function, int register, ReadOnlySpan<byte> data)
+    {
+        if (bus != 0 || function != 0) return;
+        lock (_lock)
+        {
+            if (_functions[device] is PciFunction target && target.WriteConfig(register, data)) UpdateAllBars();
+        }
+    }
+
+    /// <summary>Sets what one function drives onto its routed line. Any thread.</summary>
+    internal void SetInterrupt(PciFunction function, int pin, bool asserted)
+    {
+        int gsi = GsiOf(function.Slot, pin);
+        lock (_interruptLock)
+        {
+            ref uint line = ref _asserted[gsi - FirstGsi];
+            uint before = line;
+            line = asserted ? line | (1u << function.Slot) : line & ~(1u << function.Slot);
+            if ((before != 0) != (line != 0)) _services.Gsi.SetLine(gsi, line != 0);
+        }
+    }
+
+    // A range that could not be placed because another was in the way gets its place as soon as that one has moved on.
+    private void UpdateAllBars()
+    {
+        foreach (PciFunction? function in _functions) function?.UpdateBars();
+    }
 }
