@@ -1,0 +1,115 @@
+using System.Threading;
+using Hutch.Core.Memory;
+using Hutch.Host.Memory;
+
+namespace Hutch.Cpu.Runtime;
+
+/// <summary>
+/// Which bytes of guest RAM have been translated, by any vCPU, and which vCPUs may hold write tags for a page.
+/// Ordering: a translator sets granule bits (full fence) before it reads code bytes; a writer outside translated code writes first and
+/// looks at the bits afterwards (full fence), so one of the two sees the other. Stores in translated code go through write tags, which a
+/// translator removes from every vCPU, waiting until none can still be in use.
+/// </summary>
+internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
+{
+    private readonly SoftMachine _machine;
+    private readonly GuestMemory _memory;
+    private readonly MappedRegion _granuleMemory, _writerMemory, _ownerMemory;
+    private readonly ulong* _granules, _writers, _owners;
+
+    public CodePages(SoftMachine machine, GuestMemory memory)
+    {
+        _machine = machine;
+        _memory = memory;
+        PageCount = (int)(memory.LengthBytes >> 12);
+        _granuleMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
+        _writerMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
+        _ownerMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
+        _granules = (ulong*)_granuleMemory.Start;
+        _writers = (ulong*)_writerMemory.Start;
+        _owners = (ulong*)_ownerMemory.Start;
+        memory.SetWriteObserver(this);
+    }
+
+    /// <summary>RAM in 4 KiB pages.</summary>
+    public int PageCount { get; }
+
+    /// <summary>Index of a RAM page by its physical address. The caller knows that it is RAM.</summary>
+    public int IndexOf(ulong physical) => (int)((ulong)(_memory.HostAddress(physical) - _memory.HostBase) >> 12);
+
+    /// <summary>Physical address of a page by its index.</summary>
+    public ulong PhysicalOf(int pageIndex)
+    {
+        ulong offset = (ulong)pageIndex << 12;
+        return offset < _memory.LowBytes ? offset : offset - _memory.LowBytes + GuestMemory.HighMemoryStart;
+    }
+
+    /// <summary>Whether a vCPU may install a write tag for the page. Records the vCPU as a writer first.</summary>
+    public bool TryBecomeWriter(int pageIndex, int vcpu)
+    {
+        ulong bit = 1UL << (vcpu & 63);
+        if ((Volatile.Read(ref _writers[pageIndex]) & bit) == 0) Interlocked.Or(ref _writers[pageIndex], bit);
+        return Volatile.Read(ref _granules[pageIndex]) == 0;
+    }
+
+    /// <summary>The 64-byte granules of a page that hold translated bytes.</summary>
+    public ulong Granules(int pageIndex) => Volatile.Read(ref _granules[pageIndex]);
+
+    /// <summary>Bits of the granules that a range inside one page touches.</summary>
+    public static ulong GranuleBits(ulong physical, int size)
+    {
+        int first = (int)(physical >> 6) & 63, last = (int)((physical + (ulong)size - 1) >> 6) & 63;
+        return (ulong.MaxValue << first) & (ulong.MaxValue >> (63 - last));
+    }
+
+    /// <summary>
+    /// Called by a vCPU before it reads <paramref name="size"/> code bytes at <paramref name="physical"/> (inside one page) to translate them. Afterwards no
+    /// vCPU can change the bytes without invalidating the translation.
+    /// </summary>
+    public void BeginTranslation(ulong physical, int size, SoftVcpu vcpu)
+    {
+        int page = IndexOf(physical);
+        ulong own = 1UL << (vcpu.Index & 63);
+        Interlocked.Or(ref _owners[page], own);
+        ulong before = Interlocked.Or(ref _granules[page], GranuleBits(physical, size));
+        if (before != 0) return;
+        ulong writers = Interlocked.Exchange(ref _writers[page], 0);
+        if ((writers & own) != 0) vcpu.Contexts.DropWriteTags(page, physical & ~0xfffUL);
+        if ((writers & ~own) != 0) _machine.DropRemoteWriteTags(page, writers & ~own, vcpu);
+    }
+
+    /// <summary>After a write outside translated code: invalidates translations of the bytes. The range lies in one page.</summary>
+    public void AfterWrite(ulong physical, int size, SoftVcpu? writer)
+    {
+        int page = IndexOf(physical);
+        Interlocked.MemoryBarrier();
+        ulong hit = Volatile.Read(ref _granules[page]) & GranuleBits(physical, size);
+        if (hit == 0) return;
+        // Bits go before owners are read: a translator that comes in between is an owner already and drops its block for nothing;
+        // one that comes later sets its bits again.
+        Interlocked.And(ref _granules[page], ~hit);
+        ulong owners = Volatile.Read(ref _owners[page]);
+        _machine.InvalidateCode(page, hit, owners, writer);
+    }
+
+    /// <inheritdoc/>
+    public void OnHostWrite(ulong address, ulong lengthBytes)
+    {
+        while (lengthBytes != 0)
+        {
+            ulong part = System.Math.Min(lengthBytes, 4096 - (address & 0xfff));
+            AfterWrite(address, (int)part, null);
+            address += part;
+            lengthBytes -= part;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _memory.SetWriteObserver(null);
+        _granuleMemory.Dispose();
+        _writerMemory.Dispose();
+        _ownerMemory.Dispose();
+    }
+}

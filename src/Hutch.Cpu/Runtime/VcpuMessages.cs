@@ -1,0 +1,45 @@
+using System.Threading;
+
+namespace Hutch.Cpu.Runtime;
+
+/// <summary>
+/// Messages from other threads to one vCPU about pages of code: drop write tags (no granules), or drop translations. The vCPU takes them before it
+/// (re-)enters translated code.
+/// </summary>
+internal sealed class VcpuMessages(SoftVcpu vcpu)
+{
+    private readonly Lock _lock = new();
+    private (int Page, ulong Granules)[] _items = new (int, ulong)[64];
+    private int _count;
+
+    /// <summary>Something waits. The vCPU's own check needs no lock.</summary>
+    public bool Any => Volatile.Read(ref _count) != 0;
+
+    /// <summary>Any thread. <paramref name="granules"/> 0: drop write tags of the page.</summary>
+    public void Post(int page, ulong granules)
+    {
+        lock (_lock)
+        {
+            if (_count == _items.Length) System.Array.Resize(ref _items, _count * 2);
+            _items[_count] = (page, granules);
+            Volatile.Write(ref _count, _count + 1);
+        }
+        vcpu.Kick();
+    }
+
+    /// <summary>The vCPU's thread: carries out what waits.</summary>
+    public void Take()
+    {
+        if (!Any) return;
+        lock (_lock)
+        {
+            for (int i = 0; i < _count; i++)
+            {
+                (int page, ulong granules) = _items[i];
+                if (granules == 0) vcpu.Contexts.DropWriteTags(page, vcpu.Machine.CodePages.PhysicalOf(page));
+                else vcpu.Translations.InvalidateBlocks(page, granules);
+            }
+            Volatile.Write(ref _count, 0);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using System.Collections.Immutable;
+using System.Threading;
+using Hutch.Core.Engine;
+using Hutch.Core.Interrupts;
+using Hutch.Core.Memory;
+using Hutch.Cpu.Runtime;
+using Hutch.Host.Linux;
+using Hutch.Host.Time;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cpu;
+
+/// <summary>The vCPUs of one machine and what they share: RAM, translated-code tracking, interrupt delivery.</summary>
+internal sealed class SoftMachine : IVirtualMachine
+{
+    public SoftMachine(GuestMemory memory, CpuTopology topology, CpuModel model, ITimerService timers)
+    {
+        Memory = memory;
+        Topology = topology;
+        Model = model;
+        Timers = timers;
+        CodePages = new CodePages(this, memory);
+        var vcpus = new SoftVcpu[topology.VcpuCount];
+        for (int i = 0; i < vcpus.Length; i++) vcpus[i] = new SoftVcpu(this, i);
+        SoftVcpus = [.. vcpus];
+        Vcpus = [.. vcpus];
+        Interrupts = new Apic.ApicRouter(this);
+        foreach (SoftVcpu vcpu in vcpus) vcpu.Reset();
+    }
+
+    public GuestMemory Memory { get; }
+
+    public CpuTopology Topology { get; }
+
+    public CpuModel Model { get; }
+
+    public ITimerService Timers { get; }
+
+    public CodePages CodePages { get; }
+
+    public ImmutableArray<SoftVcpu> SoftVcpus { get; }
+
+    /// <inheritdoc/>
+    public ImmutableArray<IVcpu> Vcpus { get; }
+
+    /// <inheritdoc/>
+    public IInterruptRouter Interrupts { get; }
+
+    /// <summary>Removes the write tags that other vCPUs hold for a page and waits until none of them can be using one.</summary>
+    public void DropRemoteWriteTags(int page, ulong writers, SoftVcpu self)
+    {
+        foreach (SoftVcpu vcpu in SoftVcpus)
+            if (vcpu != self && (writers >> (vcpu.Index & 63) & 1) != 0) vcpu.Messages.Post(page, 0);
+        ProcessBarrier.Execute();
+        foreach (SoftVcpu vcpu in SoftVcpus)
+        {
+            if (vcpu == self || (writers >> (vcpu.Index & 63) & 1) == 0) continue;
+            var spin = new SpinWait();
+            while (vcpu.InGuest && vcpu.Messages.Any) spin.SpinOnce(sleep1Threshold: -1);
+        }
+    }
+
+    /// <summary>Invalidates translations of some granules of a page on the vCPUs that own any there.</summary>
+    public void InvalidateCode(int page, ulong granules, ulong owners, SoftVcpu? self)
+    {
+        foreach (SoftVcpu vcpu in SoftVcpus)
+        {
+            if ((owners >> (vcpu.Index & 63) & 1) == 0) continue;
+            if (vcpu == self) vcpu.Translations.InvalidateBlocks(page, granules);
+            else vcpu.Messages.Post(page, granules);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (SoftVcpu vcpu in SoftVcpus) vcpu.Dispose();
+        CodePages.Dispose();
+    }
+}
