@@ -1,0 +1,13 @@
+using Hutch.Model.Machine;
+
+namespace Hutch.Devices;
+
+/// <summary>Which factory makes the device of which configuration record: one line for each, and the only place that lists devices.</summary>
+public static class DeviceFactories
+{
+    /// <summary>Creates the device that <paramref name="config"/> describes. Throws <see cref="ConfigException"/> for an operator's mistake.</summary>
+    public static IDevice Create(DeviceConfig config, MachineServices services) => config switch
+    {
+        _ => throw new ConfigException($"The device {config.Id} cannot be made: this build has no {config.GetType().Name} device; leave it out."),
+    };
+}
