@@ -1,6 +1,45 @@
+using System;
+using System.CommandLine;
+using Hutch.Cli.Commands;
+using Hutch.Host.Linux;
+using Hutch.Model.Machine;
+
 namespace Hutch.Cli;
 
+/// <summary>The program <c>hutch</c>: reads the command line and runs the verb.</summary>
 internal static class Program
 {
-    private static int Main() => 1;
+    private static int Main(string[] arguments)
+    {
+        bool json = Array.IndexOf(arguments, "--json") >= 0;
+        try
+        {
+            return Run(arguments);
+        }
+        catch (UserException error)
+        {
+            Messages.Error(error.Message, json);
+            return error.Status;
+        }
+        catch (LinuxException error)
+        {
+            Messages.Error(error.Message, json);
+            return ExitStatus.InternalError;
+        }
+    }
+
+    private static int Run(string[] arguments)
+    {
+        RootCommand root = new("Runs virtual machines.") { RunCommand.Create() };
+        root.Directives.Clear();
+        root.SetAction(Explain);
+        ParserConfiguration parser = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
+        ParseResult result = root.Parse(arguments, parser);
+        if (result.Errors.Count > 0)
+            throw new UserException($"{result.Errors[0].Message.TrimEnd('.')}; 'hutch run --help' shows what there is.", ExitStatus.Usage);
+        return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+    }
+
+    private static int Explain(ParseResult result) =>
+        throw new UserException("Say what to do, for example: hutch run. 'hutch --help' lists the commands.", ExitStatus.Usage);
 }

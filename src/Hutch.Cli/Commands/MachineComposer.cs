@@ -1,0 +1,121 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using Hutch.Cli.Options;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cli.Commands;
+
+/// <summary>Makes the definition of a machine from what the user asked for.</summary>
+/// <param name="hostMemoryBytes">RAM of the host, the upper limit of a guest's.</param>
+/// <param name="prepareTinyGuest">Supplies the guest that boots when none is named, given the addition to its command line.</param>
+internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, KernelBoot> prepareTinyGuest)
+{
+    /// <summary>The definition. Throws <see cref="UserException"/> for what cannot be.</summary>
+    internal MachineDefinition Compose(RunRequest request)
+    {
+        // The tiny guest is prepared last: a mistake in the options is said before anything is downloaded.
+        CheckImage(request);
+        MachineDefinition definition = new()
+        {
+            Name = request.Name ?? (request.Kernel is null ? "tiny" : Path.GetFileNameWithoutExtension(request.Kernel)),
+            MemoryBytes = request.Memory is null ? Math.Min(MemorySize.DefaultBytes, hostMemoryBytes) : MemorySize.Parse(request.Memory, hostMemoryBytes),
+            Cpus = request.Cpus is null ? new CpuTopology(1, 1, 1) : CpuOptions.ParseTopology(request.Cpus),
+            Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
+            Engine = ParseEngine(request.Engine),
+            Devices = [.. Devices(request)],
+            Boot = new KernelBoot("", null, ""),
+            NoReboot = request.NoReboot,
+            Json = request.Json,
+        };
+        return definition with { Boot = Boot(request) };
+    }
+
+    private static void CheckImage(RunRequest request)
+    {
+        // The parser takes an option that it does not know for the image.
+        if (request.Image is ['-', ..])
+            throw new UserException($"There is no option '{request.Image}'; 'hutch run --help' shows what there is.", ExitStatus.Usage);
+        if (request.Image is not null && request.Kernel is null)
+        {
+            throw new UserException(File.Exists(request.Image)
+                ? $"'{request.Image}': to boot from a disk takes firmware, which this version does not have; name a kernel with --kernel."
+                : $"'{request.Image}': there is no such file, and this version has no images by name.", ExitStatus.BadConfiguration);
+        }
+        if (request.Initrd is not null && request.Kernel is null)
+            throw new UserException("--initrd belongs to a kernel; name one with --kernel.", ExitStatus.Usage);
+    }
+
+    private KernelBoot Boot(RunRequest request)
+    {
+        if (request.Kernel is null) return prepareTinyGuest(request.Append);
+        string kernel = DiskOption.CheckedPath("--kernel", request.Kernel);
+        string? initrd = request.Initrd is null ? null : DiskOption.CheckedPath("--initrd", request.Initrd);
+        return new KernelBoot(kernel, initrd, request.Append ?? (IsLinux(kernel) ? "console=ttyS0" : ""));
+    }
+
+    /// <summary>A Linux bzImage: "HdrS" at 0x202 (Linux x86 boot protocol). Without a console it would run unseen.</summary>
+    private static bool IsLinux(string kernel)
+    {
+        try
+        {
+            using FileStream file = File.OpenRead(kernel);
+            Span<byte> magic = stackalloc byte[4];
+            file.Position = 0x202;
+            return file.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.SequenceEqual("HdrS"u8);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"--kernel '{kernel}': {error.Message}", ExitStatus.BadConfiguration);
+        }
+    }
+
+    private static List<DeviceConfig> Devices(RunRequest request)
+    {
+        CharacterBackend serial = request.Serial is null ? new CharacterBackend(CharacterBackendKind.Stdio) : BackendOption.Parse("--serial", request.Serial);
+        List<DeviceConfig> devices = [new PlatformConfig("platform"), new SerialConfig("com1", 1, serial)];
+        List<string> disks = [.. request.Disks];
+        if (request.Image is not null) devices.Add(new VirtioBlockConfig("disk0", new DiskConfig(DiskOption.CheckedPath("IMAGE", request.Image))));
+        foreach (string disk in disks) devices.Add(new VirtioBlockConfig($"disk{devices.Count - 2}", DiskOption.Parse(disk)));
+        int ordinal = 0;
+        bool entropy = false;
+        foreach (string text in request.Devices)
+        {
+            DeviceConfig device = DeviceOption.Parse(text, ordinal++);
+            entropy |= device is VirtioRngConfig;
+            devices.Add(device);
+        }
+        if (!entropy) devices.Add(new VirtioRngConfig("rng0"));
+        CheckNames(devices);
+        CheckStandardInput(devices);
+        return devices;
+    }
+
+    private static void CheckNames(List<DeviceConfig> devices)
+    {
+        HashSet<string> names = [];
+        foreach (DeviceConfig device in devices)
+            if (!names.Add(device.Id)) throw new UserException($"Two devices have the name '{device.Id}'; give one of them another with id=NAME.", ExitStatus.Usage);
+    }
+
+    private static void CheckStandardInput(List<DeviceConfig> devices)
+    {
+        string? owner = null;
+        foreach (DeviceConfig device in devices)
+        {
+            CharacterBackend? backend = device switch { SerialConfig port => port.Backend, VirtioConsoleConfig console => console.Backend, _ => null };
+            if (backend?.Kind != CharacterBackendKind.Stdio) continue;
+            if (owner is not null)
+                throw new UserException($"'{owner}' and '{device.Id}' both want standard input; move one, for example with --serial none.", ExitStatus.Usage);
+            owner = device.Id;
+        }
+    }
+
+    private static EngineChoice ParseEngine(string? value) => value switch
+    {
+        null or "auto" => EngineChoice.Auto,
+        "kvm" => EngineChoice.Kvm,
+        "software" => EngineChoice.Software,
+        _ => throw OptionText.Bad("--engine", value, "write auto, kvm or software."),
+    };
+}

@@ -1,0 +1,81 @@
+using System;
+using System.CommandLine;
+using Hutch.Cli.Guests;
+using Hutch.Cli.Launch;
+using Hutch.Cli.Options;
+
+namespace Hutch.Cli.Commands;
+
+/// <summary>The verb <c>hutch run</c>: one machine, in this terminal, until it ends.</summary>
+internal static class RunCommand
+{
+    private static readonly string About =
+        $"""
+        Runs one virtual machine in this terminal until it ends. Without IMAGE and --kernel it is a tiny Linux guest, made once from Debian's packages.
+
+        Ctrl-] leaves; standard input that is no terminal goes to the guest unchanged.
+
+        Exit status:
+          0    the guest switched itself off, or reset under --no-reboot
+          1    the machine could not be built: a file, a size or a name is wrong
+          2    the command line is wrong
+          3    the CPU engine could not go on with the guest
+          4    a defect in hutch itself
+          130  left with Ctrl-] or SIGINT; 128 + N for another signal N
+          odd  with --device debug-exit: (value << 1) | 1, as the guest chose
+        """;
+
+    private static readonly Argument<string?> Image = new("image")
+    {
+        HelpName = "IMAGE|DISK", Arity = ArgumentArity.ZeroOrOne,
+        Description = "A disk image; with --kernel it is the first disk.",
+    };
+
+    private static readonly Option<string?> Kernel = Text("--kernel", "FILE", "Kernel to boot: bzImage, ELF vmlinux, PVH or multiboot.");
+    private static readonly Option<string?> Initrd = Text("--initrd", "FILE", "Initial RAM disk of the kernel.");
+    private static readonly Option<string?> Append = Text("--append", "STRING", "Kernel command line; added to the tiny guest's own.");
+    private static readonly Option<string?> Memory = Text("--memory", "SIZE", "Guest RAM, with K, M, G or T; MiB without. [default: 512M]");
+    private static readonly Option<string?> Cpus = Text("--cpus", "N|sockets=S,cores=C,threads=T", "vCPUs and how they are arranged. [default: 1]");
+    private static readonly Option<string?> Cpu = Text("--cpu", "MODEL[,+flag,-flag]", "CPU model and features. [default: max]");
+    private static readonly Option<string[]> Disk = Many("--disk", "PATH[,format=raw][,readonly]", "Attach a disk; may be repeated.");
+    private static readonly Option<string?> Engine = Text("--engine", "auto|kvm|software", "What executes the guest. [default: auto]");
+    private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|none", "Where COM1 leads. [default: stdio]");
+    private static readonly Option<string[]> Device = Many("--device", "NAME[,opt=val]", $"Add a device ({DeviceOption.Known}); may be repeated.");
+    private static readonly Option<bool> NoReboot = new("--no-reboot") { Description = "End with status 0 when the guest resets." };
+    private static readonly Option<string?> Name = Text("--name", "NAME", "Name of the machine in messages.");
+    private static readonly Option<bool> Json = new("--json") { Description = "Messages on standard error are JSON lines." };
+
+    /// <summary>The command for the parser.</summary>
+    internal static Command Create()
+    {
+        Command command = new("run", About)
+        {
+            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, Engine, Serial, Device, NoReboot, Name, Json,
+        };
+        command.SetAction(Run);
+        return command;
+    }
+
+    private static int Run(ParseResult result)
+    {
+        RunRequest request = new()
+        {
+            Image = result.GetValue(Image), Kernel = result.GetValue(Kernel), Initrd = result.GetValue(Initrd), Append = result.GetValue(Append),
+            Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
+            Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Devices = result.GetValue(Device) ?? [],
+            NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json),
+        };
+        Action<string> say = text => Messages.Progress(text, request.Json);
+        MachineComposer composer = new((ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+            append => TinyGuest.Prepare(new GuestCache(GuestCache.DefaultRoot(), say), say, append));
+        VmmProcess.Become(composer.Compose(request));
+        return 0;
+    }
+
+    private static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+
+    private static Option<string[]> Many(string name, string value, string description) => new(name)
+    {
+        HelpName = value, Description = description, Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
+    };
+}

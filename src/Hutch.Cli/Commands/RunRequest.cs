@@ -1,0 +1,22 @@
+using System.Collections.Generic;
+
+namespace Hutch.Cli.Commands;
+
+/// <summary>The options of <c>hutch run</c> as they were written; null where one was not given.</summary>
+internal sealed record RunRequest
+{
+    internal string? Image { get; init; }
+    internal string? Kernel { get; init; }
+    internal string? Initrd { get; init; }
+    internal string? Append { get; init; }
+    internal string? Memory { get; init; }
+    internal string? Cpus { get; init; }
+    internal string? Cpu { get; init; }
+    internal IReadOnlyList<string> Disks { get; init; } = [];
+    internal string? Engine { get; init; }
+    internal string? Serial { get; init; }
+    internal IReadOnlyList<string> Devices { get; init; } = [];
+    internal bool NoReboot { get; init; }
+    internal string? Name { get; init; }
+    internal bool Json { get; init; }
+}

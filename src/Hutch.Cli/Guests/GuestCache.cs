@@ -1,0 +1,90 @@
+using System;
+using System.IO;
+using System.Threading;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cli.Guests;
+
+/// <summary>
+/// What hutch keeps between runs: directories under <c>$XDG_CACHE_HOME/hutch</c>. An entry appears whole, by a rename, or not at all, so that a
+/// process that is killed leaves nothing that the next one could trip over.
+/// </summary>
+internal sealed class GuestCache
+{
+    private const string Partial = ".partial-";
+    private readonly string _root;
+    private readonly Action<string> _say;
+
+    /// <summary>Uses <paramref name="root"/>, which need not exist yet.</summary>
+    internal GuestCache(string root, Action<string> say)
+    {
+        _root = root;
+        _say = say;
+    }
+
+    /// <summary>The place that the XDG base directory specification gives.</summary>
+    internal static string DefaultRoot()
+    {
+        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        // The specification wants relative paths ignored.
+        if (string.IsNullOrEmpty(cache) || !Path.IsPathRooted(cache))
+        {
+            string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+            if (home.Length == 0) throw new UserException("There is no place for the tiny guest: set HOME or XDG_CACHE_HOME to a directory of yours.", ExitStatus.BadConfiguration);
+            cache = Path.Combine(home, ".cache");
+        }
+        return Path.Combine(cache, "hutch");
+    }
+
+    /// <summary>Returns the directory of the entry; <paramref name="make"/> fills it in a temporary place when it is not there.</summary>
+    internal string Get(string entry, Action<string> make)
+    {
+        string path = Path.Combine(_root, entry);
+        if (Directory.Exists(path)) return path;
+        try
+        {
+            Directory.CreateDirectory(_root);
+            using FileStream held = Lock();
+            // Whoever held the lock before may have made it.
+            if (Directory.Exists(path)) return path;
+            foreach (string left in Directory.GetDirectories(_root, $"*{Partial}*")) Directory.Delete(left, recursive: true);
+            string partial = $"{path}{Partial}{Guid.NewGuid():N}";
+            Directory.CreateDirectory(partial);
+            make(partial);
+            Directory.Move(partial, path);
+            return path;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"The cache '{_root}' cannot be used: {error.Message} Set XDG_CACHE_HOME to a directory of yours with 100 MB to spare.", ExitStatus.BadConfiguration);
+        }
+    }
+
+    /// <summary>Creates a file whose content is on the disk when this returns.</summary>
+    internal static void WriteDurably(string path, Action<Stream> write)
+    {
+        using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write);
+        write(file);
+        file.Flush(flushToDisk: true);
+    }
+
+    /// <summary>Takes the lock, waiting for another process that holds it. The system drops it when its holder dies.</summary>
+    private FileStream Lock()
+    {
+        for (bool told = false; ; told = true)
+        {
+            try
+            {
+                return new FileStream(Path.Combine(_root, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException error) when (error.HResult == WouldBlock)
+            {
+                if (!told) _say("Waiting for another hutch that is preparing the same guest.");
+                Thread.Sleep(100);
+            }
+        }
+    }
+
+    /// <summary>EAGAIN, which is what .NET reports of a file that another process has locked.</summary>
+    private const int WouldBlock = 11;
+}

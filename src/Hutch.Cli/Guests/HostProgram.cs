@@ -1,0 +1,65 @@
+using System;
+using System.Collections.Generic;
+using System.ComponentModel;
+using System.Diagnostics;
+using System.IO;
+using System.Threading.Tasks;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cli.Guests;
+
+/// <summary>Runs a program of the host to its end.</summary>
+internal static class HostProgram
+{
+    /// <summary>Returns what the program writes to standard output. Throws <see cref="UserException"/> when it is absent or fails, with its last words.</summary>
+    /// <param name="name">Program in PATH.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="directory">Its working directory.</param>
+    internal static string Run(string name, IReadOnlyList<string> arguments, string directory)
+    {
+        string output = "";
+        Run(name, arguments, directory, stream => output = new StreamReader(stream).ReadToEnd());
+        return output;
+    }
+
+    /// <summary>Runs the program while <paramref name="read"/> reads its standard output.</summary>
+    internal static void Run(string name, IReadOnlyList<string> arguments, string directory, Action<Stream> read)
+    {
+        ProcessStartInfo start = new(name, arguments) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        start.Environment["LC_ALL"] = "C";
+        using Process process = Start(start);
+        process.StandardInput.Close();
+        // Both streams must be drained at once, or a talkative program would wait for us.
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        read(process.StandardOutput.BaseStream);
+        process.StandardOutput.BaseStream.CopyTo(Stream.Null);
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+            throw new UserException($"{name} {arguments[^1]} failed: {LastWords(errors.GetAwaiter().GetResult())}", ExitStatus.BadConfiguration);
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (Win32Exception)
+        {
+            throw new UserException($"The tiny guest is made from Debian packages, and the program {start.FileName} is not on this host; "
+                + "give a kernel of your own with --kernel and --initrd.", ExitStatus.BadConfiguration);
+        }
+    }
+
+    /// <summary>apt-get marks what is decisive with "E:"; others end with it.</summary>
+    private static string LastWords(string errors)
+    {
+        string last = "it gave no reason.";
+        foreach (string line in errors.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            last = line;
+            if (line.StartsWith("E: ", StringComparison.Ordinal)) return line[3..];
+        }
+        return last;
+    }
+}

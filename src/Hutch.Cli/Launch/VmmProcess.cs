@@ -1,0 +1,37 @@
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.IO;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Hutch.Host.Linux;
+using Hutch.Host.Memory;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cli.Launch;
+
+/// <summary>Turns this process into the machine's: the terminal, the process id and the exit status are then the VM process's own.</summary>
+internal static class VmmProcess
+{
+    /// <summary>Hands the definition over in a memory file and executes <c>hutch-vmm</c>. Returns only by throwing.</summary>
+    [DoesNotReturn]
+    internal static void Become(MachineDefinition definition)
+    {
+        string program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "vmm", "hutch-vmm"));
+        if (!File.Exists(program))
+            throw new UserException($"The VM program '{program}' is missing; start hutch through the launcher ./hutch, which builds both.", ExitStatus.BadConfiguration);
+        int descriptor = MemoryFile.CreateInheritable("machine", JsonSerializer.SerializeToUtf8Bytes(definition, MachineJson.Default.MachineDefinition));
+        ProcessImage.Exec(program, [program, "--definition-fd", descriptor.ToString(CultureInfo.InvariantCulture)], Environment());
+    }
+
+    private static Dictionary<string, string> Environment()
+    {
+        Dictionary<string, string> variables = [];
+        foreach (DictionaryEntry variable in System.Environment.GetEnvironmentVariables()) variables[(string)variable.Key] = (string)variable.Value!;
+        // The VM program must find the runtime that this one runs on, wherever it is installed: <root>/shared/Microsoft.NETCore.App/<version>/.
+        variables["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        return variables;
+    }
+}

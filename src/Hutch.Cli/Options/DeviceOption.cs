@@ -1,0 +1,46 @@
+using System.Collections.Generic;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cli.Options;
+
+/// <summary>The value of <c>--device</c>: <c>NAME[,opt=val]...</c>. Every device takes <c>id=NAME</c>.</summary>
+internal static class DeviceOption
+{
+    /// <summary>The names, for help and messages.</summary>
+    internal const string Known = "virtio-rng, virtio-console, debug-exit, test-dev";
+
+    /// <summary>Reads one device. Throws <see cref="UserException"/>.</summary>
+    /// <param name="value">The option's text.</param>
+    /// <param name="ordinal">Number of this device among the options, for its default name.</param>
+    internal static DeviceConfig Parse(string value, int ordinal)
+    {
+        List<string> parts = OptionText.Split(value);
+        Dictionary<string, string> settings = [];
+        for (int i = 1; i < parts.Count; i++)
+        {
+            (string key, string? text) = OptionText.KeyValue(parts[i]);
+            if (text is null || key.Length == 0) throw OptionText.Bad("--device", value, $"'{parts[i]}' is not of the form option=value.");
+            if (!settings.TryAdd(key, text)) throw OptionText.Bad("--device", value, $"'{key}' is there twice.");
+        }
+        string id = settings.Remove("id", out string? name) ? name : $"{parts[0]}{ordinal}";
+        DeviceConfig device = parts[0] switch
+        {
+            "virtio-rng" => new VirtioRngConfig(id),
+            "virtio-console" => new VirtioConsoleConfig(id, BackendOption.Parse("--device virtio-console,backend=", Take(settings, "backend") ?? "none")),
+            "debug-exit" => new DebugExitConfig(id, (ushort)Number(value, settings, "iobase", 0xf4, ushort.MaxValue), (int)Number(value, settings, "iosize", 4, 4)),
+            "test-dev" => new TestDeviceConfig(id),
+            _ => throw OptionText.Bad("--device", value, $"there is no device of that name; known are {Known}."),
+        };
+        foreach (string key in settings.Keys) throw OptionText.Bad("--device", value, $"{parts[0]} has no option '{key}'.");
+        return device;
+    }
+
+    private static string? Take(Dictionary<string, string> settings, string key) => settings.Remove(key, out string? text) ? text : null;
+
+    private static uint Number(string value, Dictionary<string, string> settings, string key, uint fallback, uint maximum)
+    {
+        if (Take(settings, key) is not { } text) return fallback;
+        if (OptionText.TryNumber(text, maximum, out uint number) && number != 0) return number;
+        throw OptionText.Bad("--device", value, $"{key} is a number from 1 to {maximum}.");
+    }
+}

@@ -1,0 +1,46 @@
+using System;
+using System.Globalization;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cli.Options;
+
+/// <summary>The value of <c>--memory</c>: a number with the suffix K, M, G or T (powers of 1024); without a suffix it counts MiB.</summary>
+internal static class MemorySize
+{
+    /// <summary>What a machine has when nothing is said.</summary>
+    internal const ulong DefaultBytes = 512UL << 20;
+
+    /// <summary>Less than this holds no kernel at all, and not every test image.</summary>
+    internal const ulong MinimumBytes = 4UL << 20;
+
+    /// <summary>Reads the size in bytes. <paramref name="hostBytes"/> is what the host has in all. Throws <see cref="UserException"/>.</summary>
+    internal static ulong Parse(string value, ulong hostBytes)
+    {
+        if (!TryParse(value, out ulong bytes))
+            throw OptionText.Bad("--memory", value, "not a size; write a number with K, M, G or T, for example 512M.");
+        if (bytes < MinimumBytes)
+            throw new UserException($"--memory '{value}': too small; a machine needs at least 4M, a Linux guest about 128M.", ExitStatus.BadConfiguration);
+        if (bytes > hostBytes)
+            throw new UserException($"--memory '{value}': this host has only {hostBytes >> 20}M in all; choose less.", ExitStatus.BadConfiguration);
+        return bytes;
+    }
+
+    private static bool TryParse(string value, out ulong bytes)
+    {
+        bytes = 0;
+        ReadOnlySpan<char> text = value;
+        if (text.EndsWith("iB", StringComparison.OrdinalIgnoreCase)) text = text[..^2];
+        else if (text.Length > 1 && text[^1] is 'B' or 'b' && char.IsLetter(text[^2])) text = text[..^1];
+        int shift = 20;
+        if (text.Length > 0 && !char.IsAsciiDigit(text[^1]))
+        {
+            shift = char.ToUpperInvariant(text[^1]) switch { 'K' => 10, 'M' => 20, 'G' => 30, 'T' => 40, _ => -1 };
+            if (shift < 0) return false;
+            text = text[..^1];
+        }
+        if (!ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)) return false;
+        if (number > ulong.MaxValue >> shift) bytes = ulong.MaxValue & ~4095UL;
+        else bytes = (number << shift) + 4095 & ~4095UL;
+        return true;
+    }
+}

@@ -1,0 +1,86 @@
+using System;
+using System.IO;
+using System.Linq;
+using System.Text.Json;
+using Hutch.Cli;
+using Hutch.Cli.Commands;
+using Hutch.Model.Machine;
+using Xunit;
+
+namespace Hutch.Tests.Cli.Commands;
+
+public sealed class MachineComposerTests
+{
+    private static readonly KernelBoot Tiny = new("/cache/vmlinuz", "/cache/initrd", "console=ttyS0");
+
+    private static MachineDefinition Compose(RunRequest request) => new MachineComposer(16UL << 30, _ => Tiny).Compose(request);
+
+    [Fact]
+    public void Nothing_said_gives_the_tiny_guest_with_a_console_and_entropy()
+    {
+        MachineDefinition machine = Compose(new RunRequest());
+        Assert.Equal(Tiny, machine.Boot);
+        Assert.Equal(512UL << 20, machine.MemoryBytes);
+        Assert.Equal(1, machine.Cpus.VcpuCount);
+        Assert.Equal([typeof(PlatformConfig), typeof(SerialConfig), typeof(VirtioRngConfig)], machine.Devices.Select(device => device.GetType()));
+    }
+
+    [Fact]
+    public void An_image_with_a_kernel_is_the_first_disk()
+    {
+        string file = Path.GetTempFileName();
+        MachineDefinition machine = Compose(new RunRequest { Image = file, Kernel = file, Disks = ["/dev/null,readonly"] });
+        File.Delete(file);
+        Assert.Equal([file, "/dev/null"], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Disk.Path));
+        Assert.Equal(["disk0", "disk1"], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Id));
+    }
+
+    [Fact]
+    public void A_linux_image_gets_a_console_unless_its_command_line_is_given()
+    {
+        string file = Path.GetTempFileName();
+        File.WriteAllBytes(file, [.. new byte[0x202], .. "HdrS"u8]);
+        string unsaid = Compose(new RunRequest { Kernel = file }).Boot.CommandLine, said = Compose(new RunRequest { Kernel = file, Append = "" }).Boot.CommandLine;
+        string other = Compose(new RunRequest { Kernel = "/dev/null" }).Boot.CommandLine;
+        File.Delete(file);
+        Assert.Equal(("console=ttyS0", "", ""), (unsaid, said, other));
+    }
+
+    [Fact]
+    public void The_definition_survives_its_way_to_the_vm_process()
+    {
+        MachineDefinition machine = Compose(new RunRequest { Devices = ["debug-exit", "virtio-console,backend=unix:/x"], Cpu = "max,-avx2", Engine = "software", Json = true });
+        byte[] text = JsonSerializer.SerializeToUtf8Bytes(machine, MachineJson.Default.MachineDefinition);
+        MachineDefinition read = JsonSerializer.Deserialize(text, MachineJson.Default.MachineDefinition)!;
+        Assert.Equal(machine.Devices.ToArray(), read.Devices.ToArray());
+        Assert.Equal(text, JsonSerializer.SerializeToUtf8Bytes(read, MachineJson.Default.MachineDefinition));
+    }
+
+    [Fact]
+    public void A_mistake_is_said_before_the_tiny_guest_is_made()
+    {
+        MachineComposer composer = new(16UL << 30, _ => throw new InvalidOperationException("made too early"));
+        Assert.Throws<UserException>(() => composer.Compose(new RunRequest { Disks = ["/nonexistent"] }));
+    }
+
+    [Theory]
+    [InlineData("--wibble", null, null, "There is no option '--wibble'")]
+    [InlineData("/dev/null", null, null, "takes firmware")]
+    [InlineData("debian:12", null, null, "there is no such file")]
+    [InlineData(null, "/nonexistent", null, "--kernel '/nonexistent': there is no such file")]
+    [InlineData(null, null, "/dev/null", "--initrd belongs to a kernel")]
+    [InlineData(null, "/dev/null", "/", "this is a directory")]
+    public void What_cannot_boot_is_refused_with_its_cause(string? image, string? kernel, string? initrd, string cause)
+    {
+        UserException error = Assert.Throws<UserException>(() => Compose(new RunRequest { Image = image, Kernel = kernel, Initrd = initrd }));
+        Assert.Contains(cause, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Standard_input_and_names_have_one_owner()
+    {
+        Assert.Throws<UserException>(() => Compose(new RunRequest { Devices = ["virtio-console,backend=stdio"] }));
+        Assert.Throws<UserException>(() => Compose(new RunRequest { Devices = ["virtio-rng,id=a", "test-dev,id=a"] }));
+        Compose(new RunRequest { Serial = "none", Devices = ["virtio-console,backend=stdio"] });
+    }
+}

@@ -1,0 +1,128 @@
+using System;
+using System.IO;
+using Hutch.Cli;
+using Hutch.Cli.Options;
+using Hutch.Model.Machine;
+using Xunit;
+
+namespace Hutch.Tests.Cli.Options;
+
+public sealed class OptionTests
+{
+    private const ulong HostBytes = 16UL << 30;
+
+    [Theory]
+    [InlineData("512M", 512UL << 20)]
+    [InlineData("512", 512UL << 20)]
+    [InlineData("2G", 2UL << 30)]
+    [InlineData("2GiB", 2UL << 30)]
+    [InlineData("2gb", 2UL << 30)]
+    [InlineData("65536K", 64UL << 20)]
+    public void A_memory_size_has_a_binary_suffix_or_counts_mebibytes(string text, ulong bytes) => Assert.Equal(bytes, MemorySize.Parse(text, HostBytes));
+
+    [Theory]
+    [InlineData("", ExitStatus.Usage)]
+    [InlineData("M", ExitStatus.Usage)]
+    [InlineData("12X", ExitStatus.Usage)]
+    [InlineData("-5M", ExitStatus.Usage)]
+    [InlineData("1.5G", ExitStatus.Usage)]
+    [InlineData("1K", ExitStatus.BadConfiguration)]
+    [InlineData("0", ExitStatus.BadConfiguration)]
+    [InlineData("17G", ExitStatus.BadConfiguration)]
+    [InlineData("18446744073709551615T", ExitStatus.BadConfiguration)]
+    public void A_bad_memory_size_is_one_sentence_that_names_it(string text, int status)
+    {
+        UserException error = Assert.Throws<UserException>(() => MemorySize.Parse(text, HostBytes));
+        Assert.Equal(status, error.Status);
+        Assert.StartsWith($"--memory '{text}': ", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith(".", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Cpus_are_a_number_of_packages_or_a_topology()
+    {
+        Assert.Equal(new CpuTopology(4, 1, 1), CpuOptions.ParseTopology("4"));
+        Assert.Equal(new CpuTopology(2, 3, 2), CpuOptions.ParseTopology("sockets=2,cores=3,threads=2"));
+        Assert.Equal(new CpuTopology(1, 4, 1), CpuOptions.ParseTopology("cores=4"));
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("256")]
+    [InlineData("x")]
+    [InlineData("cores=0")]
+    [InlineData("cores=4294967295,sockets=4294967295,threads=4294967295")]
+    [InlineData("cores=2,dies=2")]
+    [InlineData("")]
+    public void A_bad_number_of_cpus_is_refused(string text) => Assert.Equal(ExitStatus.Usage, Assert.Throws<UserException>(() => CpuOptions.ParseTopology(text)).Status);
+
+    [Fact]
+    public void A_cpu_model_carries_added_and_removed_features()
+    {
+        CpuModel model = CpuOptions.ParseModel("max,-avx2,+aes");
+        Assert.Equal("max", model.Name);
+        Assert.Equal("aes", Assert.Single(model.Added));
+        Assert.Equal("avx2", Assert.Single(model.Removed));
+    }
+
+    [Theory]
+    [InlineData("max,avx2")]
+    [InlineData(",+avx2")]
+    [InlineData("max,+")]
+    public void A_bad_cpu_model_is_refused(string text) => Assert.Throws<UserException>(() => CpuOptions.ParseModel(text));
+
+    [Fact]
+    public void A_disk_has_a_path_in_which_a_doubled_comma_stands_for_one()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"a,b-{Guid.NewGuid():N}.img");
+        File.WriteAllBytes(path, [0]);
+        try
+        {
+            DiskConfig disk = DiskOption.Parse($"{path.Replace(",", ",,", StringComparison.Ordinal)},format=raw,readonly");
+            Assert.Equal(new DiskConfig(path, "raw", ReadOnly: true), disk);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Theory]
+    [InlineData("/nonexistent/disk.img", "there is no such file")]
+    [InlineData("/", "this is a directory")]
+    [InlineData("", "the path is missing")]
+    [InlineData("/dev/null,format=qcow9", "'qcow9' is not known")]
+    [InlineData("/dev/null,sparse", "'sparse' is not known")]
+    public void A_bad_disk_is_refused_with_its_cause(string text, string cause) =>
+        Assert.Contains(cause, Assert.Throws<UserException>(() => DiskOption.Parse(text)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_back_end_is_named_by_kind_and_path()
+    {
+        Assert.Equal(new CharacterBackend(CharacterBackendKind.Stdio), BackendOption.Parse("--serial", "stdio"));
+        Assert.Equal(new CharacterBackend(CharacterBackendKind.None), BackendOption.Parse("--serial", "none"));
+        Assert.Equal(new CharacterBackend(CharacterBackendKind.File, "/a/b"), BackendOption.Parse("--serial", "file:/a/b"));
+        Assert.Equal(new CharacterBackend(CharacterBackendKind.Unix, "/a/b"), BackendOption.Parse("--serial", "unix:/a/b"));
+        Assert.Throws<UserException>(() => BackendOption.Parse("--serial", "file:"));
+        Assert.Throws<UserException>(() => BackendOption.Parse("--serial", "tty"));
+    }
+
+    [Fact]
+    public void Devices_take_their_options()
+    {
+        Assert.Equal(new DebugExitConfig("debug-exit0"), DeviceOption.Parse("debug-exit", 0));
+        Assert.Equal(new DebugExitConfig("x", 0x501, 2), DeviceOption.Parse("debug-exit,iobase=0x501,iosize=2,id=x", 0));
+        Assert.Equal(new VirtioRngConfig("virtio-rng3"), DeviceOption.Parse("virtio-rng", 3));
+        Assert.Equal(new TestDeviceConfig("test-dev1"), DeviceOption.Parse("test-dev", 1));
+        Assert.Equal(new VirtioConsoleConfig("c", new CharacterBackend(CharacterBackendKind.File, "/x")), DeviceOption.Parse("virtio-console,id=c,backend=file:/x", 0));
+    }
+
+    [Theory]
+    [InlineData("floppy", "there is no device of that name")]
+    [InlineData("virtio-rng,speed=5", "has no option 'speed'")]
+    [InlineData("virtio-rng,speed", "is not of the form option=value")]
+    [InlineData("debug-exit,iobase=65536", "iobase is a number from 1 to 65535")]
+    [InlineData("debug-exit,id=a,id=b", "is there twice")]
+    public void A_bad_device_is_refused_with_its_cause(string text, string cause) =>
+        Assert.Contains(cause, Assert.Throws<UserException>(() => DeviceOption.Parse(text, 0)).Message, StringComparison.Ordinal);
+}
