@@ -19,6 +19,12 @@ internal enum InstructionClass : byte
 
     /// <summary>Has semantics of its own in the interpreter; the translator may have its own form too.</summary>
     Special,
+
+    /// <summary>
+    /// The host executor executes it as for <see cref="PassThrough"/>, but with code of its own, because it may fault on the host, touches memory
+    /// that depends on data, or changes what <see cref="State.BlockMode"/> depends on. The translator leaves it to the interpreter or has its own form.
+    /// </summary>
+    Assisted,
 }
 
 /// <summary>What else interpreter and translator must know of a form.</summary>
@@ -50,7 +56,22 @@ internal enum FormTraits : ushort
 
     /// <summary>Memory operand is written.</summary>
     Writes = 128,
+
+    /// <summary>
+    /// BT, BTS, BTR, BTC with a memory operand and a register bit offset: the operand is at the effective address plus the signed offset divided by
+    /// the operand's bits, times its bytes (Intel SDM 2A, BT).
+    /// </summary>
+    BitString = 256,
+
+    /// <summary>Does nothing that a guest could see (NOP, ENDBR, PAUSE, prefetches): may be skipped.</summary>
+    NoEffect = 512,
+
+    /// <summary>An x87 or MMX instruction that first delivers a pending unmasked x87 exception.</summary>
+    Waits = 1024,
 }
 
 /// <summary>The classification of one Iced Code, and what the data side of it needs.</summary>
+/// <param name="Class">How it is executed.</param>
+/// <param name="Traits">What else must be known.</param>
+/// <param name="MemorySize">Bytes of the explicit memory operand; 0: there is none, or it is not accessed (LEA, NOP, prefetches), or the class knows.</param>
 internal readonly record struct InstructionForm(InstructionClass Class, FormTraits Traits, byte MemorySize);
