@@ -40,6 +40,9 @@ public sealed class MachineServices
     /// <summary>The 24 global system interrupts (PIC and IOAPIC together). Set by the platform device, which is created first.</summary>
     public IInterruptSink Gsi { get; set; } = new NoSink();
 
+    /// <summary>The interrupt controllers as the vCPUs see them. Set by the platform device.</summary>
+    public IInterruptControllers? Controllers { get; set; }
+
     /// <summary>PCI segment 0, bus 0. Set by the platform device.</summary>
     public PciBus? Pci { get; set; }
 

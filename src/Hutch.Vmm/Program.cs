@@ -1,6 +1,97 @@
+using System;
+using System.IO;
+using System.Text.Json;
+using Hutch.Core.Engine;
+using Hutch.Cpu;
+using Hutch.Devices;
+using Hutch.Host.Linux;
+using Hutch.Host.Time;
+using Hutch.Model.Machine;
+using Hutch.Vmm.Build;
+using Hutch.Vmm.Run;
+using Microsoft.Win32.SafeHandles;
+
 namespace Hutch.Vmm;
 
+/// <summary>
+/// The VM process: <c>hutch-vmm --definition-fd N</c> or <c>--definition FILE</c>. Reads one machine definition, runs that
+/// machine, and returns a status of <see cref="ExitStatus"/>.
+/// </summary>
 internal static class Program
 {
-    private static int Main() => 1;
+    private static int Main(string[] arguments)
+    {
+        Messages messages = new(json: false);
+        if (arguments.Length != 2 || arguments[0] is not ("--definition-fd" or "--definition"))
+        {
+            messages.Error("usage: hutch-vmm --definition-fd N | --definition FILE (started by 'hutch run').", ExitStatus.Usage);
+            return ExitStatus.Usage;
+        }
+        int status;
+        string sentence;
+        try
+        {
+            MachineDefinition definition = ReadDefinition(arguments[0] == "--definition-fd", arguments[1]);
+            messages = new Messages(definition.Json);
+            MachineEnd end = Run(definition);
+            if (end.Error is not null) messages.Error(end.Error, end.Status);
+            return end.Status;
+        }
+        catch (ConfigException mistake)
+        {
+            (status, sentence) = (ExitStatus.BadConfiguration, mistake.Message);
+        }
+        catch (LinuxException refused)
+        {
+            (status, sentence) = (ExitStatus.BadConfiguration, refused.Message);
+        }
+        catch (Exception defect)
+        {
+            (status, sentence) = (ExitStatus.InternalError, $"An internal error ended the machine: {defect}");
+        }
+        messages.Error(sentence, status);
+        return status;
+    }
+
+    // Back ends go last: they flush what the devices still said, and give the terminal its mode back before any message.
+    private static MachineEnd Run(MachineDefinition definition)
+    {
+        Mailbox mailbox = new();
+        BackEnds? opened = null;
+        void Leave(int status)
+        {
+            opened?.LosePatience();
+            mailbox.Post(new MachineRequest(RequestKind.Leave, status));
+        }
+        using TimerQueue timers = new(new MonotonicClock());
+        using BackEnds backEnds = opened = new(() => Leave(ExitStatus.UserLeft));
+        using SignalExit signals = new(Leave);
+        using IHypervisor hypervisor = ChooseEngine(definition.Engine, timers);
+        using Machine machine = new MachineBuilder(hypervisor, timers, backEnds, mailbox).Build(definition);
+        return new StateDriver(machine, mailbox, definition.NoReboot).Run();
+    }
+
+    // The only place that knows which engines there are.
+    private static SoftHypervisor ChooseEngine(EngineChoice choice, ITimerService timers) => choice switch
+    {
+        EngineChoice.Kvm => throw new ConfigException("This build has no KVM engine yet; use --engine software."),
+        _ => new SoftHypervisor(timers),
+    };
+
+    private static MachineDefinition ReadDefinition(bool isDescriptor, string where)
+    {
+        try
+        {
+            using FileStream stream = isDescriptor
+                ? new FileStream(new SafeFileHandle(int.Parse(where, System.Globalization.CultureInfo.InvariantCulture), ownsHandle: true), FileAccess.Read, 4096)
+                : new FileStream(where, FileMode.Open, FileAccess.Read);
+            return JsonSerializer.Deserialize(stream, MachineJson.Default.MachineDefinition)
+                ?? throw new ConfigException($"The machine definition {where} is empty.");
+        }
+        catch (Exception broken) when (broken is IOException or UnauthorizedAccessException or FormatException or OverflowException
+            or ArgumentException or JsonException or NotSupportedException)
+        {
+            throw new ConfigException($"The machine definition {where} cannot be read: {broken.Message}", broken);
+        }
+    }
 }

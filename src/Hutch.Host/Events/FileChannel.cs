@@ -9,6 +9,7 @@ public sealed class FileChannel : IPatientChannel
 {
     private readonly SafeFileHandle _file;
     private readonly OutputPump _output;
+    private bool _disposed;
 
     /// <summary>Creates or empties the file. Throws the exceptions of <see cref="File.OpenHandle"/>.</summary>
     public FileChannel(string path)
@@ -33,6 +34,8 @@ public sealed class FileChannel : IPatientChannel
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (_disposed) return;
+        _disposed = true;
         _output.Dispose();
         _file.Dispose();
     }

@@ -17,6 +17,7 @@ public sealed class StdioChannel : IPatientChannel
     private readonly RawTerminal? _terminal;
     private readonly OutputPump _output;
     private InputPump? _input;
+    private bool _disposed;
 
     /// <summary>Takes over standard input and output.</summary>
     /// <param name="leave">Called once, on the input thread, when the user typed the escape character.</param>
@@ -42,9 +43,11 @@ public sealed class StdioChannel : IPatientChannel
     /// <inheritdoc/>
     public void LosePatience() => _output.LosePatience();
 
-    /// <summary>Ends the input, flushes the output and gives the terminal its mode back.</summary>
+    /// <summary>Ends the input, flushes the output and gives the terminal its mode back. May be called again.</summary>
     public void Dispose()
     {
+        if (_disposed) return;
+        _disposed = true;
         _input?.Dispose();
         _output.Dispose();
         _terminal?.Dispose();

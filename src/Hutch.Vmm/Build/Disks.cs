@@ -1,0 +1,13 @@
+using Hutch.Block.Graph;
+using Hutch.Devices;
+using Hutch.Model.Machine;
+
+namespace Hutch.Vmm.Build;
+
+/// <summary>Opens the block graph of a disk.</summary>
+internal static class Disks
+{
+    /// <summary>Opens one. Throws <see cref="ConfigException"/> where that is not possible.</summary>
+    internal static BlockNode Open(DiskConfig disk) =>
+        throw new ConfigException($"The disk {disk.Path} cannot be opened: this build has no block layer yet; leave it out.");
+}

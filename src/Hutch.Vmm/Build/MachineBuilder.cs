@@ -1,0 +1,96 @@
+using System;
+using System.Collections.Generic;
+using System.Collections.Immutable;
+using Hutch.Core.Bus;
+using Hutch.Core.Engine;
+using Hutch.Core.Memory;
+using Hutch.Devices;
+using Hutch.Host.Time;
+using Hutch.Model.Machine;
+using Hutch.Vmm.Run;
+
+namespace Hutch.Vmm.Build;
+
+/// <summary>
+/// Builds a machine from its definition: memory, CPUs, buses, devices through their factories, PCI resources, firmware tables.
+/// It names no concrete device; a test holds that.
+/// </summary>
+internal sealed class MachineBuilder(IHypervisor hypervisor, ITimerService timers, BackEnds backEnds, Mailbox mailbox)
+{
+    // The PCI window above 4 GiB: 32 GiB long and as aligned, so that it ends within 36 physical address bits on a small machine.
+    private const ulong HighWindowBytes = 32UL << 30;
+
+    /// <summary>Builds the machine; it is at its first reset, stopped. Throws <see cref="ConfigException"/> for an operator's mistake.</summary>
+    internal Machine Build(MachineDefinition definition)
+    {
+        MachineLimits.Check(definition);
+        Undo undo = new();
+        try
+        {
+            FirmwareTables tables = new(definition);
+            BootPlan boot = undo.Add(BootPlan.Open(definition.Boot, tables.Write));
+            GuestMemory memory = undo.Add(GuestMemory.Create(definition.MemoryBytes));
+            IVirtualMachine cpus = undo.Add(CreateCpus(definition, memory));
+            MachineServices services = new()
+            {
+                Memory = memory,
+                Ports = new AddressBus("port"),
+                Mmio = new AddressBus("address"),
+                Interrupts = cpus.Interrupts,
+                Timers = timers,
+                Platform = mailbox,
+                OpenDisk = Disks.Open,
+                OpenChannel = backEnds.Open,
+            };
+            ImmutableArray<IDevice>.Builder devices = ImmutableArray.CreateBuilder<IDevice>(definition.Devices.Length);
+            foreach (DeviceConfig config in definition.Devices) devices.Add(undo.Add(DeviceFactories.Create(config, services)));
+            ulong highWindow = HighWindowStart(memory);
+            services.Pci?.AssignResources(highWindow, HighWindowBytes);
+            tables.Describe(services, highWindow, HighWindowBytes);
+            MachineExits exits = new(services.Ports, services.Mmio, services.Controllers, mailbox);
+            return new Machine(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox);
+        }
+        catch
+        {
+            undo.Run();
+            throw;
+        }
+    }
+
+    /// <summary>First address of the PCI window above 4 GiB and above all RAM.</summary>
+    internal static ulong HighWindowStart(GuestMemory memory)
+    {
+        ulong above = Math.Max(memory.EndOfRam, GuestMemory.HighMemoryStart);
+        return (above + HighWindowBytes - 1) / HighWindowBytes * HighWindowBytes;
+    }
+
+    private IVirtualMachine CreateCpus(MachineDefinition definition, GuestMemory memory)
+    {
+        try
+        {
+            return hypervisor.CreateMachine(memory, definition.Cpus, definition.Cpu);
+        }
+        catch (ArgumentException unknown)
+        {
+            // How an engine says that it has no such CPU model or feature.
+            throw new ConfigException(unknown.Message, unknown);
+        }
+    }
+
+    // What to give back, last first, when building fails half-way.
+    private sealed class Undo
+    {
+        private readonly Stack<IDisposable> _made = new();
+
+        internal T Add<T>(T made) where T : IDisposable
+        {
+            _made.Push(made);
+            return made;
+        }
+
+        internal void Run()
+        {
+            while (_made.TryPop(out IDisposable? made)) made.Dispose();
+        }
+    }
+}

@@ -1,0 +1,45 @@
+using System.Collections.Generic;
+using Hutch.Devices;
+using Hutch.Host.Memory;
+using Hutch.Model.Machine;
+
+namespace Hutch.Vmm.Build;
+
+/// <summary>What a definition may ask for. Checked before anything is created.</summary>
+internal static class MachineLimits
+{
+    /// <summary>A stock kernel does not unpack in less.</summary>
+    internal const ulong LeastMemoryBytes = 16UL << 20;
+
+    /// <summary>The most vCPUs: their APIC ids and their bits in the engine's masks.</summary>
+    internal const int MostVcpus = 64;
+
+    private const ulong PageBytes = 4096;
+
+    /// <summary>Throws <see cref="ConfigException"/> with one sentence for the first thing that cannot be had.</summary>
+    internal static void Check(MachineDefinition definition) => Check(definition, HostMemory.TotalBytes);
+
+    /// <summary>As above, for a host with this much RAM and swap space.</summary>
+    internal static void Check(MachineDefinition definition, ulong hostBytes)
+    {
+        ulong bytes = definition.MemoryBytes;
+        if (bytes < LeastMemoryBytes)
+            throw new ConfigException($"{Size(bytes)} of guest memory are too little: a machine needs 16 MiB at least; give more with --memory.");
+        if (bytes % PageBytes != 0)
+            throw new ConfigException($"The guest memory of {bytes} bytes is not a multiple of {PageBytes}; round it with --memory.");
+        if (bytes > hostBytes)
+            throw new ConfigException($"{Size(bytes)} of guest memory are more than this host's {Size(hostBytes)} of RAM and swap; give less with --memory.");
+        CpuTopology cpus = definition.Cpus;
+        if (cpus.Sockets < 1 || cpus.Cores < 1 || cpus.Threads < 1)
+            throw new ConfigException("A CPU topology needs at least one socket, core and thread; correct --cpus.");
+        // Each factor alone is checked first, so that the product cannot wrap.
+        if (cpus.Sockets > MostVcpus || cpus.Cores > MostVcpus || cpus.Threads > MostVcpus || cpus.VcpuCount > MostVcpus)
+            throw new ConfigException($"The machine would have more than {MostVcpus} vCPUs, the most that is supported; give fewer with --cpus.");
+        HashSet<string> names = [];
+        foreach (DeviceConfig device in definition.Devices)
+            if (!names.Add(device.Id))
+                throw new ConfigException($"Two devices are named '{device.Id}'; give each its own name.");
+    }
+
+    private static string Size(ulong bytes) => bytes < 1UL << 20 ? $"{bytes} bytes" : $"{bytes >> 20} MiB";
+}

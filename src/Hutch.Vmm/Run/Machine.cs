@@ -1,0 +1,76 @@
+using System;
+using System.Collections.Immutable;
+using Hutch.Core.Engine;
+using Hutch.Core.Memory;
+using Hutch.Devices;
+using Hutch.Vmm.Build;
+
+namespace Hutch.Vmm.Run;
+
+/// <summary>A built machine. Only the state driver calls it. It owns everything in it.</summary>
+internal sealed class Machine : IDisposable
+{
+    private readonly GuestMemory _memory;
+    private readonly IVirtualMachine _cpus;
+    private readonly ImmutableArray<IDevice> _devices;
+    private readonly BootPlan _boot;
+    private readonly ImmutableArray<VcpuThread> _threads;
+    private bool _ended;
+
+    /// <summary>Takes ownership of the parts, starts the vCPU threads (parked) and takes the machine to its first reset.</summary>
+    /// <param name="memory">Guest RAM.</param>
+    /// <param name="cpus">The engine's machine.</param>
+    /// <param name="devices">The devices in the order of their creation.</param>
+    /// <param name="boot">What to write into memory before the boot processor starts.</param>
+    /// <param name="exits">Where the vCPUs' accesses go.</param>
+    /// <param name="mailbox">Where the vCPU threads report.</param>
+    internal Machine(GuestMemory memory, IVirtualMachine cpus, ImmutableArray<IDevice> devices, BootPlan boot, IVcpuExits exits, Mailbox mailbox)
+    {
+        _memory = memory;
+        _cpus = cpus;
+        _devices = devices;
+        _boot = boot;
+        foreach (IDevice device in devices) device.Reset();
+        boot.Load(memory, cpus);
+        ImmutableArray<VcpuThread>.Builder threads = ImmutableArray.CreateBuilder<VcpuThread>(cpus.Vcpus.Length);
+        foreach (IVcpu vcpu in cpus.Vcpus) threads.Add(new VcpuThread(vcpu, exits, mailbox));
+        _threads = threads.MoveToImmutable();
+    }
+
+    /// <summary>Devices first, then the vCPUs.</summary>
+    internal void Start()
+    {
+        foreach (IDevice device in _devices) device.Start();
+        foreach (VcpuThread thread in _threads) thread.Resume();
+    }
+
+    /// <summary>The vCPUs first, all asked before one is waited for; then the devices, last created first.</summary>
+    internal void Stop()
+    {
+        foreach (VcpuThread thread in _threads) thread.RequestPause();
+        foreach (VcpuThread thread in _threads) thread.WaitParked();
+        for (int index = _devices.Length - 1; index >= 0; index--) _devices[index].Stop();
+    }
+
+    /// <summary>A stopped machine back to power-on, its kernel loaded again.</summary>
+    internal void Reset()
+    {
+        // Last created first, so that a device lowers its wires while the controllers can still see it; they end clean.
+        for (int index = _devices.Length - 1; index >= 0; index--) _devices[index].Reset();
+        foreach (IVcpu vcpu in _cpus.Vcpus) vcpu.Reset();
+        _memory.Clear();
+        _boot.Load(_memory, _cpus);
+    }
+
+    /// <summary>Ends a stopped machine: threads, devices (which flush and close), CPUs, memory. May be called again.</summary>
+    public void Dispose()
+    {
+        if (_ended) return;
+        _ended = true;
+        foreach (VcpuThread thread in _threads) thread.End();
+        for (int index = _devices.Length - 1; index >= 0; index--) _devices[index].Dispose();
+        _cpus.Dispose();
+        _boot.Dispose();
+        _memory.Dispose();
+    }
+}

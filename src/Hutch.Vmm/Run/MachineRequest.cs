@@ -1,0 +1,29 @@
+namespace Hutch.Vmm.Run;
+
+/// <summary>What can happen to the whole machine.</summary>
+internal enum RequestKind
+{
+    /// <summary>The guest switched itself off.</summary>
+    PowerOff,
+
+    /// <summary>The guest reset the platform, or a vCPU took a triple fault.</summary>
+    Reset,
+
+    /// <summary>The guest asked for an exit status.</summary>
+    Exit,
+
+    /// <summary>A vCPU's engine cannot go on.</summary>
+    VcpuFailed,
+
+    /// <summary>An exception reached the wall of a vCPU thread or of a device access: a defect of ours.</summary>
+    Defect,
+
+    /// <summary>The user left, or a signal arrived.</summary>
+    Leave,
+}
+
+/// <summary>One entry of the state driver's mailbox.</summary>
+/// <param name="Kind">What happened.</param>
+/// <param name="Status">Exit status, for <see cref="RequestKind.Exit"/> and <see cref="RequestKind.Leave"/>.</param>
+/// <param name="Detail">What went wrong, for the failures.</param>
+internal readonly record struct MachineRequest(RequestKind Kind, int Status = 0, string? Detail = null);
