@@ -1,3 +1,6 @@
+using Hutch.Devices.Chipset;
+using Hutch.Devices.Serial;
+using Hutch.Devices.TestDevices;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices;
@@ -8,6 +11,10 @@ public static class DeviceFactories
     /// <summary>Creates the device that <paramref name="config"/> describes. Throws <see cref="ConfigException"/> for an operator's mistake.</summary>
     public static IDevice Create(DeviceConfig config, MachineServices services) => config switch
     {
+        PlatformConfig platform => new PlatformFactory().Create(platform, services),
+        SerialConfig serial => new SerialFactory().Create(serial, services),
+        DebugExitConfig debugExit => new DebugExitFactory().Create(debugExit, services),
+        TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         _ => throw new ConfigException($"The device {config.Id} cannot be made: this build has no {config.GetType().Name} device; leave it out."),
     };
 }

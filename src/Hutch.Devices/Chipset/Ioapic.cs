@@ -1,0 +1,174 @@
+using System;
+using System.Buffers.Binary;
+using System.Threading;
+using Hutch.Core.Bus;
+using Hutch.Core.Interrupts;
+using Hutch.Core.State;
+
+namespace Hutch.Devices.Chipset;
+
+/// <summary>
+/// The I/O APIC: Intel 82093AA data sheet (290566) with the EOI register of version 0x20 (Intel ICH9 data sheet §13.5.6).
+/// Its lock is taken inside device locks and the GSI controller's, and only the engine's router is called while it is held.
+/// </summary>
+internal sealed class Ioapic : IBusDevice, IStateUnit
+{
+    /// <summary>Interrupt inputs.</summary>
+    public const int PinCount = 24;
+
+    /// <summary>Physical address of the registers.</summary>
+    public const ulong BaseAddress = 0xFEC0_0000;
+
+    /// <summary>Length of the register window in bytes.</summary>
+    public const ulong LengthBytes = 0x1000;
+
+    private const ulong SelectOffset = 0x00, WindowOffset = 0x10, EoiOffset = 0x40;
+    private const uint Version = 0x20 | ((PinCount - 1) << 16);
+
+    // Redirection table entry (82093AA §3.2.4).
+    private const ulong VectorMask = 0xff, LogicalDestination = 1 << 11, DeliveryStatus = 1 << 12, RemoteIrr = 1 << 14;
+    private const ulong LevelTriggered = 1 << 15, Masked = 1 << 16, ReadOnlyBits = DeliveryStatus | RemoteIrr;
+    private const ulong WritableBits = 0xff00_0000_0001_ffff & ~ReadOnlyBits;
+
+    private readonly Lock _lock = new();
+    private readonly IInterruptRouter _router;
+    private readonly ulong[] _entries = new ulong[PinCount];
+    private uint _levels, _id;
+    private byte _select;
+
+    /// <summary>Creates the controller with all pins masked.</summary>
+    public Ioapic(IInterruptRouter router)
+    {
+        _router = router;
+        Reset();
+    }
+
+    /// <inheritdoc/>
+    public string Name => "ioapic";
+
+    /// <summary>Sets the level of one pin. Polarity is the wire's affair: asserted is asserted.</summary>
+    public void SetInput(int pin, bool asserted)
+    {
+        uint bit = 1u << pin;
+        lock (_lock)
+        {
+            bool was = (_levels & bit) != 0;
+            if (asserted) _levels |= bit; else _levels &= ~bit;
+            // An edge on a masked pin is lost (82093AA §3.2.4, interrupt mask).
+            if (asserted && (!was || IsLevel(pin))) Deliver(pin);
+        }
+    }
+
+    /// <summary>A level-triggered interrupt of this vector was ended: pins that are still asserted deliver again.</summary>
+    public void EndOfInterrupt(byte vector)
+    {
+        lock (_lock)
+            for (int pin = 0; pin < PinCount; pin++)
+            {
+                ulong entry = _entries[pin];
+                if ((entry & VectorMask) != vector || (entry & RemoteIrr) == 0) continue;
+                _entries[pin] = entry & ~RemoteIrr;
+                DeliverLevel(pin);
+            }
+    }
+
+    /// <inheritdoc/>
+    public BusStatus Read(ulong offset, Span<byte> data)
+    {
+        if (data.Length != 4) return BusStatus.BadWidth;
+        uint value;
+        lock (_lock)
+            switch (offset)
+            {
+                case SelectOffset: value = _select; break;
+                case WindowOffset: value = ReadIndexed(_select); break;
+                case EoiOffset: value = 0; break;
+                default: return BusStatus.BadOffset;
+            }
+        BinaryPrimitives.WriteUInt32LittleEndian(data, value);
+        return BusStatus.Handled;
+    }
+
+    /// <inheritdoc/>
+    public BusStatus Write(ulong offset, ReadOnlySpan<byte> data)
+    {
+        // The index register is eight bits wide, and some guests write just those.
+        if (data.Length != 4 && !(offset is SelectOffset or EoiOffset && data.Length < 4)) return BusStatus.BadWidth;
+        switch (offset)
+        {
+            case SelectOffset:
+                lock (_lock) _select = data[0];
+                return BusStatus.Handled;
+            case WindowOffset:
+                uint value = BinaryPrimitives.ReadUInt32LittleEndian(data);
+                lock (_lock) WriteIndexed(_select, value);
+                return BusStatus.Handled;
+            case EoiOffset:
+                EndOfInterrupt(data[0]);
+                return BusStatus.Handled;
+            default:
+                return BusStatus.BadOffset;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Start() { }
+
+    /// <inheritdoc/>
+    public void Stop() { }
+
+    /// <inheritdoc/>
+    public void Reset()
+    {
+        lock (_lock)
+        {
+            _select = 0;
+            _id = 0;
+            Array.Fill(_entries, Masked);
+        }
+    }
+
+    private uint ReadIndexed(byte index)
+    {
+        if (index is 0 or 2) return _id;
+        if (index == 1) return Version;
+        int entry = (index - 0x10) >> 1;
+        if (index < 0x10 || entry >= PinCount) return 0;
+        return (uint)((index & 1) == 0 ? _entries[entry] : _entries[entry] >> 32);
+    }
+
+    private void WriteIndexed(byte index, uint value)
+    {
+        if (index == 0) _id = value & 0x0f00_0000;
+        int pin = (index - 0x10) >> 1;
+        if (index < 0x10 || pin >= PinCount) return;
+        ulong old = _entries[pin];
+        ulong written = (index & 1) == 0 ? (old & ~0xffff_fffful) | value : (uint)old | ((ulong)value << 32);
+        ulong entry = (written & WritableBits) | (old & ReadOnlyBits);
+        // Remote IRR has no meaning for edge-triggered pins; guests switch the mode to and fro to clear it.
+        if ((entry & LevelTriggered) == 0) entry &= ~RemoteIrr;
+        _entries[pin] = entry;
+        DeliverLevel(pin);
+    }
+
+    private bool IsLevel(int pin) => (_entries[pin] & LevelTriggered) != 0;
+
+    private void DeliverLevel(int pin)
+    {
+        if (IsLevel(pin) && (_levels & (1u << pin)) != 0) Deliver(pin);
+    }
+
+    private void Deliver(int pin)
+    {
+        ulong entry = _entries[pin];
+        if ((entry & (Masked | RemoteIrr)) != 0) return;
+        uint mode = (uint)(entry >> 8) & 7;
+        bool level = (entry & LevelTriggered) != 0;
+        // Only fixed and lowest-priority interrupts are ended with an EOI; the other modes are edges whatever the entry says.
+        bool tracked = level && mode <= 1;
+        if (tracked) _entries[pin] = entry | RemoteIrr;
+        ulong address = 0xFEE0_0000 | ((entry >> 56) << 12) | ((entry & LogicalDestination) != 0 ? 4u : 0u);
+        uint data = (uint)(entry & VectorMask) | (mode << 8) | (1 << 14) | (tracked ? 1u << 15 : 0);
+        _router.SignalMsi(new MsiMessage(address, data));
+    }
+}

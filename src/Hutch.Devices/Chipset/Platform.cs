@@ -1,0 +1,88 @@
+using System;
+using Hutch.Core.Interrupts;
+using Hutch.Core.State;
+using Hutch.Devices.Pci;
+
+namespace Hutch.Devices.Chipset;
+
+/// <summary>The chipset as one device: it owns the parts, starts, stops and resets them together, and answers the vCPUs' interrupt cycles.</summary>
+internal sealed class Platform : IDevice, IInterruptControllers
+{
+    private const int KeyboardGsi = 1, TimerGsi = 0, RtcGsi = 8;
+
+    private readonly Pic _pic;
+    private readonly Ioapic _ioapic;
+    private readonly Pit _pit;
+    private readonly CmosRtc _rtc;
+    private readonly PmBlock _pm;
+    private readonly ResetControl _resetControl;
+    private readonly IStateUnit[] _units;
+
+    /// <summary>Creates the parts and puts them on the buses of <paramref name="services"/>.</summary>
+    public Platform(string name, MachineServices services)
+    {
+        Name = name;
+        IPlatformEvents events = services.Platform;
+        _pic = new Pic(services.Interrupts);
+        _ioapic = new Ioapic(services.Interrupts);
+        Gsi = new GsiController(_pic, _ioapic);
+        _pit = new Pit(services.Timers, new InterruptLine(Gsi, TimerGsi));
+        _rtc = new CmosRtc(services.Timers, new InterruptLine(Gsi, RtcGsi), services.Memory.LowBytes, services.Memory.HighBytes);
+        _pm = new PmBlock(services.Timers, new InterruptLine(Gsi, PmBlock.SciGsi), events);
+        A20Gate a20 = new();
+        I8042 keyboard = new(a20, new InterruptLine(Gsi, KeyboardGsi), events);
+        _resetControl = new ResetControl(events);
+        // Devices lower their wires when they reset, so the controllers come last.
+        _units = [_pit, _rtc, _pm, keyboard, _ioapic, _pic];
+
+        _pic.MapOn(services.Ports);
+        _pit.MapOn(services.Ports);
+        _rtc.MapOn(services.Ports);
+        _pm.MapOn(services.Ports);
+        keyboard.MapOn(services.Ports);
+        new SystemControlPort(a20, events).MapOn(services.Ports);
+        Pci = new PciBus(services) { ResetControl = _resetControl };
+        services.Mmio.Map("ioapic", Ioapic.BaseAddress, Ioapic.LengthBytes, _ioapic);
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>The global system interrupts.</summary>
+    public GsiController Gsi { get; }
+
+    /// <summary>PCI bus 0.</summary>
+    public PciBus Pci { get; }
+
+    /// <inheritdoc/>
+    public void EndOfInterrupt(byte vector) => _ioapic.EndOfInterrupt(vector);
+
+    /// <inheritdoc/>
+    public int AcknowledgeExternalInterrupt() => _pic.Acknowledge();
+
+    /// <inheritdoc/>
+    public void Start()
+    {
+        foreach (IStateUnit unit in _units) unit.Start();
+    }
+
+    /// <inheritdoc/>
+    public void Stop()
+    {
+        foreach (IStateUnit unit in _units) unit.Stop();
+    }
+
+    /// <inheritdoc/>
+    public void Reset()
+    {
+        Pci.Reset();
+        foreach (IStateUnit unit in _units) unit.Reset();
+        _resetControl.Reset();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (IStateUnit unit in _units) (unit as IDisposable)?.Dispose();
+    }
+}
