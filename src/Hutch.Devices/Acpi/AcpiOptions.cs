@@ -1,0 +1,19 @@
+using System.Collections.Immutable;
+
+namespace Hutch.Devices.Acpi;
+
+/// <summary>What the ACPI tables must tell of this machine. Everything else is the same in every machine.</summary>
+public sealed record AcpiOptions
+{
+    /// <summary>Number of vCPUs; APIC ids are 0 to count - 1.</summary>
+    public required int VcpuCount { get; init; }
+
+    /// <summary>The serial ports that exist: numbers 1 to 4 for COM1 to COM4.</summary>
+    public ImmutableArray<int> SerialPorts { get; init; } = [];
+
+    /// <summary>First address of the 64-bit PCI window.</summary>
+    public ulong PciWindow64Start { get; init; }
+
+    /// <summary>Length of the 64-bit PCI window in bytes; 0: there is none.</summary>
+    public ulong PciWindow64LengthBytes { get; init; }
+}

@@ -1,0 +1,79 @@
+using System;
+using System.Buffers.Binary;
+using System.Collections.Generic;
+using System.Text;
+using Hutch.Devices.Pci;
+
+namespace Hutch.Devices.Acpi;
+
+/// <summary>
+/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, XSDT, FADT, FACS, DSDT, MADT, MCFG. The range must be
+/// reserved in the memory map that the guest gets.
+/// </summary>
+public static class AcpiTables
+{
+    /// <summary>Where the image goes. Guests search 0xE0000 to 0xFFFFF for the RSDP (§5.2.5.1).</summary>
+    public const ulong BaseAddress = 0xE_0000;
+
+    /// <summary>Most bytes that an image may have: up to the F segment, where SMBIOS is.</summary>
+    public const int MaximumLengthBytes = 0x1_0000;
+
+    private const int RsdpLengthBytes = 36, FacsLengthBytes = 64, FacsAlignment = 64, TableAlignment = 16;
+
+    /// <summary>Builds the image. Throws <see cref="ConfigException"/> where the machine does not fit into it (above about 1,000 vCPUs).</summary>
+    public static AcpiImage Build(AcpiOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.VcpuCount, 1);
+        List<byte> image = [];
+        // The RSDP comes first, so its place is known; its content follows when the XSDT's place is.
+        Place(image, new byte[RsdpLengthBytes], TableAlignment);
+        uint facs = Place(image, BuildFacs(), FacsAlignment);
+        uint dsdt = Place(image, Dsdt.Build(options), TableAlignment);
+        uint fadt = Place(image, Fadt.Build(facs, dsdt), TableAlignment);
+        uint madt = Place(image, Madt.Build(options.VcpuCount), TableAlignment);
+        uint mcfg = Place(image, BuildMcfg(), TableAlignment);
+        uint xsdt = Place(image, new AcpiTable("XSDT", 1).UInt64(fadt).UInt64(madt).UInt64(mcfg).Finish(), TableAlignment);
+        if (image.Count > MaximumLengthBytes)
+            throw new ConfigException($"The ACPI tables for {options.VcpuCount} vCPUs do not fit below the F segment; use fewer vCPUs.");
+        byte[] bytes = [.. image];
+        BuildRsdp(xsdt).CopyTo(bytes, 0);
+        return new AcpiImage(BaseAddress, bytes, BaseAddress);
+    }
+
+    private static uint Place(List<byte> image, byte[] table, int alignment)
+    {
+        while (image.Count % alignment != 0) image.Add(0);
+        uint address = (uint)BaseAddress + (uint)image.Count;
+        image.AddRange(table);
+        return address;
+    }
+
+    /// <summary>Root system description pointer, revision 2 (§5.2.5.3). It has no RSDT: every guest of this century reads the XSDT.</summary>
+    private static byte[] BuildRsdp(ulong xsdt)
+    {
+        byte[] rsdp = new byte[RsdpLengthBytes];
+        Encoding.ASCII.GetBytes("RSD PTR ").CopyTo(rsdp, 0);
+        Encoding.ASCII.GetBytes("HUTCH ").CopyTo(rsdp, 9);
+        rsdp[15] = 2;
+        BinaryPrimitives.WriteUInt32LittleEndian(rsdp.AsSpan(20), RsdpLengthBytes);
+        BinaryPrimitives.WriteUInt64LittleEndian(rsdp.AsSpan(24), xsdt);
+        rsdp[8] = AcpiTable.Checksum(rsdp.AsSpan(0, 20));
+        rsdp[32] = AcpiTable.Checksum(rsdp);
+        return rsdp;
+    }
+
+    /// <summary>Firmware ACPI control structure (§5.2.10): no header, no checksum; the guest writes to it.</summary>
+    private static byte[] BuildFacs()
+    {
+        byte[] facs = new byte[FacsLengthBytes];
+        Encoding.ASCII.GetBytes("FACS").CopyTo(facs, 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(facs.AsSpan(4), FacsLengthBytes);
+        facs[32] = 2;
+        return facs;
+    }
+
+    /// <summary>Memory-mapped configuration space (PCI Firmware 3.3 §4.1.2): segment 0, buses 0 to 255.</summary>
+    private static byte[] BuildMcfg() =>
+        new AcpiTable("MCFG", 1).Zeroes(8).UInt64(PciWindows.EcamStart).UInt16(0).Byte(0).Byte(255).UInt32(0).Finish();
+}

@@ -1,0 +1,151 @@
+using System;
+using Hutch.Devices.Chipset;
+using Hutch.Devices.Pci;
+using Hutch.Devices.Serial;
+
+namespace Hutch.Devices.Acpi;
+
+/// <summary>The differentiated system description table: the devices that a guest cannot find by itself.</summary>
+internal static class Dsdt
+{
+    private const string PciHost = "PCI0";
+    private const int SlotCount = 32, PinCount = 4;
+
+    // _OSC control bits that we grant (PCI Firmware 3.3 §4.5.1): the PCI Express capability structure. There is no hot-plug, no root
+    // port to send PME or AER messages, and no LTR.
+    private const uint GrantedPciControl = 1 << 4;
+    private const uint OscUnknownUuid = 1 << 2, OscUnknownRevision = 1 << 3, OscCapabilitiesMasked = 1 << 4;
+
+    private static readonly Guid PciOscUuid = new("33DB4D5B-1FF7-401C-9657-7441C03DD766");
+
+    /// <summary>Builds the table.</summary>
+    public static byte[] Build(AcpiOptions options)
+    {
+        AmlWriter aml = new();
+        using (aml.Scope("\\_SB"))
+        {
+            for (int i = 0; i < options.VcpuCount; i++) WriteProcessor(aml, i);
+            WriteReservedRanges(aml);
+            using (aml.Device(PciHost))
+            {
+                WriteHostBridge(aml, options);
+                WriteOsc(aml);
+                WriteInterruptRouting(aml);
+                WriteLegacyDevices(aml);
+                foreach (int port in options.SerialPorts) WriteSerialPort(aml, port);
+            }
+        }
+        // SLP_TYPa, SLP_TYPb and two reserved elements: some guests want all four (ACPI 6.5 §7.4.2).
+        aml.Name("\\_S5").IntegerPackage(PmBlock.SleepTypeSoftOff, PmBlock.SleepTypeSoftOff, 0, 0);
+        return new AcpiTable("DSDT", 2).Bytes(aml.ToArray()).Finish();
+    }
+
+    private static void WriteProcessor(AmlWriter aml, int index)
+    {
+        using (aml.Device(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"C{index:X3}")))
+        {
+            aml.Name("_HID").String("ACPI0007");
+            aml.Name("_UID").Integer((ulong)index);
+        }
+    }
+
+    /// <summary>Ranges that are in use but that no device below claims: ECAM (PCI Firmware 3.3 §4.1.2 wants it here) and the PM block.</summary>
+    private static void WriteReservedRanges(AmlWriter aml)
+    {
+        using (aml.Device("MBRD"))
+        {
+            aml.Name("_HID").EisaId("PNP0C02");
+            aml.Name("_UID").Integer(0);
+            aml.Name("_CRS").Buffer(new ResourceTemplate()
+                .Memory32Fixed((uint)PciWindows.EcamStart, (uint)PciWindows.EcamBytes)
+                .Io(PmBlock.BasePort, (byte)PmBlock.LengthBytes)
+                .ToArray());
+        }
+    }
+
+    private static void WriteHostBridge(AmlWriter aml, AcpiOptions options)
+    {
+        aml.Name("_HID").EisaId("PNP0A08");
+        aml.Name("_CID").EisaId("PNP0A03");
+        aml.Name("_UID").Integer(0);
+        aml.Name("_SEG").Integer(0);
+        aml.Name("_BBN").Integer(0);
+        ResourceTemplate windows = new ResourceTemplate()
+            .BusNumbers(0, 255)
+            .Io(0xcf8, 8)
+            .IoWindow(0x0000, 0x0cf7)
+            .IoWindow(0x0d00, 0xffff)
+            .MemoryWindow32((uint)PciWindows.LowStart, (uint)PciWindows.LowEnd);
+        if (options.PciWindow64LengthBytes != 0)
+            windows.MemoryWindow64(options.PciWindow64Start, options.PciWindow64Start + (options.PciWindow64LengthBytes - 1));
+        aml.Name("_CRS").Buffer(windows.ToArray());
+    }
+
+    /// <summary>_OSC (ACPI 6.5 §6.2.11): grants the guest what there is and says so where it asked for more.</summary>
+    private static void WriteOsc(AmlWriter aml)
+    {
+        using (aml.Method("_OSC", 4))
+        {
+            aml.CreateDWordField().Arg(3).Integer(0).Path("CDW1");
+            using (aml.If())
+            {
+                aml.Equal().Arg(0).Uuid(PciOscUuid);
+                aml.CreateDWordField().Arg(3).Integer(8).Path("CDW3");
+                aml.And().Path("CDW3").Integer(GrantedPciControl).Local(0);
+                using (aml.If())
+                {
+                    aml.Not().Equal().Arg(1).Integer(1);
+                    aml.Or().Path("CDW1").Integer(OscUnknownRevision).Path("CDW1");
+                }
+                using (aml.If())
+                {
+                    aml.Not().Equal().Path("CDW3").Local(0);
+                    aml.Or().Path("CDW1").Integer(OscCapabilitiesMasked).Path("CDW1");
+                }
+                aml.Store().Local(0).Path("CDW3");
+            }
+            using (aml.Else()) aml.Or().Path("CDW1").Integer(OscUnknownUuid).Path("CDW1");
+            aml.Return().Arg(3);
+        }
+    }
+
+    /// <summary>_PRT (ACPI 6.5 §6.2.13): every pin of every slot to its global system interrupt.</summary>
+    private static void WriteInterruptRouting(AmlWriter aml)
+    {
+        aml.Name("_PRT");
+        using (aml.Package(SlotCount * PinCount))
+            for (int slot = 0; slot < SlotCount; slot++)
+                for (int pin = 0; pin < PinCount; pin++)
+                    aml.IntegerPackage((ulong)slot << 16 | 0xffff, (ulong)pin, 0, (ulong)PciBus.GsiOf(slot, pin));
+    }
+
+    private static void WriteLegacyDevices(AmlWriter aml)
+    {
+        WriteDevice(aml, "PIC", "PNP0000", new ResourceTemplate().Io(0x20, 2).Io(0xa0, 2).Io(0x4d0, 2).Irq(2));
+        WriteDevice(aml, "TIMR", "PNP0100", new ResourceTemplate().Io(0x40, 4).Irq(0));
+        WriteDevice(aml, "SPKR", "PNP0800", new ResourceTemplate().Io(0x61, 1));
+        WriteDevice(aml, "RTC", "PNP0B00", new ResourceTemplate().Io(0x70, 2).Irq(8));
+    }
+
+    private static void WriteDevice(AmlWriter aml, string name, string id, ResourceTemplate resources)
+    {
+        using (aml.Device(name))
+        {
+            aml.Name("_HID").EisaId(id);
+            aml.Name("_CRS").Buffer(resources.ToArray());
+        }
+    }
+
+    private static void WriteSerialPort(AmlWriter aml, int number)
+    {
+        using (aml.Device("COM" + (char)('0' + number)))
+        {
+            aml.Name("_HID").EisaId("PNP0501");
+            aml.Name("_UID").Integer((ulong)number);
+            aml.Name("_CRS").Buffer(new ResourceTemplate()
+                .Io(SerialPorts.PortOf(number), SerialPorts.LengthBytes)
+                .Irq(SerialPorts.GsiOf(number))
+                .ToArray());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+using System;
+using System.Buffers.Binary;
+using System.Collections.Generic;
+using System.Linq;
+using System.Text;
+using Hutch.Devices;
+using Hutch.Devices.Acpi;
+using Xunit;
+
+namespace Hutch.Tests.Devices.Acpi;
+
+public sealed class AcpiTablesTests
+{
+    private static readonly AcpiOptions Options = new()
+    {
+        VcpuCount = 4,
+        SerialPorts = [1, 2],
+        PciWindow64Start = 0x80_0000_0000,
+        PciWindow64LengthBytes = 0x80_0000_0000,
+    };
+
+    [Fact]
+    public void Root_pointer_is_where_guests_look_and_both_checksums_hold()
+    {
+        AcpiImage image = AcpiTables.Build(Options);
+        ReadOnlySpan<byte> rsdp = Slice(image, image.RsdpAddress, 36);
+
+        Assert.Equal("RSD PTR ", Encoding.ASCII.GetString(rsdp[..8]));
+        Assert.InRange(image.RsdpAddress, 0xE0000ul, 0xFFFFFul);
+        Assert.Equal(0ul, image.RsdpAddress % 16);
+        Assert.Equal(0, Sum(rsdp[..20]));
+        Assert.Equal(0, Sum(rsdp));
+        Assert.Equal(2, rsdp[15]);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(64)]
+    [InlineData(300)]
+    public void Every_table_has_a_right_length_and_checksum(int vcpus)
+    {
+        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(Options with { VcpuCount = vcpus }));
+
+        Assert.Equal(["APIC", "DSDT", "FACP", "MCFG"], tables.Keys.Order());
+        foreach (byte[] table in tables.Values) Assert.Equal(0, Sum(table));
+    }
+
+    [Fact]
+    public void Fadt_describes_the_fixed_hardware_as_it_is()
+    {
+        AcpiImage image = AcpiTables.Build(Options);
+        byte[] fadt = Tables(image)["FACP"];
+
+        Assert.Equal(276, fadt.Length);
+        Assert.Equal(6, fadt[8]);
+        Assert.Equal(9, BinaryPrimitives.ReadUInt16LittleEndian(fadt.AsSpan(46)));
+        Assert.Equal(0x600u, UInt32(fadt, 56));
+        Assert.Equal(0x604u, UInt32(fadt, 64));
+        Assert.Equal(0x608u, UInt32(fadt, 76));
+        Assert.Equal(0x620u, UInt32(fadt, 80));
+        Assert.Equal([4, 2, 0, 4, 4], fadt[88..93]);
+        uint flags = UInt32(fadt, 112);
+        Assert.NotEqual(0u, flags & (1u << 10));     // reset register
+        Assert.Equal(0u, flags & (1u << 20));        // not reduced hardware
+        Assert.Equal(0x15, BinaryPrimitives.ReadUInt16LittleEndian(fadt.AsSpan(109)));
+        Assert.Equal(1, fadt[116]);
+        Assert.Equal(0xcf9ul, UInt64(fadt, 120));
+        Assert.Equal(6, fadt[128]);
+        Assert.Equal(UInt32(fadt, 40), UInt64(fadt, 140));
+        Assert.Equal(0x600ul, UInt64(fadt, 152));
+        Assert.Equal(0x604ul, UInt64(fadt, 176));
+        Assert.Equal(0x608ul, UInt64(fadt, 212));
+        Assert.Equal(0x620ul, UInt64(fadt, 224));
+    }
+
+    [Fact]
+    public void Facs_is_aligned_to_64_bytes()
+    {
+        AcpiImage image = AcpiTables.Build(Options);
+        uint facs = UInt32(Tables(image)["FACP"], 36);
+
+        Assert.Equal(0u, facs % 64);
+        Assert.Equal("FACS", Encoding.ASCII.GetString(Slice(image, facs, 4)));
+    }
+
+    [Fact]
+    public void Madt_lists_processors_the_ioapic_and_the_overrides()
+    {
+        byte[] madt = Tables(AcpiTables.Build(Options with { VcpuCount = 257 }))["APIC"];
+        List<byte[]> entries = [];
+        for (int at = 44; at < madt.Length; at += madt[at + 1]) entries.Add(madt[at..(at + madt[at + 1])]);
+
+        Assert.Equal(255, entries.Count(e => e[0] == 0));
+        Assert.Equal([255u, 256u], entries.Where(e => e[0] == 9).Select(e => UInt32(e, 4)));
+        Assert.Equal(0xFEC0_0000u, UInt32(Assert.Single(entries, e => e[0] == 1), 4));
+        Assert.Equal([[2, 10, 0, 0, 2, 0, 0, 0, 0, 0], [2, 10, 0, 9, 9, 0, 0, 0, 0x0d, 0]], entries.Where(e => e[0] == 2));
+        Assert.Equal([4, 6, 0xff, 0, 0, 1], Assert.Single(entries, e => e[0] == 4));
+        Assert.Single(entries, e => e[0] == 10);
+    }
+
+    [Fact]
+    public void Mcfg_gives_the_whole_bus_range()
+    {
+        byte[] mcfg = Tables(AcpiTables.Build(Options))["MCFG"];
+
+        Assert.Equal(60, mcfg.Length);
+        Assert.Equal(0xB000_0000ul, UInt64(mcfg, 44));
+        Assert.Equal(255, mcfg[55]);
+    }
+
+    [Fact]
+    public void Too_many_vcpus_are_refused_with_a_sentence()
+    {
+        ConfigException error = Assert.Throws<ConfigException>(() => AcpiTables.Build(Options with { VcpuCount = 4000 }));
+
+        Assert.Contains("4000", error.Message, StringComparison.Ordinal);
+    }
+
+    internal static Dictionary<string, byte[]> Tables(AcpiImage image)
+    {
+        ulong xsdtAddress = UInt64(Slice(image, image.RsdpAddress, 36), 24);
+        byte[] xsdt = Table(image, xsdtAddress);
+        Assert.Equal(0, Sum(xsdt));
+        Dictionary<string, byte[]> tables = [];
+        for (int at = 36; at < xsdt.Length; at += 8) AddTable(Table(image, UInt64(xsdt, at)));
+        AddTable(Table(image, UInt64(tables["FACP"], 140)));
+        return tables;
+
+        void AddTable(byte[] table) => tables.Add(Encoding.ASCII.GetString(table, 0, 4), table);
+    }
+
+    private static byte[] Table(AcpiImage image, ulong address) => Slice(image, address, (int)UInt32(Slice(image, address, 8), 4)).ToArray();
+
+    private static ReadOnlySpan<byte> Slice(AcpiImage image, ulong address, int length) => image.Image.AsSpan((int)(address - image.BaseAddress), length);
+
+    private static uint UInt32(ReadOnlySpan<byte> bytes, int offset) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[offset..]);
+
+    private static ulong UInt64(ReadOnlySpan<byte> bytes, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(bytes[offset..]);
+
+    private static byte Sum(ReadOnlySpan<byte> bytes) => (byte)-AcpiTable.Checksum(bytes);
+}
