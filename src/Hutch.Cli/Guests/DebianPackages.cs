@@ -51,18 +51,24 @@ internal sealed class DebianPackages(string directory, Action<string> say)
     {
         string file = Directory.GetFiles(directory, $"{package}_*.deb")[0];
         Dictionary<string, byte[]> files = [];
-        HostProgram.Run("dpkg-deb", ["--fsys-tarfile", file], directory, stream =>
+        Explain(() =>
         {
-            using TarReader tar = new(stream, leaveOpen: true);
-            while (tar.GetNextEntry() is { } entry)
-            {
-                if (entry.DataStream is null || !wanted(entry.Name)) continue;
-                byte[] content = new byte[entry.Length];
-                entry.DataStream.ReadExactly(content);
-                files[entry.Name] = content;
-            }
+            HostProgram.Run("dpkg-deb", ["--fsys-tarfile", file], directory, stream => ReadArchive(stream, wanted, files));
+            return "";
         });
         return files;
+    }
+
+    private static void ReadArchive(Stream stream, Predicate<string> wanted, Dictionary<string, byte[]> files)
+    {
+        using TarReader tar = new(stream, leaveOpen: true);
+        while (tar.GetNextEntry() is { } entry)
+        {
+            if (entry.DataStream is null || !wanted(entry.Name)) continue;
+            byte[] content = new byte[entry.Length];
+            entry.DataStream.ReadExactly(content);
+            files[entry.Name] = content;
+        }
     }
 
     private static string Explain(Func<string> run)
@@ -71,9 +77,10 @@ internal sealed class DebianPackages(string directory, Action<string> say)
         {
             return run();
         }
-        catch (UserException error)
+        catch (HostProgramException error)
         {
-            throw new UserException($"{error.Message} (The tiny guest's packages come from the network once; mend the network or the host's package sources, or give --kernel and --initrd.)", error.Status);
+            throw new UserException($"{error.Message} The tiny guest's packages come from the network once: mend the network or the host's "
+                + "package sources, or give a kernel of your own with --kernel and --initrd.", ExitStatus.BadConfiguration);
         }
     }
 }

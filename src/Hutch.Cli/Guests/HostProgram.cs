@@ -11,7 +11,7 @@ namespace Hutch.Cli.Guests;
 /// <summary>Runs a program of the host to its end.</summary>
 internal static class HostProgram
 {
-    /// <summary>Returns what the program writes to standard output. Throws <see cref="UserException"/> when it is absent or fails, with its last words.</summary>
+    /// <summary>Returns what the program writes to standard output. Throws <see cref="UserException"/> when it is absent and <see cref="HostProgramException"/> when it fails.</summary>
     /// <param name="name">Program in PATH.</param>
     /// <param name="arguments">Its arguments.</param>
     /// <param name="directory">Its working directory.</param>
@@ -35,7 +35,7 @@ internal static class HostProgram
         process.StandardOutput.BaseStream.CopyTo(Stream.Null);
         process.WaitForExit();
         if (process.ExitCode != 0)
-            throw new UserException($"{name} {arguments[^1]} failed: {LastWords(errors.GetAwaiter().GetResult())}", ExitStatus.BadConfiguration);
+            throw new HostProgramException($"{name} {arguments[^1]} failed: {LastWords(errors.GetAwaiter().GetResult())}");
     }
 
     private static Process Start(ProcessStartInfo start)
@@ -63,3 +63,7 @@ internal static class HostProgram
         return last;
     }
 }
+
+/// <summary>A program of the host ended with a status other than 0.</summary>
+/// <param name="message">What was run, and its last words.</param>
+internal sealed class HostProgramException(string message) : Exception(message);
