@@ -1,0 +1,89 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Globalization;
+using System.IO;
+using System.Text.RegularExpressions;
+using System.Threading.Tasks;
+using Xunit;
+
+namespace Hutch.GuestTests;
+
+public sealed partial class BootTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public async Task The_stock_kernel_boots_cleanly_to_a_shell_and_powers_off(int vcpus)
+    {
+        await using Vm vm = await Vm.Boot("--cpus", $"{vcpus}");
+        Assert.Equal($"{vcpus}", await vm.Shell("nproc"));
+        string log = await vm.Shell("dmesg");
+        Assert.DoesNotContain(log.Split('\n'), Complaint().IsMatch);
+        Assert.Equal(0, await vm.PowerOff());
+        Assert.Equal("", vm.Errors);
+    }
+
+    [Fact]
+    public async Task A_topology_is_what_the_guest_sees()
+    {
+        await using Vm vm = await Vm.Boot("--cpus", "sockets=2,cores=2,threads=1");
+        Assert.Equal("4", await vm.Shell("nproc"));
+        Assert.Equal("2", await vm.Shell("sort -u /sys/devices/system/cpu/cpu*/topology/physical_package_id | wc -l"));
+    }
+
+    [Fact]
+    public async Task Memory_is_what_was_asked_for()
+    {
+        await using Vm vm = await Vm.Boot("--memory", "1G");
+        int kilobytes = int.Parse(await vm.Shell("awk '/MemTotal/{print $2}' /proc/meminfo"), CultureInfo.InvariantCulture);
+        Assert.InRange(kilobytes, 900 << 10, 1 << 20);
+    }
+
+    [Fact]
+    public async Task Words_for_the_command_line_reach_the_kernel()
+    {
+        await using Vm vm = await Vm.Boot("--append", "hutch.word=\"two words\"");
+        Assert.Contains("hutch.word=\"two words\"", await vm.Shell("cat /proc/cmdline"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_features_absence_reaches_the_guest()
+    {
+        await using Vm vm = await Vm.Boot("--cpu", "max,-avx2");
+        string flags = await vm.Shell("grep -m1 ^flags /proc/cpuinfo");
+        Assert.DoesNotContain(" avx2 ", flags, StringComparison.Ordinal);
+        Assert.Contains(" sse2 ", flags, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_script_that_is_there_before_the_guest_loses_nothing()
+    {
+        await using Vm vm = Vm.Start();
+        vm.Send("echo sum $((20 + 22))\npoweroff\n");
+        Assert.Equal(0, await vm.WaitForExit(120));
+        Assert.Contains("sum 42\r\n", vm.Console, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_cache_of_ones_own_is_filled_once_and_survives_a_kill()
+    {
+        using TemporaryFolder folder = new();
+        Dictionary<string, string> environment = new() { ["XDG_CACHE_HOME"] = folder.File("cache") };
+        using (Process killed = Launcher.Start(["run"], environment))
+        {
+            while (!Directory.Exists(folder.File("cache/hutch")) && !killed.HasExited) await Task.Delay(5);
+            await Task.Delay(300);
+            killed.Kill();
+            await killed.WaitForExitAsync();
+        }
+        await using Vm vm = await Vm.Boot(environment);
+        Assert.Single(Directory.GetDirectories(folder.File("cache/hutch")));
+        Assert.Equal(0, await vm.PowerOff());
+    }
+
+    /// <summary>What a healthy kernel's log has no line of.</summary>
+    [GeneratedRegex(@"WARNING|\bWARN\b|\bBUG\b|unstable|lockup|Hardware Error|\bMCE\b|Call Trace|Oops|stall|segfault|general protection")]
+    private static partial Regex Complaint();
+}
