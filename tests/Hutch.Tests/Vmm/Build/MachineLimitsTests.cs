@@ -1,0 +1,64 @@
+using System;
+using System.IO;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Hutch.Devices;
+using Hutch.Model.Machine;
+using Hutch.Vmm.Build;
+using Xunit;
+
+namespace Hutch.Tests.Vmm.Build;
+
+public sealed class MachineLimitsTests
+{
+    private static MachineDefinition Definition(ulong memory, CpuTopology? cpus = null) => new()
+    {
+        Name = "test",
+        MemoryBytes = memory,
+        Cpus = cpus ?? new CpuTopology(1, 1, 1),
+        Cpu = CpuModel.Max,
+        Engine = EngineChoice.Software,
+        Boot = new KernelBoot("kernel", null, ""),
+        Devices = [],
+    };
+
+    private static string Refusal(MachineDefinition definition) =>
+        Assert.Throws<ConfigException>(() => MachineLimits.Check(definition, hostBytes: 8UL << 30)).Message;
+
+    [Fact]
+    public void Memory_has_a_floor_a_granule_and_the_hosts_ceiling()
+    {
+        MachineLimits.Check(Definition(16 << 20), 8UL << 30);
+        MachineLimits.Check(Definition(8UL << 30), 8UL << 30);
+        Assert.Contains("too little", Refusal(Definition(15 << 20)), StringComparison.Ordinal);
+        Assert.Contains("multiple of 4096", Refusal(Definition((16 << 20) + 1)), StringComparison.Ordinal);
+        Assert.Contains("more than this host's 8192 MiB", Refusal(Definition((8UL << 30) + 4096)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_topology_cannot_wrap_or_exceed_the_limit()
+    {
+        MachineLimits.Check(Definition(16 << 20, new CpuTopology(4, 8, 2)), 8UL << 30);
+        Assert.Contains("more than 64", Refusal(Definition(16 << 20, new CpuTopology(65536, 65536, 1))), StringComparison.Ordinal);
+        Assert.Contains("more than 64", Refusal(Definition(16 << 20, new CpuTopology(33, 2, 1))), StringComparison.Ordinal);
+        Assert.Contains("at least one", Refusal(Definition(16 << 20, new CpuTopology(0, 1, 1))), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_devices_cannot_have_one_name()
+    {
+        MachineDefinition definition = Definition(16 << 20) with { Devices = [new VirtioRngConfig("rng0"), new VirtioRngConfig("rng0")] };
+        Assert.Contains("'rng0'", Refusal(definition), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_builder_names_no_concrete_device()
+    {
+        Regex device = new(@"\b(Serial|Virtio\w*|Platform|DebugExit|TestDevice)(Config|Factory)\b|Hutch\.Devices\.(Chipset|Serial|Virtio|TestDevices)");
+        foreach (string file in Directory.GetFiles(BuildFolder(), "*.cs"))
+            Assert.False(device.IsMatch(File.ReadAllText(file)), $"{Path.GetFileName(file)} names a concrete device");
+    }
+
+    private static string BuildFolder([CallerFilePath] string here = "") =>
+        Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "..", "src", "Hutch.Vmm", "Build");
+}

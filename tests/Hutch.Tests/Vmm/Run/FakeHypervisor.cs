@@ -1,0 +1,88 @@
+using System;
+using System.Collections.Immutable;
+using System.Threading;
+using Hutch.Core.Engine;
+using Hutch.Core.Interrupts;
+using Hutch.Core.Memory;
+using Hutch.Model.Machine;
+
+namespace Hutch.Tests.Vmm.Run;
+
+/// <summary>An engine whose "guest" is a delegate that each Run of vCPU 0 executes; the other vCPUs wait.</summary>
+internal sealed class FakeHypervisor(Func<FakeVcpu, IVcpuExits, VcpuStop> guest) : IHypervisor
+{
+    public string Name => "fake";
+
+    internal FakeMachine? Machine { get; private set; }
+
+    public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model)
+    {
+        if (model.Name == "unknown") throw new ArgumentException("There is no CPU model 'unknown'; use max.");
+        return Machine = new FakeMachine(memory, topology.VcpuCount, guest);
+    }
+
+    public void Dispose() { }
+}
+
+internal sealed class FakeMachine : IVirtualMachine, IInterruptRouter
+{
+    internal FakeMachine(GuestMemory memory, int count, Func<FakeVcpu, IVcpuExits, VcpuStop> guest)
+    {
+        Memory = memory;
+        ImmutableArray<IVcpu>.Builder vcpus = ImmutableArray.CreateBuilder<IVcpu>();
+        for (int index = 0; index < count; index++) vcpus.Add(new FakeVcpu(this, index, guest));
+        Vcpus = vcpus.ToImmutable();
+    }
+
+    internal GuestMemory Memory { get; }
+
+    public ImmutableArray<IVcpu> Vcpus { get; }
+
+    public IInterruptRouter Interrupts => this;
+
+    public void SignalMsi(MsiMessage message) { }
+
+    public void SetExternalInterrupt(bool asserted) { }
+
+    public void Dispose() { }
+}
+
+internal sealed class FakeVcpu(FakeMachine machine, int index, Func<FakeVcpu, IVcpuExits, VcpuStop> guest) : IVcpu
+{
+    private readonly SemaphoreSlim _stop = new(0);
+
+    internal X86VcpuState? Loaded { get; private set; }
+
+    internal FakeMachine Machine => machine;
+
+    internal int Runs { get; private set; }
+
+    internal int Resets { get; private set; }
+
+    public int Index => index;
+
+    public string? FailureDetail { get; set; }
+
+    public VcpuStop Run(IVcpuExits exits)
+    {
+        Runs++;
+        return index == 0 ? guest(this, exits) : WaitForStop();
+    }
+
+    /// <summary>What a halted guest does.</summary>
+    internal VcpuStop WaitForStop()
+    {
+        _stop.Wait();
+        return VcpuStop.Requested;
+    }
+
+    public void RequestStop() => _stop.Release();
+
+    public void Reset() => Resets++;
+
+    public void SaveRegisters(X86VcpuState state) => state.Msrs[0x2ff] = 0;
+
+    public void RestoreRegisters(X86VcpuState state) => Loaded = state;
+
+    public void Dispose() => _stop.Dispose();
+}
