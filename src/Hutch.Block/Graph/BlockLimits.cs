@@ -1,0 +1,23 @@
+namespace Hutch.Block.Graph;
+
+/// <summary>What requests to a node must look like and which are worth making.</summary>
+public sealed record BlockLimits
+{
+    /// <summary>The node cannot be written.</summary>
+    public bool IsReadOnly { get; init; }
+
+    /// <summary>Offsets and lengths are multiples of this, a power of two.</summary>
+    public int RequestAlignmentBytes { get; init; } = 1;
+
+    /// <summary>The size below which a write makes the storage read first; at least the request alignment.</summary>
+    public int PhysicalBlockBytes { get; init; } = 512;
+
+    /// <summary>Discards have an effect.</summary>
+    public bool CanDiscard { get; init; }
+
+    /// <summary>Discards of whole multiples of this, aligned to it, are the useful ones.</summary>
+    public int DiscardAlignmentBytes { get; init; } = 4096;
+
+    /// <summary>Writing zeroes is cheaper than writing data.</summary>
+    public bool HasFastZeroes { get; init; }
+}

@@ -1,0 +1,17 @@
+using System;
+
+namespace Hutch.Block.Graph;
+
+/// <summary>How a write is to be done.</summary>
+[Flags]
+public enum WriteFlags
+{
+    /// <summary>Completed means visible to reads.</summary>
+    None = 0,
+
+    /// <summary>Completed means durable (force unit access).</summary>
+    Durable = 1,
+
+    /// <summary>Zeroed space may be given back to the storage.</summary>
+    MayUnmap = 2,
+}
