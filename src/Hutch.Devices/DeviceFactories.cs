@@ -1,6 +1,9 @@
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
+using Hutch.Devices.Virtio.Block;
+using Hutch.Devices.Virtio.Console;
+using Hutch.Devices.Virtio.Rng;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices;
@@ -15,6 +18,9 @@ public static class DeviceFactories
         SerialConfig serial => new SerialFactory().Create(serial, services),
         DebugExitConfig debugExit => new DebugExitFactory().Create(debugExit, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
+        VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
+        VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
+        VirtioRngConfig rng => new VirtioRngFactory().Create(rng, services),
         _ => throw new ConfigException($"The device {config.Id} cannot be made: this build has no {config.GetType().Name} device; leave it out."),
     };
 }

@@ -1,0 +1,95 @@
+using System;
+using System.Threading;
+
+namespace Hutch.Devices.Virtio.Queue;
+
+/// <summary>
+/// The thread that serves a device's queues. <see cref="Signal"/> makes it run the work once more; <see cref="Pause"/> waits until it is
+/// quiet and keeps later signals for <see cref="Resume"/>. Pauses nest: the machine's stop and a device reset may overlap.
+/// </summary>
+internal sealed class QueueWorker : IDisposable
+{
+    private const int StackBytes = 256 * 1024;
+
+    private readonly object _gate = new();
+    private readonly Action _work;
+    private readonly string _name;
+    private Thread? _thread;
+    private int _signalled;
+    private volatile int _pauses = 1;       // created paused
+    private bool _busy;
+    private bool _ended;
+
+    /// <summary>Creates a paused worker. <paramref name="work"/> must not throw and looks at <see cref="ShouldYield"/> in long loops.</summary>
+    internal QueueWorker(string name, Action work)
+    {
+        _name = name;
+        _work = work;
+    }
+
+    /// <summary>The work should return soon; what is left is done after <see cref="Resume"/>.</summary>
+    internal bool ShouldYield => _pauses != 0;
+
+    /// <summary>There is work. Any thread; cheap when the worker already knows.</summary>
+    internal void Signal()
+    {
+        if (Interlocked.Exchange(ref _signalled, 1) != 0) return;
+        lock (_gate) Monitor.PulseAll(_gate);
+    }
+
+    /// <summary>Returns when the worker is quiet. Not from the work itself.</summary>
+    internal void Pause()
+    {
+        lock (_gate)
+        {
+            _pauses++;
+            while (_busy) Monitor.Wait(_gate);
+        }
+    }
+
+    /// <summary>Undoes one <see cref="Pause"/> and looks for work, because a pause may have cut some short.</summary>
+    internal void Resume()
+    {
+        lock (_gate)
+        {
+            if (_pauses == 0 || --_pauses != 0 || _ended) return;
+            if (_thread is null)
+            {
+                _thread = new Thread(Run, StackBytes) { Name = _name, IsBackground = true };
+                _thread.Start();
+            }
+            Volatile.Write(ref _signalled, 1);
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>Ends the thread after the work in progress.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _ended = true;
+            _pauses++;
+            Monitor.PulseAll(_gate);
+        }
+        _thread?.Join();
+    }
+
+    private void Run()
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                _busy = false;
+                Monitor.PulseAll(_gate);
+                while (!_ended && (_pauses != 0 || Volatile.Read(ref _signalled) == 0)) Monitor.Wait(_gate);
+                if (_ended) return;
+                _busy = true;
+                // Cleared before the work looks, so that a signal during the work leads to another round.
+                Interlocked.Exchange(ref _signalled, 0);
+            }
+            _work();
+        }
+    }
+}

@@ -1,0 +1,159 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using Hutch.Block.Graph;
+using Hutch.Core.Bus;
+using Hutch.Core.Interrupts;
+using Hutch.Core.Memory;
+using Hutch.Devices;
+using Hutch.Devices.Pci;
+using Hutch.Host.Events;
+using Hutch.Host.Time;
+using Hutch.Model.Machine;
+
+namespace Hutch.Tests.Devices.Virtio;
+
+/// <summary>Guest RAM, buses and a PCI bus, with interrupts recorded instead of delivered.</summary>
+internal sealed class TestMachine : IDisposable
+{
+    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null)
+    {
+        Services = new MachineServices
+        {
+            Memory = Memory,
+            Ports = Ports,
+            Mmio = Mmio,
+            Interrupts = Router,
+            Timers = new NoTimers(),
+            Platform = new NoPlatform(),
+            OpenDisk = openDisk ?? (_ => throw new ConfigException("No disk.")),
+            OpenChannel = _ => channel ?? throw new ConfigException("No channel."),
+            Gsi = Gsi,
+        };
+        Pci = new PciBus(Services);
+        Services.Pci = Pci;
+    }
+
+    internal GuestMemory Memory { get; } = GuestMemory.Create(32 << 20);
+
+    internal AddressBus Ports { get; } = new("ports");
+
+    internal AddressBus Mmio { get; } = new("mmio");
+
+    internal RecordingRouter Router { get; } = new();
+
+    internal RecordingSink Gsi { get; } = new();
+
+    internal MachineServices Services { get; }
+
+    internal PciBus Pci { get; }
+
+    internal uint ReadConfig(int slot, int offset, int width = 4)
+    {
+        Span<byte> data = stackalloc byte[width];
+        Mmio.Read(PciWindows.EcamStart + ((ulong)slot << 15) + (ulong)offset, data);
+        return (uint)Little(data);
+    }
+
+    internal void WriteConfig(int slot, int offset, uint value, int width = 4)
+    {
+        Span<byte> data = stackalloc byte[width];
+        Put(data, value);
+        Mmio.Write(PciWindows.EcamStart + ((ulong)slot << 15) + (ulong)offset, data);
+    }
+
+    internal uint In(ushort port, int width)
+    {
+        Span<byte> data = stackalloc byte[width];
+        Ports.Read(port, data);
+        return (uint)Little(data);
+    }
+
+    internal void Out(ushort port, uint value, int width)
+    {
+        Span<byte> data = stackalloc byte[width];
+        Put(data, value);
+        Ports.Write(port, data);
+    }
+
+    internal ulong Load(ulong address, int width)
+    {
+        Span<byte> data = stackalloc byte[width];
+        Mmio.Read(address, data);
+        return Little(data);
+    }
+
+    internal void Store(ulong address, ulong value, int width)
+    {
+        Span<byte> data = stackalloc byte[width];
+        Put(data, value);
+        Mmio.Write(address, data);
+    }
+
+    public void Dispose()
+    {
+        Memory.Dispose();
+        Router.Dispose();
+    }
+
+    private static ulong Little(ReadOnlySpan<byte> data)
+    {
+        ulong value = 0;
+        for (int i = 0; i < data.Length; i++) value |= (ulong)data[i] << (8 * i);
+        return value;
+    }
+
+    private static void Put(Span<byte> data, ulong value)
+    {
+        for (int i = 0; i < data.Length; i++) data[i] = (byte)(value >> (8 * i));
+    }
+
+    internal sealed class RecordingRouter : IInterruptRouter, IDisposable
+    {
+        private readonly List<MsiMessage> _messages = [];
+        private readonly SemaphoreSlim _arrived = new(0);
+
+        internal MsiMessage[] Messages { get { lock (_messages) return [.. _messages]; } }
+
+        public void SignalMsi(MsiMessage message)
+        {
+            lock (_messages) _messages.Add(message);
+            _arrived.Release();
+        }
+
+        public void SetExternalInterrupt(bool asserted) { }
+
+        public void Dispose() => _arrived.Dispose();
+
+        /// <summary>Waits until one more message arrives. The limit only ends a test that has failed.</summary>
+        internal bool WaitOne() => _arrived.Wait(TimeSpan.FromSeconds(20));
+    }
+
+    internal sealed class RecordingSink : IInterruptSink
+    {
+        private readonly Dictionary<int, bool> _levels = [];
+
+        internal bool this[int input] { get { lock (_levels) return _levels.GetValueOrDefault(input); } }
+
+        public void SetLine(int input, bool asserted)
+        {
+            lock (_levels) _levels[input] = asserted;
+        }
+    }
+
+    private sealed class NoTimers : ITimerService
+    {
+        public IClock Clock => throw new NotSupportedException();
+
+        public IHostTimer CreateTimer(string name, Action expired) => throw new NotSupportedException();
+    }
+
+    private sealed class NoPlatform : IPlatformEvents
+    {
+        public void PowerOff() { }
+
+        public void Reset() { }
+
+        public void Exit(int status) { }
+    }
+}
