@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Acpi;
 
@@ -16,4 +17,19 @@ public sealed record AcpiOptions
 
     /// <summary>Length of the 64-bit PCI window in bytes; 0: there is none.</summary>
     public ulong PciWindow64LengthBytes { get; init; }
+
+    /// <summary>What the tables must tell of the machine that <paramref name="definition"/> describes, with its 64-bit PCI window.</summary>
+    public static AcpiOptions Describe(MachineDefinition definition, ulong windowStart, ulong windowLengthBytes)
+    {
+        ImmutableArray<int>.Builder ports = ImmutableArray.CreateBuilder<int>();
+        foreach (DeviceConfig device in definition.Devices)
+            if (device is SerialConfig serial) ports.Add(serial.Port);
+        return new AcpiOptions
+        {
+            VcpuCount = definition.Cpus.VcpuCount,
+            SerialPorts = ports.ToImmutable(),
+            PciWindow64Start = windowStart,
+            PciWindow64LengthBytes = windowLengthBytes,
+        };
+    }
 }

@@ -1,18 +1,19 @@
+using System;
 using Hutch.Core.Memory;
-using Hutch.Devices;
+using Hutch.Devices.Acpi;
 using Hutch.Model.Machine;
 
 namespace Hutch.Vmm.Build;
 
-/// <summary>The tables that firmware leaves in [0xE0000, 1 MiB): ACPI and SMBIOS. Described once, written at every reset.</summary>
-internal sealed class FirmwareTables(MachineDefinition definition)
+/// <summary>The tables that firmware leaves in [0xE0000, 1 MiB). Built once from the definition, written at every reset: guests may write to them.</summary>
+internal sealed class FirmwareTables(MachineDefinition definition, ulong highWindowStart, ulong highWindowBytes)
 {
-    /// <summary>Takes note of the finished machine.</summary>
-    internal void Describe(MachineServices services, ulong highWindowStart, ulong highWindowBytes)
-    {
-        _ = (definition, services, highWindowStart, highWindowBytes);
-    }
+    private readonly AcpiImage _acpi = AcpiTables.Build(AcpiOptions.Describe(definition, highWindowStart, highWindowBytes));
 
-    /// <summary>Writes the tables; returns the address of the ACPI root pointer, 0 while there is none.</summary>
-    internal ulong Write(GuestMemory memory) => 0;
+    /// <summary>Writes the tables; returns the address of the ACPI root pointer.</summary>
+    internal ulong Write(GuestMemory memory)
+    {
+        if (!memory.TryCopyIn(_acpi.BaseAddress, _acpi.Image)) throw new InvalidOperationException("The ACPI tables are outside guest memory.");
+        return _acpi.RsdpAddress;
+    }
 }

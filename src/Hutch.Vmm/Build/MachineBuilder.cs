@@ -27,8 +27,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, ITimerService timer
         Undo undo = new();
         try
         {
-            FirmwareTables tables = new(definition);
-            BootPlan boot = undo.Add(BootPlan.Open(definition.Boot, tables.Write));
+            BootImages images = undo.Add(BootImages.Open(definition.Boot));
             GuestMemory memory = undo.Add(GuestMemory.Create(definition.MemoryBytes));
             IVirtualMachine cpus = undo.Add(CreateCpus(definition, memory));
             MachineServices services = new()
@@ -46,7 +45,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, ITimerService timer
             foreach (DeviceConfig config in definition.Devices) devices.Add(undo.Add(DeviceFactories.Create(config, services)));
             ulong highWindow = HighWindowStart(memory);
             services.Pci?.AssignResources(highWindow, HighWindowBytes);
-            tables.Describe(services, highWindow, HighWindowBytes);
+            BootPlan boot = new(images, definition.Boot.CommandLine, new FirmwareTables(definition, highWindow, HighWindowBytes));
             MachineExits exits = new(services.Ports, services.Mmio, services.Controllers, mailbox);
             return new Machine(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox);
         }
