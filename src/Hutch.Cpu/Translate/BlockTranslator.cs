@@ -1,0 +1,245 @@
+using System;
+using Hutch.Cpu.State;
+using Iced.Intel;
+
+namespace Hutch.Cpu.Translate;
+
+/// <summary>
+/// Translates blocks of 64-bit guest code (<see cref="BlockMode.Long64"/>) to host code. One per vCPU; all its buffers are reused, so that
+/// translating allocates nothing.
+/// </summary>
+internal sealed unsafe class BlockTranslator
+{
+    // What one instruction and one block's entries and exits take at most, hot and cold parts together.
+    private const int InstructionBytes = 320, BlockBytes = 512;
+
+    private readonly BlockDecoder _decoder = new();
+    private readonly Emission _emission;
+    private readonly CodeWriter _code;
+    private readonly MemoryEmitter _memory;
+    private readonly PassThroughEmitter _passThrough;
+    private readonly StackEmitter _stack;
+    private readonly BranchEmitter _branches;
+    private readonly SystemEmitter _system;
+    private readonly DivideEmitter _divide;
+
+    public BlockTranslator(StubAddresses stubs)
+    {
+        _emission = new Emission(stubs);
+        _code = _emission.Code;
+        _memory = new MemoryEmitter(_emission);
+        _passThrough = new PassThroughEmitter(_emission, _memory);
+        _stack = new StackEmitter(_emission, _memory);
+        _branches = new BranchEmitter(_emission, _memory, _stack);
+        _system = new SystemEmitter(_emission);
+        _divide = new DivideEmitter(_emission, _memory, _passThrough);
+    }
+
+    /// <summary>
+    /// Translates the block at <paramref name="request"/>. False: <paramref name="capacity"/> is too small and nothing useful was written.
+    /// </summary>
+    /// <param name="request">What to translate.</param>
+    /// <param name="output">Where code is written.</param>
+    /// <param name="executeAddress">Where that will execute.</param>
+    /// <param name="capacity">Bytes at <paramref name="output"/>.</param>
+    /// <param name="block">Where the parts of the block are.</param>
+    public bool Translate(in TranslationRequest request, byte* output, ulong executeAddress, int capacity, out TranslatedBlock block)
+    {
+        block = default;
+        bool complete = _decoder.Decode(request);
+        Span<GuestInstruction> instructions = _decoder.Block;
+        if (capacity < instructions.Length * InstructionBytes + BlockBytes) return false;
+        FlagLiveness.Solve(instructions);
+        _code.Begin(output, executeAddress);
+        _emission.Begin(request.Rip, request.Mode, _decoder.UsesVector);
+        byte* poll = Entry(request.Rip, instructions.Length == 0 ? FlagLiveness.All : instructions[0].LiveIn, ref block);
+        if (complete)
+        {
+            if (_decoder.CrossesPage) CheckNextPage(request, instructions[0]);
+            Body(instructions);
+        }
+        else _branches.ExitToInterpreter(request.Rip);
+        block.DeadExit = _code.Offset;
+        _code.Land(poll);
+        _code.Load(Host.R11, request.Rip);
+        _code.Jump(_emission.Stubs.Dispatch);
+        _emission.Cold.Emit();
+        block.Length = _code.Offset;
+        block.Instructions = Math.Max(instructions.Length, 1);
+        block.GuestBytes = complete ? _decoder.GuestBytes : request.Available;
+        return true;
+    }
+
+    // Returns the hole of the poll's jump, which leads to the dead exit. Without live flags: two compares. With them: the same by JRCXZ, which reads none.
+    private byte* Entry(ulong rip, byte live, ref TranslatedBlock block)
+    {
+        block.IndirectEntry = _code.Offset;
+        byte* poll = live == 0 ? EntryByCompare(rip, ref block) : EntryByCount(rip, ref block);
+        if (!_emission.Vector) return poll;
+        _emission.Flags.BeforeCheck(live);
+        _code.CompareGsByte(Host.VectorLoaded, 1);
+        byte* load = _code.JumpIfHole(Host.NotEqual);
+        _emission.Cold.LoadVector(load, _code.At);
+        return poll;
+    }
+
+    private byte* EntryByCompare(ulong rip, ref TranslatedBlock block)
+    {
+        if ((ulong)(int)rip == rip)
+        {
+            _code.Bytes(0xfb8149, 3);                // cmp r11, rip
+            _code.Dword((int)rip);
+        }
+        else
+        {
+            _code.Load(Host.R10, rip);
+            _code.Bytes(0xd3394d, 3);                // cmp r11, r10
+        }
+        _code.JumpIf(Host.NotEqual, _emission.Stubs.IndirectMiss);
+        block.DirectEntry = _code.Offset;
+        _code.Bytes(0x253c8365, 4);                  // cmp dword gs:[Request], 0
+        _code.Dword(Host.Request);
+        _code.Byte(0);
+        return _code.JumpIfHole(Host.NotEqual);
+    }
+
+    private byte* EntryByCount(ulong rip, ref TranslatedBlock block)
+    {
+        ulong negative = 0 - rip;
+        if ((ulong)(int)negative == negative) _code.Lea(Host.R10, Host.R11, -1, 0, (int)negative);
+        else
+        {
+            _code.Load(Host.R10, negative);
+            _code.Lea(Host.R10, Host.R10, Host.R11, 0, 0);
+        }
+        byte* same = ExchangeAndTest();
+        _code.Jump(_emission.Stubs.IndirectMiss);
+        Exchanged(same);
+        block.DirectEntry = _code.Offset;
+        _code.Gs32(0x8b, Host.R10, Host.Request);
+        byte* quiet = ExchangeAndTest();
+        byte* poll = _code.JumpHole();
+        Exchanged(quiet);
+        return poll;
+    }
+
+    // xchg r10, rcx; jrcxz zero; xchg r10, rcx; what follows runs when R10 was not zero.
+    private byte* ExchangeAndTest()
+    {
+        _code.Bytes(0xca8749, 3);
+        byte* zero = _code.ShortHole(0xe3);
+        _code.Bytes(0xca8749, 3);
+        return zero;
+    }
+
+    private void Exchanged(byte* zero)
+    {
+        _code.LandShort(zero);
+        _code.Bytes(0xca8749, 3);
+    }
+
+    private void CheckNextPage(in TranslationRequest request, in GuestInstruction first)
+    {
+        ulong next = (request.Rip & ~0xfffUL) + 4096;
+        bool user = (AccessMode)(request.Mode & BlockMode.AccessMask) == AccessMode.User;
+        int slot = ContextLayout.Itlb + (user ? ContextLayout.ItlbStride : 0) + (int)((next >> 12) & (ContextLayout.ItlbEntries - 1)) * 8;
+        _emission.Flags.BeforeCheck(first.LiveIn);
+        _code.Load(Host.R10, request.NextPageItlb);
+        _code.Gs64(0x39, Host.R10, slot);
+        _emission.Cold.Interpret(_code.JumpIfHole(Host.NotEqual), request.Rip);
+    }
+
+    private void Body(Span<GuestInstruction> instructions)
+    {
+        foreach (ref GuestInstruction g in instructions)
+            if (!Emit(ref g)) return;
+        _branches.ExitTo(instructions[^1].Iced.NextIP);
+    }
+
+    // False: the instruction ended the block.
+    private bool Emit(ref GuestInstruction g)
+    {
+        if (g.Kind >= TranslationKind.Cli) return EmitSystem(ref g);
+        if (g.Kind >= TranslationKind.Call) return EmitBranch(ref g);
+        switch (g.Kind)
+        {
+            case TranslationKind.PassThrough: _passThrough.Emit(g, _decoder.BytesOf(g)); break;
+            case TranslationKind.Nop: break;
+            case TranslationKind.Lea: Lea(g); break;
+            case TranslationKind.Divide: _divide.Emit(g, _decoder.BytesOf(g)); break;
+            case TranslationKind.PushRegister: _stack.PushRegister(g); break;
+            case TranslationKind.PushImmediate: _stack.PushConstant(g, g.Iced.GetImmediate(0)); break;
+            case TranslationKind.PushMemory: _stack.PushMemory(g); break;
+            case TranslationKind.PopRegister: _stack.PopRegister(g); break;
+            case TranslationKind.PopMemory: _stack.PopMemory(g); break;
+            case TranslationKind.PushFlags: _stack.PushFlags(g); break;
+            case TranslationKind.Leave: _stack.Leave(g); break;
+            default:
+                _branches.ExitToInterpreter(g.Rip);
+                return false;
+        }
+        return true;
+    }
+
+    private bool EmitBranch(ref GuestInstruction g)
+    {
+        switch (g.Kind)
+        {
+            case TranslationKind.Call: _branches.Call(g); return false;
+            case TranslationKind.CallIndirect: _branches.CallIndirect(g); return false;
+            case TranslationKind.Return: _branches.Return(g); return false;
+            case TranslationKind.Jump: _branches.ExitTo(g.Iced.NearBranch64); return false;
+            case TranslationKind.JumpIndirect: _branches.JumpIndirect(g); return false;
+            case TranslationKind.JumpIf: _branches.JumpIf(g, Condition(g)); return true;
+            case TranslationKind.Loop: _branches.Loop(g, -1); return true;
+            case TranslationKind.LoopEqual: _branches.Loop(g, Host.Equal); return true;
+            case TranslationKind.LoopNotEqual: _branches.Loop(g, Host.NotEqual); return true;
+            default: _branches.JumpIfRcxZero(g); return true;
+        }
+    }
+
+    private bool EmitSystem(ref GuestInstruction g)
+    {
+        switch (g.Kind)
+        {
+            case TranslationKind.Cli: _system.Cli(); break;
+            case TranslationKind.Sti: _system.Sti(); break;
+            case TranslationKind.Cld: _system.Direction(0); break;
+            case TranslationKind.Std: _system.Direction(1); break;
+            case TranslationKind.Stac: _system.AlignmentCheck(true); break;
+            case TranslationKind.Clac: _system.AlignmentCheck(false); break;
+            case TranslationKind.SwapGs: _system.SwapGs(); break;
+            case TranslationKind.Rdtsc: _system.ReadTimeStamp(false); break;
+            case TranslationKind.Rdtscp: _system.ReadTimeStamp(true); break;
+            case TranslationKind.ReadFsBase: _system.ReadBase(g, Host.FsBase); break;
+            case TranslationKind.ReadGsBase: _system.ReadBase(g, Host.GsBase); break;
+            case TranslationKind.WriteFsBase: _system.WriteBase(g, Host.FsBase); break;
+            case TranslationKind.WriteGsBase: _system.WriteBase(g, Host.GsBase); break;
+            default:
+                // PAUSE: a spinning guest comes to a poll.
+                _code.Bytes(0x90f3, 2);
+                _branches.ExitTo(g.Iced.NextIP);
+                return false;
+        }
+        return true;
+    }
+
+    private int Condition(in GuestInstruction g)
+    {
+        byte* bytes = _decoder.BytesOf(g);
+        // The opcode comes before an 8-bit or, in the 0F map, a 32-bit displacement.
+        int displacement = g.Iced.Code.IsJccShort() ? 1 : 4;
+        return bytes[g.Iced.Length - displacement - 1] & 15;
+    }
+
+    private void Lea(in GuestInstruction g)
+    {
+        Register register = g.Iced.Op0Register;
+        bool wide = register is >= Register.RAX and <= Register.R15;
+        int guest = wide ? register - Register.RAX : register - Register.EAX;
+        bool resident = (Host.ResidentMask >> guest & 1) != 0;
+        int to = resident ? Host.R11 : guest == Host.Rsp ? Host.GuestRsp : guest;
+        _memory.Address(g.Iced, to, wide: wide);
+        if (resident) _code.StoreGs(Host.GprOffset(guest), to);
+    }
+}
