@@ -9,9 +9,10 @@ using static Hutch.Devices.Serial.Uart16550Registers;
 namespace Hutch.Devices.Serial;
 
 /// <summary>
-/// A 16550A UART (National Semiconductor PC16550D data sheet) with a channel on the wire. Bytes leave at once whatever the divisor says,
-/// and the receiver's time-out follows at once after the last byte. The channel keeps input that does not fit, so nothing overruns.
-/// The interrupt line is set while the lock is held; the channel is called without it.
+/// A 16550A UART (National Semiconductor PC16550D data sheet) with a channel on the wire. Bytes leave at once whatever the divisor says
+/// (the channel gathers them, so that a character costs little), and the receiver's time-out follows at once after the last byte. The
+/// channel keeps input that does not fit, so nothing overruns. The interrupt line is set while the lock is held; the channel, which may
+/// wait for a slow peer, is called without it.
 /// </summary>
 internal sealed class Uart16550 : IByteRegisters, IDevice
 {
@@ -20,20 +21,18 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
     private readonly Lock _lock = new();
     private readonly InterruptLine _line;
     private readonly ICharacterChannel _channel;
-    private readonly SerialOutput _output;
     private readonly ReceiveFifo _received = new();
     private byte _interruptEnable, _lineControl, _modemControl, _lineStatus, _modemStatus, _scratch;
     private byte _divisorLow, _divisorHigh;
     private bool _fifosEnabled, _transmitPending, _refusedInput, _inputStarted;
     private int _trigger = 1;
 
-    /// <summary>Creates the UART, which then owns the channel.</summary>
+    /// <summary>Creates the UART. The channel stays its opener's and outlives it.</summary>
     public Uart16550(string name, InterruptLine line, ICharacterChannel channel)
     {
         Name = name;
         _line = line;
         _channel = channel;
-        _output = new SerialOutput(name, channel, OnDrained);
         Reset();
     }
 
@@ -64,32 +63,31 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
     /// <inheritdoc/>
     public void WriteRegister(int register, byte value)
     {
-        bool resume;
+        bool resume, send;
         lock (_lock)
         {
-            WriteLocked(register, value);
+            send = WriteLocked(register, value);
             resume = _refusedInput && _received.Room > 0 && (_modemControl & McrLoop) == 0 && register != Data;
             if (resume) _refusedInput = false;
         }
+        if (send) _channel.Write([value]);
         if (resume) _channel.ResumeInput();
     }
 
     /// <inheritdoc/>
     public void Start()
     {
-        _output.Start();
         if (_inputStarted) return;
         _inputStarted = true;
         _channel.StartInput(Receive);
     }
 
     /// <inheritdoc/>
-    public void Stop() => _output.Flush();
+    public void Stop() { }
 
     /// <inheritdoc/>
     public void Reset()
     {
-        _output.Flush();
         bool resume;
         lock (_lock)
         {
@@ -108,11 +106,7 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _output.Dispose();
-        _channel.Dispose();
-    }
+    public void Dispose() { }
 
     private byte ReadLocked(int register)
     {
@@ -148,13 +142,15 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
         return value;
     }
 
-    private void WriteLocked(int register, byte value)
+    /// <summary>Returns true where the byte goes out on the wire.</summary>
+    private bool WriteLocked(int register, byte value)
     {
+        bool send = false;
         switch (register)
         {
             case Data:
                 if ((_lineControl & LcrDivisorLatch) != 0) _divisorLow = value;
-                else Transmit(value);
+                else send = Transmit(value);
                 break;
             case InterruptEnable:
                 if ((_lineControl & LcrDivisorLatch) != 0) _divisorHigh = value;
@@ -166,20 +162,18 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
             case Scratch: _scratch = value; break;
         }
         UpdateLine();
+        return send;
     }
 
-    private void Transmit(byte value)
+    private bool Transmit(byte value)
     {
         // The holding register is full for a moment: the wire falls, so that the next interrupt is an edge.
         _transmitPending = false;
         UpdateLine();
-        if ((_modemControl & McrLoop) != 0) ReceiveLooped(value);
-        else if (!_output.Put(value))
-        {
-            _lineStatus &= unchecked((byte)~(LsrHoldingEmpty | LsrTransmitterEmpty));
-            return;
-        }
+        bool loops = (_modemControl & McrLoop) != 0;
+        if (loops) ReceiveLooped(value);
         _transmitPending = true;
+        return !loops;
     }
 
     private void ReceiveLooped(byte value)
@@ -197,8 +191,8 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
     {
         byte old = _interruptEnable;
         _interruptEnable = (byte)(value & 0x0f);
-        // Enabling the transmitter's interrupt while it is empty raises it (§8.7; Linux relies on it to start output).
-        if ((old & IerTransmit) == 0 && (_interruptEnable & IerTransmit) != 0) _transmitPending = (_lineStatus & LsrHoldingEmpty) != 0;
+        // Enabling the transmitter's interrupt while it is empty, as it always is here, raises it (§8.7; Linux relies on it to start output).
+        if ((old & IerTransmit) == 0 && (_interruptEnable & IerTransmit) != 0) _transmitPending = true;
     }
 
     private void WriteFifoControl(byte value)
@@ -252,17 +246,6 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
             if (taken < data.Length) _refusedInput = true;
             UpdateLine();
             return taken;
-        }
-    }
-
-    private void OnDrained()
-    {
-        lock (_lock)
-        {
-            if ((_lineStatus & LsrHoldingEmpty) != 0) return;
-            _lineStatus |= LsrHoldingEmpty | LsrTransmitterEmpty;
-            _transmitPending = true;
-            UpdateLine();
         }
     }
 }

@@ -111,8 +111,13 @@ internal sealed class TestDeviceFactory : IDeviceFactory<TestDeviceConfig>
     /// <inheritdoc/>
     public IDevice Create(TestDeviceConfig config, MachineServices services)
     {
-        if (services.Ports.Find(0x2000) is not null)
-            throw new ConfigException($"Device '{config.Id}' is a second test device; a machine has at most one.");
-        return new TestDevice(config.Id, services.Ports, services.Mmio, services.Gsi);
+        try
+        {
+            return new TestDevice(config.Id, services.Ports, services.Mmio, services.Gsi);
+        }
+        catch (InvalidOperationException overlap)
+        {
+            throw new ConfigException($"Device '{config.Id}' needs addresses that another device has ({overlap.Message.TrimEnd('.')}); remove one of the two.", overlap);
+        }
     }
 }

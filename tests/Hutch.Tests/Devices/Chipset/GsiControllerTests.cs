@@ -1,0 +1,74 @@
+using Hutch.Core.Interrupts;
+using Hutch.Devices.Chipset;
+using Xunit;
+
+namespace Hutch.Tests.Devices.Chipset;
+
+public sealed class GsiControllerTests
+{
+    private readonly RecordingRouter _router = new();
+    private readonly Pic _pic;
+    private readonly Ioapic _ioapic;
+    private readonly GsiController _gsi;
+
+    public GsiControllerTests()
+    {
+        _pic = new Pic(_router);
+        _ioapic = new Ioapic(_router);
+        _gsi = new GsiController(_pic, _ioapic);
+        for (byte pin = 0; pin < Ioapic.PinCount; pin++)
+        {
+            _ioapic.Write(0, [(byte)(0x10 + 2 * pin), 0, 0, 0]);
+            _ioapic.Write(0x10, [(byte)(0x40 + pin), 0, 0, 0]);
+        }
+    }
+
+    [Theory]
+    [InlineData(0, 0x4042)]
+    [InlineData(1, 0x4041)]
+    [InlineData(15, 0x404f)]
+    [InlineData(16, 0x4050)]
+    [InlineData(23, 0x4057)]
+    public void Each_line_reaches_its_pin_and_the_timer_pin_2(int gsi, uint data)
+    {
+        _gsi.SetLine(gsi, true);
+
+        Assert.Equal(data, Assert.Single(_router.Messages).Data);
+    }
+
+    [Fact]
+    public void Isa_lines_reach_the_pic_as_well()
+    {
+        _gsi.SetLine(4, true);
+        _pic.WriteRegister(0, 0x0a);
+
+        Assert.Equal(0x10, _pic.ReadRegister(0));
+    }
+
+    [Fact]
+    public void Shared_line_stays_asserted_until_the_last_source_lets_go()
+    {
+        InterruptLine first = _gsi.Connect(4), second = _gsi.Connect(4);
+        first.SetLevel(true);
+        second.SetLevel(true);
+        first.SetLevel(false);
+        first.SetLevel(true);
+
+        Assert.Single(_router.Messages);
+        first.SetLevel(false);
+        second.SetLevel(false);
+        first.SetLevel(true);
+        Assert.Equal(2, _router.Messages.Count);
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(24)]
+    [InlineData(2)]
+    public void Lines_that_do_not_exist_are_ignored(int gsi)
+    {
+        _gsi.SetLine(gsi, true);
+
+        Assert.Empty(_router.Messages);
+    }
+}

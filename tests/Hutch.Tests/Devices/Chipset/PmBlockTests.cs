@@ -1,0 +1,108 @@
+using System;
+using System.Buffers.Binary;
+using Hutch.Devices.Chipset;
+using Xunit;
+
+namespace Hutch.Tests.Devices.Chipset;
+
+public sealed class PmBlockTests : IDisposable
+{
+    private readonly FakeTime _time = new();
+    private readonly RecordingWire _sci = new();
+    private readonly RecordingPlatform _platform = new();
+    private readonly PmBlock _pm;
+
+    public PmBlockTests() => _pm = new PmBlock(_time, _sci.Line, _platform, timerBits: 24);
+
+    public void Dispose() => _pm.Dispose();
+
+    [Fact]
+    public void Timer_counts_at_3_579545_mhz_in_24_bits()
+    {
+        uint before = Read(8, 4);
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(3_579_545u, Read(8, 4) - before);
+        _time.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal(0u, Read(8, 4) >> 24);
+    }
+
+    [Fact]
+    public void Top_bit_of_the_timer_interrupts_when_it_changes()
+    {
+        _pm.Start();
+        Write(2, 0x0001, 2);
+        Assert.False(_sci.Level);
+        _time.Advance(TimeSpan.FromSeconds(2.35));
+        Assert.True(_sci.Level);
+        Assert.Equal(1u, Read(0, 2));
+        Write(0, 0x0001, 2);
+        Assert.False(_sci.Level);
+        _time.Advance(TimeSpan.FromSeconds(2.35));
+
+        Assert.Equal(2, _sci.Rises);
+    }
+
+    [Fact]
+    public void Power_button_raises_the_sci_until_its_status_is_written()
+    {
+        Write(2, 0x0100, 2);
+        _pm.PressPowerButton();
+        Assert.True(_sci.Level);
+        Write(0, 0x0100, 2);
+
+        Assert.False(_sci.Level);
+    }
+
+    [Fact]
+    public void General_purpose_event_needs_its_enable_bit()
+    {
+        _pm.RaiseGpe(9);
+        Assert.False(_sci.Level);
+        Write(0x22, 0x0200, 2);
+        Assert.True(_sci.Level);
+        Write(0x20, 0x0200, 2);
+
+        Assert.False(_sci.Level);
+        Assert.Equal(0x0200_0000u, Read(0x20, 4));
+    }
+
+    [Fact]
+    public void Acpi_mode_is_always_on_and_sleep_enable_reads_as_zero()
+    {
+        Write(4, 0x3c00, 2);
+
+        Assert.Equal(0x1c01u, Read(4, 2));
+        Assert.Equal(0, _platform.PowerOffs);
+    }
+
+    [Fact]
+    public void Soft_off_powers_off_whether_written_as_a_word_or_as_bytes()
+    {
+        Write(4, 0x2000, 2);
+        Write(5, 0x20, 1);
+
+        Assert.Equal(2, _platform.PowerOffs);
+    }
+
+    [Fact]
+    public void Random_accesses_do_no_harm()
+    {
+        int step = 0;
+        RandomAccesses.Run(_pm, PmBlock.LengthBytes, 4, seed: 9, () => _time.Advance(step++ % 1013 * 100_000L));
+    }
+
+    private uint Read(ulong offset, int width)
+    {
+        byte[] data = new byte[4];
+        _pm.Read(offset, data.AsSpan(0, width));
+        return BinaryPrimitives.ReadUInt32LittleEndian(data);
+    }
+
+    private void Write(ulong offset, uint value, int width)
+    {
+        byte[] data = new byte[4];
+        BinaryPrimitives.WriteUInt32LittleEndian(data, value);
+        _pm.Write(offset, data.AsSpan(0, width));
+    }
+}
