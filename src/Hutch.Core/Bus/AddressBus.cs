@@ -35,7 +35,8 @@ public sealed class AddressBus
     {
         BusRegion? region = Find(address);
         ulong offset = region is null ? 0 : address - region.Start;
-        if (region is null || (ulong)data.Length > region.LengthBytes - offset
+        // The offset is looked at too: the region may have moved away since it was found.
+        if (region is null || offset >= region.LengthBytes || (ulong)data.Length > region.LengthBytes - offset
             || region.Device.Read(offset, data) != BusStatus.Handled)
             data.Fill(0xff);
     }
@@ -46,7 +47,7 @@ public sealed class AddressBus
         BusRegion? region = Find(address);
         if (region is null) return;
         ulong offset = address - region.Start;
-        if ((ulong)data.Length <= region.LengthBytes - offset) _ = region.Device.Write(offset, data);
+        if (offset < region.LengthBytes && (ulong)data.Length <= region.LengthBytes - offset) _ = region.Device.Write(offset, data);
     }
 
     /// <summary>The region that holds <paramref name="address"/>, or null.</summary>

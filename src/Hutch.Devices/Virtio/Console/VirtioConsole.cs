@@ -17,6 +17,7 @@ internal sealed class VirtioConsole : VirtioDevice
     private const int QueueEntries = 64;
     private const int ReceiveQueue = 0, TransmitQueue = 1;
     private const int InputBytes = 4096;
+    private const long PatientBytes = 1 << 20;
 
     private readonly ICharacterChannel _channel;
     private readonly Lock _inputLock = new();
@@ -103,14 +104,7 @@ internal sealed class VirtioConsole : VirtioDevice
             queue.DisableNotifications();
             while (!ShouldYield && TryPop(queue))
             {
-                for (long done = 0; done < Chain.ReadableBytes;)
-                {
-                    Span<byte> part = _scratch.AsSpan(0, (int)Math.Min(_scratch.Length, Chain.ReadableBytes - done));
-                    _ = Chain.TryRead(done, part);
-                    _channel.Write(part);
-                    done += part.Length;
-                    if (ShouldYield && done < Chain.ReadableBytes && !IsOrdinary(Chain.ReadableBytes)) break;
-                }
+                Send();
                 queue.PushUsed(Chain.Head, 0);
             }
             InterruptIfWanted(TransmitQueue);
@@ -118,8 +112,18 @@ internal sealed class VirtioConsole : VirtioDevice
         while (!ShouldYield && queue.EnableNotifications());
     }
 
-    // A guest can describe gigabytes in one chain; such a one is cut short when the machine stops or resets.
-    private static bool IsOrdinary(long lengthBytes) => lengthBytes <= 1 << 20;
+    private void Send()
+    {
+        for (long done = 0; done < Chain.ReadableBytes;)
+        {
+            // A guest can describe gigabytes in one chain; such a one is cut short when the machine stops or resets.
+            if (done >= PatientBytes && ShouldYield) return;
+            Span<byte> part = _scratch.AsSpan(0, (int)Math.Min(_scratch.Length, Chain.ReadableBytes - done));
+            _ = Chain.TryRead(done, part);
+            _channel.Write(part);
+            done += part.Length;
+        }
+    }
 
     private void Deliver()
     {
