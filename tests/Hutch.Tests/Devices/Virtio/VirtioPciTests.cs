@@ -1,0 +1,189 @@
+using System;
+using Hutch.Devices;
+using Hutch.Model.Machine;
+using Xunit;
+
+namespace Hutch.Tests.Devices.Virtio;
+
+public sealed class VirtioPciTests : IDisposable
+{
+    private const ulong Version1 = 1UL << 32;
+
+    private readonly TestMachine _machine = new();
+    private readonly IDevice _device;
+    private readonly VirtioDriver _driver;
+
+    public VirtioPciTests()
+    {
+        _device = DeviceFactories.Create(new VirtioRngConfig("rng0"), _machine.Services);
+        _machine.Pci.AssignResources(0, 0);
+        _device.Start();
+        _driver = new VirtioDriver(_machine, 1);
+    }
+
+    [Fact]
+    public void Is_a_modern_virtio_function_with_all_structures()
+    {
+        Assert.Equal(0x1044_1af4u, _machine.ReadConfig(1, 0));
+        Assert.Equal(1u, _machine.ReadConfig(1, 8, 1));
+        Assert.All((ulong[])[_driver.Common, _driver.Notify, _driver.Isr, _driver.Device], static a => Assert.InRange(a, 0xC000_0000UL, 0xFEBF_FFFFUL));
+        Assert.NotEqual(0, _driver.PciConfig);
+        Assert.NotEqual(0, _driver.MsixCapability);
+        Assert.Equal(0u, _machine.ReadConfig(1, 0x100));
+    }
+
+    [Fact]
+    public void Offers_version_1_indirect_descriptors_and_the_event_index()
+    {
+        Assert.Equal(Version1 | (1UL << 29) | (1UL << 28), _driver.OfferedFeatures());
+        _machine.Store(_driver.Common, 2, 4);
+        Assert.Equal(0UL, _machine.Load(_driver.Common + 4, 4));
+    }
+
+    [Theory]
+    [InlineData(0UL)]                            // a legacy driver
+    [InlineData(Version1 | 1)]                   // not offered
+    [InlineData(Version1 | (1UL << 33))]
+    public void Refuses_features_that_do_not_fit(ulong features) => Assert.Equal(3, _driver.Negotiate(features));
+
+    [Fact]
+    public void Refuses_features_beyond_64()
+    {
+        _driver.Negotiate(0);
+        _machine.Store(_driver.Common + 8, 1, 4);
+        _machine.Store(_driver.Common + 0xc, 1, 4);
+        _machine.Store(_driver.Common + 8, 2, 4);
+        _machine.Store(_driver.Common + 0xc, 1, 4);
+        _machine.Store(_driver.Common + 0x14, 11, 1);
+        Assert.Equal(3, _driver.Status);
+    }
+
+    [Fact]
+    public void Features_are_fixed_after_features_ok()
+    {
+        Assert.Equal(11, _driver.Negotiate(Version1));
+        _machine.Store(_driver.Common + 8, 0, 4);
+        _machine.Store(_driver.Common + 0xc, 0xffffffff, 4);
+        Assert.Equal(0UL, _machine.Load(_driver.Common + 0xc, 4));
+    }
+
+    [Fact]
+    public void A_queue_that_does_not_exist_has_size_0_and_takes_nothing()
+    {
+        _machine.Store(_driver.Common + 0x16, 1, 2);
+        Assert.Equal(0UL, _machine.Load(_driver.Common + 0x18, 2));
+        Assert.Equal(0xffffUL, _machine.Load(_driver.Common + 0x1a, 2));
+        for (int offset = 0x18; offset < 0x38; offset += 2) _machine.Store(_driver.Common + (ulong)offset, 1, 2);
+        _machine.Store(_driver.Common + 0x20, 1, 8);
+        Assert.Equal(0UL, _machine.Load(_driver.Common + 0x20, 8));
+        Assert.Equal(0UL, _machine.Load(_driver.Common + 0x1c, 2));
+    }
+
+    [Fact]
+    public void A_vector_that_does_not_exist_reads_back_as_none()
+    {
+        _machine.Store(_driver.Common + 0x10, 2, 2);
+        Assert.Equal(0xffffUL, _machine.Load(_driver.Common + 0x10, 2));
+        _machine.Store(_driver.Common + 0x10, 1, 2);
+        Assert.Equal(1UL, _machine.Load(_driver.Common + 0x10, 2));
+    }
+
+    [Fact]
+    public void Queue_addresses_can_be_written_and_read_by_halves()
+    {
+        _machine.Store(_driver.Common + 0x20, 0x11223344, 4);
+        _machine.Store(_driver.Common + 0x24, 0x55667788, 4);
+        Assert.Equal(0x5566778811223344UL, _machine.Load(_driver.Common + 0x20, 8));
+        Assert.Equal(0x55667788UL, _machine.Load(_driver.Common + 0x24, 4));
+    }
+
+    [Theory]
+    [InlineData(5, null, null, null)]
+    [InlineData(0, null, null, null)]
+    [InlineData(128, null, null, null)]
+    [InlineData(16, 0x10_0008UL, null, null)]
+    [InlineData(16, 0x1_0000_0000UL, null, null)]
+    [InlineData(16, null, 0xffff_ffff_ffff_fffeUL, null)]
+    [InlineData(16, null, null, 0xb000_0000UL)]
+    public void A_queue_that_cannot_be_used_needs_a_reset(int size, ulong? descriptors, ulong? available, ulong? used)
+    {
+        _driver.Negotiate(Version1);
+        _driver.EnableMsix(2);
+        _driver.SetUpQueue(0, size, descriptors, available, used);
+        _driver.DriverOk();
+        Assert.Equal(64 + 15, _driver.Status);
+        Assert.Equal(0x40u, Assert.Single(_machine.Router.Messages).Data);
+        _driver.Kick(0);
+        Assert.Equal(11, _driver.Negotiate(Version1));
+    }
+
+    [Fact]
+    public void Driver_ok_without_features_ok_needs_a_reset()
+    {
+        _machine.Store(_driver.Common + 0x14, 7, 1);
+        Assert.Equal(64 + 7, _driver.Status);
+    }
+
+    [Fact]
+    public void A_broken_chain_needs_a_reset_and_says_so_once()
+    {
+        _driver.Bring(1, Version1);
+        _driver.WriteDescriptor(0, 0, 0xdead_0000_0000, 64, 2, 0);
+        _driver.Offer(0, 0);
+        _driver.WaitNeedsReset();
+        _driver.Kick(0);
+        _driver.Bring(1, Version1);
+        _driver.Submit(0, (0x20_0000, 8, true));
+        Assert.Equal(8u, _driver.WaitUsed(0));
+    }
+
+    [Fact]
+    public void Without_msix_the_pin_is_used_and_reading_the_isr_releases_it()
+    {
+        _driver.Negotiate(Version1);
+        _driver.SetUpQueue(0);
+        _driver.DriverOk();
+        _driver.Submit(0, (0x20_0000, 8, true));
+        while (!_driver.TryTakeUsed(0, out _, out _)) System.Threading.Thread.Yield();
+        while (!_machine.Gsi[17]) System.Threading.Thread.Yield();
+        Assert.Equal(1UL, _machine.Load(_driver.Isr, 1));
+        Assert.False(_machine.Gsi[17]);
+        Assert.Equal(0UL, _machine.Load(_driver.Isr, 1));
+        Assert.Empty(_machine.Router.Messages);
+    }
+
+    [Fact]
+    public void The_configuration_window_reaches_the_registers()
+    {
+        _machine.WriteConfig(1, _driver.PciConfig + 4, 4, 1);
+        _machine.WriteConfig(1, _driver.PciConfig + 8, 0x14);
+        _machine.WriteConfig(1, _driver.PciConfig + 12, 1);
+        _machine.WriteConfig(1, _driver.PciConfig + 16, 3, 1);
+        Assert.Equal(3u, _machine.ReadConfig(1, _driver.PciConfig + 16, 1));
+        Assert.Equal(3, _driver.Status);
+        _machine.WriteConfig(1, _driver.PciConfig + 8, 0xffff_ffff);
+        _machine.WriteConfig(1, _driver.PciConfig + 16, 0, 1);
+        Assert.Equal(3, _driver.Status);
+    }
+
+    [Fact]
+    public void A_machine_reset_is_a_power_on()
+    {
+        _driver.Bring(1, Version1);
+        _machine.WriteConfig(1, 0x20, 0xd000_0000);
+        _device.Stop();
+        _device.Reset();
+        _device.Start();
+        Assert.Equal(0, _driver.Status);
+        Assert.Equal(0u, _machine.ReadConfig(1, _driver.MsixCapability + 2, 2) & 0xc000);
+        _driver.Bring(1, Version1);
+        _driver.Submit(0, (0x20_0000, 8, true));
+        Assert.Equal(8u, _driver.WaitUsed(0));
+    }
+
+    public void Dispose()
+    {
+        _device.Dispose();
+        _machine.Dispose();
+    }
+}
