@@ -3,6 +3,9 @@ using System.Threading;
 using Hutch.Core.Engine;
 using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
+using Hutch.Cpu.Apic;
+using Hutch.Cpu.Cpuid;
+using Hutch.Cpu.Paravirtual;
 using Hutch.Cpu.Runtime;
 using Hutch.Host.Linux;
 using Hutch.Host.Time;
@@ -13,18 +16,23 @@ namespace Hutch.Cpu;
 /// <summary>The vCPUs of one machine and what they share: RAM, translated-code tracking, interrupt delivery.</summary>
 internal sealed class SoftMachine : IVirtualMachine
 {
+    private readonly HostTsc _tsc;
+
     public SoftMachine(GuestMemory memory, CpuTopology topology, CpuModel model, ITimerService timers)
     {
         Memory = memory;
         Topology = topology;
         Model = model;
         Timers = timers;
+        Cpuid = new CpuidTable(model, topology);
+        _tsc = new HostTsc();
+        Clock = new TscClock(_tsc.Read, timers.Clock);
         CodePages = new CodePages(this, memory);
         var vcpus = new SoftVcpu[topology.VcpuCount];
         for (int i = 0; i < vcpus.Length; i++) vcpus[i] = new SoftVcpu(this, i);
         SoftVcpus = [.. vcpus];
         Vcpus = [.. vcpus];
-        Interrupts = new Apic.ApicRouter(this);
+        Router = new ApicRouter(this);
         foreach (SoftVcpu vcpu in vcpus) vcpu.Reset();
     }
 
@@ -43,8 +51,17 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <inheritdoc/>
     public ImmutableArray<IVcpu> Vcpus { get; }
 
+    /// <summary>CPUID of the vCPUs.</summary>
+    public CpuidTable Cpuid { get; }
+
+    /// <summary>How the TSC relates to the host's clock.</summary>
+    public TscClock Clock { get; }
+
+    /// <summary>Delivers interrupts to the local APICs.</summary>
+    public ApicRouter Router { get; }
+
     /// <inheritdoc/>
-    public IInterruptRouter Interrupts { get; }
+    public IInterruptRouter Interrupts => Router;
 
     /// <summary>Removes the write tags that other vCPUs hold for a page and waits until none of them can be using one.</summary>
     public void DropRemoteWriteTags(int page, ulong writers, SoftVcpu self)
@@ -76,5 +93,6 @@ internal sealed class SoftMachine : IVirtualMachine
     {
         foreach (SoftVcpu vcpu in SoftVcpus) vcpu.Dispose();
         CodePages.Dispose();
+        _tsc.Dispose();
     }
 }

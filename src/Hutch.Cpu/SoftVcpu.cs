@@ -4,7 +4,10 @@ using System.Threading;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
 using Hutch.Cpu.Apic;
+using Hutch.Cpu.Cpuid;
 using Hutch.Cpu.Mmu;
+using Hutch.Cpu.Msr;
+using Hutch.Cpu.Paravirtual;
 using Hutch.Cpu.Runtime;
 using Hutch.Cpu.State;
 
@@ -35,6 +38,9 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Walker = new PageWalker(this);
         Linear = new LinearMemory(this);
         Messages = new VcpuMessages(this);
+        Time = new GuestTime(this, machine.Clock);
+        Cpuid = new VcpuCpuid(this, machine.Cpuid);
+        Msrs = new MsrFile(this, machine.Cpuid);
         Apic = new LocalApic(this);
         Interpreter = new Interpreter.Interpreter(this);
         Translations = new Translations(this);
@@ -63,6 +69,12 @@ internal sealed unsafe class SoftVcpu : IVcpu
 
     public LocalApic Apic { get; }
 
+    public MsrFile Msrs { get; }
+
+    public VcpuCpuid Cpuid { get; }
+
+    public GuestTime Time { get; }
+
     public VcpuMessages Messages { get; }
 
     public Translations Translations { get; }
@@ -71,7 +83,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
     public IVcpuExits Exits { get; private set; } = NoExits.Instance;
 
     /// <summary>Guest physical address bits, as CPUID 0x80000008 says.</summary>
-    public int PhysicalAddressBits => 40;
+    public int PhysicalAddressBits => Machine.Cpuid.PhysicalAddressBits;
 
     /// <summary>Translated code may be running: write tags may be in use.</summary>
     public bool InGuest { get => Volatile.Read(ref _inGuest); set => Volatile.Write(ref _inGuest, value); }
@@ -211,7 +223,13 @@ internal sealed unsafe class SoftVcpu : IVcpu
     public void RequestStop() => _run.RequestStop();
 
     /// <inheritdoc/>
-    public void Reset() => Interpreter.Reset();
+    public void Reset()
+    {
+        Interpreter.Reset();
+        Msrs.Reset();
+        Apic.Reset();
+        UpdateMode();
+    }
 
     /// <inheritdoc/>
     public void SaveRegisters(X86VcpuState state) => StateTransfer.Save(this, state);
