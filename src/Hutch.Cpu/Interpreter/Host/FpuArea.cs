@@ -1,0 +1,60 @@
+using Hutch.Cpu.State;
+
+namespace Hutch.Cpu.Interpreter.Host;
+
+/// <summary>
+/// Fields of the XSAVE area in a context (Intel SDM 1 §13.4): legacy region, header, AVX region. The contents of every component are valid whatever
+/// XSTATE_BV says; who changes some calls <see cref="MarkUsed"/>.
+/// </summary>
+internal static unsafe class FpuArea
+{
+    public const int Fcw = 0, Fsw = 2, Ftw = 4, Fop = 6, Fip = 8, Fdp = 16, Mxcsr = 24, MxcsrMask = 28, Stack = 32, Xmm = 160, LegacyBytes = 512, Header = 512, YmmHigh = 576, Bytes = 832;
+
+    /// <summary>MXCSR bits that guests may set: all that the architecture names; misaligned-SSE mode is not offered.</summary>
+    public const uint MxcsrWritable = 0xffff;
+
+    /// <summary>Value of FCW, FTW (abridged) and MXCSR after initialisation.</summary>
+    public const ushort InitialFcw = 0x37f;
+    public const uint InitialMxcsr = 0x1f80;
+
+    /// <summary>The field at an offset.</summary>
+    public static ref T At<T>(VcpuContext* c, int offset) where T : unmanaged => ref *(T*)(c->Xsave + offset);
+
+    /// <summary>An unmasked x87 exception waits to be raised by the next waiting instruction.</summary>
+    public static bool ExceptionPending(VcpuContext* c) => (At<ushort>(c, Fsw) & ~At<ushort>(c, Fcw) & 0x3f) != 0;
+
+    /// <summary>All components hold data of their own.</summary>
+    public static void MarkUsed(VcpuContext* c) => At<ulong>(c, Header) |= 7;
+
+    /// <summary>
+    /// Sets the last instruction and data pointers. Like AMD's processors we keep them only while an exception is pending; what the host left there are
+    /// its own addresses, which no guest may see.
+    /// </summary>
+    public static void SetPointers(VcpuContext* c, ushort opcode, ulong instruction, ulong data)
+    {
+        bool keep = ExceptionPending(c);
+        At<ushort>(c, Fop) = keep ? opcode : (ushort)0;
+        At<ulong>(c, Fip) = keep ? instruction : 0;
+        At<ulong>(c, Fdp) = keep ? data : 0;
+    }
+
+    /// <summary>Clears the pointers unless an exception is pending: called before the guest can read them.</summary>
+    public static void DropStalePointers(VcpuContext* c)
+    {
+        if (!ExceptionPending(c)) SetPointers(c, 0, 0, 0);
+    }
+
+    /// <summary>FINIT's state of the x87 component.</summary>
+    public static void InitialiseX87(VcpuContext* c)
+    {
+        new System.Span<byte>(c->Xsave, Mxcsr).Clear();
+        new System.Span<byte>(c->Xsave + Stack, Xmm - Stack).Clear();
+        At<ushort>(c, Fcw) = InitialFcw;
+    }
+
+    /// <summary>The low half of an XMM or YMM register.</summary>
+    public static byte* XmmRegister(VcpuContext* c, int number) => c->Xsave + Xmm + number * 16;
+
+    /// <summary>The upper half of a YMM register.</summary>
+    public static byte* YmmUpper(VcpuContext* c, int number) => c->Xsave + YmmHigh + number * 16;
+}

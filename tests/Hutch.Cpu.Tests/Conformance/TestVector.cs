@@ -1,0 +1,45 @@
+using System;
+
+namespace Hutch.Cpu.Tests.Conformance;
+
+/// <summary>One instruction and the state that it starts from.</summary>
+internal sealed class TestVector
+{
+    /// <summary>What the report calls it: the Code, and the shape of its operands.</summary>
+    public string Name = "";
+
+    /// <summary>General registers in encoding order.</summary>
+    public readonly ulong[] Gpr = new ulong[16];
+    public ulong Rip, Flags;
+
+    /// <summary>The instruction, then INT3s.</summary>
+    public readonly byte[] Code = new byte[16];
+    public int Length;
+
+    /// <summary>How many instructions <see cref="Code"/> holds.</summary>
+    public int Instructions = 1;
+
+    /// <summary>Bytes to put over the template of the data pages.</summary>
+    public readonly byte[] Patch = new byte[OracleLayout.PatchBytes];
+    public ulong PatchAddress = OracleLayout.Data;
+    public int PatchLength { get; set; }
+
+    /// <summary>The first 416 bytes of an FXSAVE image, and the upper halves of the YMM registers.</summary>
+    public readonly byte[] Legacy = new byte[OracleLayout.LegacyBytes];
+    public readonly byte[] YmmHigh = new byte[OracleLayout.YmmHighBytes];
+}
+
+/// <summary>The state that an instruction ended in.</summary>
+internal sealed class TestOutcome
+{
+    public readonly ulong[] Gpr = new ulong[16];
+    public ulong Rip, Flags, Error, Cr2;
+
+    /// <summary>Exception vector; <see cref="Completed"/> when there was none.</summary>
+    public int Trap;
+    public readonly byte[] Legacy = new byte[OracleLayout.LegacyBytes];
+    public readonly byte[] YmmHigh = new byte[OracleLayout.YmmHighBytes];
+    public readonly byte[] Data = new byte[OracleLayout.DataBytes];
+
+    public const int Completed = -1;
+}
