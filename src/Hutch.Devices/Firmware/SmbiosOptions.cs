@@ -1,4 +1,6 @@
 using System;
+using Hutch.Core.Memory;
+using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Firmware;
 
@@ -25,4 +27,19 @@ public sealed record SmbiosOptions
 
     /// <summary>Version of the product, as text.</summary>
     public string Version { get; init; } = "1.0";
+
+    /// <summary>What SMBIOS tells of the machine that <paramref name="definition"/> describes.</summary>
+    public static SmbiosOptions Describe(MachineDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        ulong low = Math.Min(definition.MemoryBytes, GuestMemory.LowMemoryLimit);
+        return new SmbiosOptions
+        {
+            Sockets = definition.Cpus.Sockets,
+            CoresPerSocket = definition.Cpus.Cores,
+            ThreadsPerCore = definition.Cpus.Threads,
+            LowMemoryBytes = low,
+            HighMemoryBytes = definition.MemoryBytes - low,
+        };
+    }
 }
