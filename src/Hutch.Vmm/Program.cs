@@ -19,6 +19,8 @@ namespace Hutch.Vmm;
 /// </summary>
 internal static class Program
 {
+    private const int MostDefinitionBytes = 1 << 20;
+
     private static int Main(string[] arguments)
     {
         Messages messages = new(json: false);
@@ -82,11 +84,13 @@ internal static class Program
     {
         try
         {
-            using FileStream stream = isDescriptor
-                ? new FileStream(new SafeFileHandle(int.Parse(where, System.Globalization.CultureInfo.InvariantCulture), ownsHandle: true), FileAccess.Read, 4096)
-                : new FileStream(where, FileMode.Open, FileAccess.Read);
-            return JsonSerializer.Deserialize(stream, MachineJson.Default.MachineDefinition)
-                ?? throw new ConfigException($"The machine definition {where} is empty.");
+            using SafeFileHandle handle = isDescriptor
+                ? new SafeFileHandle(int.Parse(where, System.Globalization.CultureInfo.InvariantCulture), ownsHandle: true)
+                : File.OpenHandle(where);
+            byte[] json = new byte[MostDefinitionBytes];
+            int length = 0;
+            for (int count = 1; count != 0 && length < json.Length; length += count) count = RandomAccess.Read(handle, json.AsSpan(length), length);
+            return MachineReader.Read(json.AsMemory(0, length));
         }
         catch (Exception broken) when (broken is IOException or UnauthorizedAccessException or FormatException or OverflowException
             or ArgumentException or JsonException or NotSupportedException)

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
 
@@ -14,7 +13,7 @@ internal sealed class BootTarget
     internal required X86VcpuState Cpu { get; init; }
 
     /// <summary>The memory map.</summary>
-    internal required ImmutableArray<MemoryRange> Map { get; init; }
+    internal required MemoryRange[] Map { get; init; }
 
     /// <summary>Address of the ACPI root pointer; 0: none.</summary>
     internal required ulong RootPointer { get; init; }

@@ -12,7 +12,7 @@ namespace Hutch.Vmm.Boot;
 /// <param name="Address">Guest physical address (p_paddr).</param>
 /// <param name="VirtualAddress">Linked address (p_vaddr).</param>
 /// <param name="MemoryBytes">Bytes occupied; what exceeds the file's bytes is zero.</param>
-internal readonly record struct ElfSegment(ulong Offset, ulong FileBytes, ulong Address, ulong VirtualAddress, ulong MemoryBytes);
+internal sealed record ElfSegment(ulong Offset, ulong FileBytes, ulong Address, ulong VirtualAddress, ulong MemoryBytes);
 
 /// <summary>The parts of an x86 ELF executable that a loader needs (System V ABI, chapters 4 and 5).</summary>
 internal sealed class ElfFile

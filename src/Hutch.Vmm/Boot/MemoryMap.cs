@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Hutch.Core.Memory;
 
 namespace Hutch.Vmm.Boot;
@@ -17,7 +16,7 @@ internal enum MemoryKind
 /// <param name="Start">Guest physical address.</param>
 /// <param name="LengthBytes">Length in bytes.</param>
 /// <param name="Kind">What is there.</param>
-internal readonly record struct MemoryRange(ulong Start, ulong LengthBytes, MemoryKind Kind);
+internal sealed record MemoryRange(ulong Start, ulong LengthBytes, MemoryKind Kind);
 
 /// <summary>The memory map that every boot protocol hands over.</summary>
 internal static class MemoryMap
@@ -26,15 +25,14 @@ internal static class MemoryMap
     /// <param name="memory">Guest RAM.</param>
     /// <param name="configStart">First address of the PCI configuration window.</param>
     /// <param name="configBytes">Its length in bytes.</param>
-    internal static ImmutableArray<MemoryRange> Describe(GuestMemory memory, ulong configStart, ulong configBytes)
+    internal static MemoryRange[] Describe(GuestMemory memory, ulong configStart, ulong configBytes)
     {
-        ImmutableArray<MemoryRange>.Builder map = ImmutableArray.CreateBuilder<MemoryRange>(5);
-        map.Add(new MemoryRange(0, BootLayout.LowRamEnd, MemoryKind.Usable));
+        MemoryRange low = new(0, BootLayout.LowRamEnd, MemoryKind.Usable);
         // The extended BIOS data area, the display window and the firmware's tables.
-        map.Add(new MemoryRange(BootLayout.LowRamEnd, BootLayout.HighRamStart - BootLayout.LowRamEnd, MemoryKind.Reserved));
-        map.Add(new MemoryRange(BootLayout.HighRamStart, memory.LowBytes - BootLayout.HighRamStart, MemoryKind.Usable));
-        map.Add(new MemoryRange(configStart, configBytes, MemoryKind.Reserved));
-        if (memory.HighBytes != 0) map.Add(new MemoryRange(GuestMemory.HighMemoryStart, memory.HighBytes, MemoryKind.Usable));
-        return map.ToImmutable();
+        MemoryRange hole = new(BootLayout.LowRamEnd, BootLayout.HighRamStart - BootLayout.LowRamEnd, MemoryKind.Reserved);
+        MemoryRange main = new(BootLayout.HighRamStart, memory.LowBytes - BootLayout.HighRamStart, MemoryKind.Usable);
+        MemoryRange config = new(configStart, configBytes, MemoryKind.Reserved);
+        if (memory.HighBytes == 0) return [low, hole, main, config];
+        return [low, hole, main, config, new MemoryRange(GuestMemory.HighMemoryStart, memory.HighBytes, MemoryKind.Usable)];
     }
 }

@@ -1,6 +1,5 @@
 using System;
 using System.Buffers.Binary;
-using System.Collections.Immutable;
 using System.Text;
 using Hutch.Core.Memory;
 using Hutch.Devices;
@@ -92,7 +91,7 @@ internal sealed class ZeroPage
         memory.TryCopyIn(BootLayout.CommandLine, bytes);
     }
 
-    private void PutMap(ImmutableArray<MemoryRange> map)
+    private void PutMap(MemoryRange[] map)
     {
         _page[E820Entries] = (byte)map.Length;
         for (int index = 0; index < map.Length; index++)

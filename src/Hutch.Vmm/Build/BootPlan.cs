@@ -1,6 +1,5 @@
 using System;
 using System.Buffers.Binary;
-using System.Collections.Immutable;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
 using Hutch.Devices.Pci;
@@ -27,7 +26,7 @@ internal sealed class BootPlan(BootImages images, string commandLine, FirmwareTa
     internal void Load(GuestMemory memory, IVirtualMachine cpus)
     {
         ulong root = tables.Write(memory);
-        ImmutableArray<MemoryRange> map = MemoryMap.Describe(memory, PciWindows.EcamStart, PciWindows.EcamBytes);
+        MemoryRange[] map = MemoryMap.Describe(memory, PciWindows.EcamStart, PciWindows.EcamBytes);
         byte[] seed = new byte[32];
         HostRandom.Fill(seed);
         foreach (IVcpu vcpu in cpus.Vcpus)

@@ -1,3 +1,4 @@
+using Hutch.Block;
 using Hutch.Block.Graph;
 using Hutch.Devices;
 using Hutch.Model.Machine;
@@ -8,6 +9,15 @@ namespace Hutch.Vmm.Build;
 internal static class Disks
 {
     /// <summary>Opens one. Throws <see cref="ConfigException"/> where that is not possible.</summary>
-    internal static BlockNode Open(DiskConfig disk) =>
-        throw new ConfigException($"The disk {disk.Path} cannot be opened: this build has no block layer yet; leave it out.");
+    internal static BlockNode Open(DiskConfig disk)
+    {
+        try
+        {
+            return DiskOpener.Open(disk);
+        }
+        catch (DiskOpenException refused)
+        {
+            throw new ConfigException(refused.Message, refused);
+        }
+    }
 }

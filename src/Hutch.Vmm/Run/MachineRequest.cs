@@ -26,4 +26,4 @@ internal enum RequestKind
 /// <param name="Kind">What happened.</param>
 /// <param name="Status">Exit status, for <see cref="RequestKind.Exit"/> and <see cref="RequestKind.Leave"/>.</param>
 /// <param name="Detail">What went wrong, for the failures.</param>
-internal readonly record struct MachineRequest(RequestKind Kind, int Status = 0, string? Detail = null);
+internal sealed record MachineRequest(RequestKind Kind, int Status = 0, string? Detail = null);

@@ -83,7 +83,7 @@ internal sealed class VcpuThread
                 if (request is not null) _wanted = false;
                 Monitor.PulseAll(_gate);
             }
-            if (request is not null) _mailbox.Post(request.Value);
+            if (request is not null) _mailbox.Post(request);
         }
     }
 

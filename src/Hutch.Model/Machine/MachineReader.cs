@@ -1,0 +1,97 @@
+using System;
+using System.Collections.Immutable;
+using System.Text.Json;
+
+namespace Hutch.Model.Machine;
+
+/// <summary>
+/// Reads the JSON of <see cref="MachineJson"/> without the serializer, whose generic code is compiled anew in every process:
+/// that would cost more than the rest of a machine's start. A test holds the two alike, over every record.
+/// </summary>
+public static class MachineReader
+{
+    /// <summary>Reads one definition. Throws <see cref="JsonException"/> for what is not one.</summary>
+    public static MachineDefinition Read(ReadOnlyMemory<byte> json)
+    {
+        using JsonDocument document = JsonDocument.Parse(json);
+        try
+        {
+            return ReadDefinition(document.RootElement);
+        }
+        catch (Exception wrong) when (wrong is InvalidOperationException or FormatException or ArgumentException or System.Collections.Generic.KeyNotFoundException)
+        {
+            throw new JsonException($"A property is missing or of the wrong kind: {wrong.Message}", wrong);
+        }
+    }
+
+    private static MachineDefinition ReadDefinition(JsonElement root)
+    {
+        JsonElement cpus = root.GetProperty("Cpus");
+        JsonElement cpu = root.GetProperty("Cpu");
+        JsonElement boot = root.GetProperty("Boot");
+        JsonElement list = root.GetProperty("Devices");
+        DeviceConfig[] devices = new DeviceConfig[list.GetArrayLength()];
+        for (int index = 0; index < devices.Length; index++) devices[index] = ReadDevice(list[index]);
+        return new MachineDefinition
+        {
+            Name = Text(root, "Name"),
+            MemoryBytes = root.GetProperty("MemoryBytes").GetUInt64(),
+            Cpus = new CpuTopology(cpus.GetProperty("Sockets").GetInt32(), cpus.GetProperty("Cores").GetInt32(), cpus.GetProperty("Threads").GetInt32()),
+            Cpu = new CpuModel(Text(cpu, "Name"), Texts(cpu, "Added"), Texts(cpu, "Removed")),
+            Engine = Text(root, "Engine") switch
+            {
+                nameof(EngineChoice.Auto) => EngineChoice.Auto,
+                nameof(EngineChoice.Kvm) => EngineChoice.Kvm,
+                nameof(EngineChoice.Software) => EngineChoice.Software,
+                string other => throw new FormatException($"'{other}' is no engine."),
+            },
+            Boot = new KernelBoot(Text(boot, "KernelPath"), OptionalText(boot, "InitrdPath"), Text(boot, "CommandLine")),
+            Devices = ImmutableArray.Create(devices),
+            NoReboot = Flag(root, "NoReboot"),
+            Json = Flag(root, "Json"),
+        };
+    }
+
+    private static DeviceConfig ReadDevice(JsonElement device)
+    {
+        string id = Text(device, "Id");
+        return Text(device, "type") switch
+        {
+            "platform" => new PlatformConfig(id),
+            "serial" => new SerialConfig(id, device.GetProperty("Port").GetInt32(), ReadBackend(device.GetProperty("Backend"))),
+            "virtio-blk" => new VirtioBlockConfig(id, ReadDisk(device.GetProperty("Disk"))),
+            "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
+            "virtio-rng" => new VirtioRngConfig(id),
+            "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
+            "test-dev" => new TestDeviceConfig(id),
+            string other => throw new FormatException($"'{other}' is no device type."),
+        };
+    }
+
+    private static DiskConfig ReadDisk(JsonElement disk) => new(Text(disk, "Path"), OptionalText(disk, "Format"), Flag(disk, "ReadOnly"));
+
+    private static CharacterBackend ReadBackend(JsonElement backend) => new(Text(backend, "Kind") switch
+    {
+        nameof(CharacterBackendKind.None) => CharacterBackendKind.None,
+        nameof(CharacterBackendKind.Stdio) => CharacterBackendKind.Stdio,
+        nameof(CharacterBackendKind.File) => CharacterBackendKind.File,
+        nameof(CharacterBackendKind.Unix) => CharacterBackendKind.Unix,
+        string other => throw new FormatException($"'{other}' is no character back end."),
+    }, OptionalText(backend, "Path"));
+
+    private static string Text(JsonElement parent, string name) =>
+        parent.GetProperty(name).GetString() ?? throw new FormatException($"{name} is null.");
+
+    private static string? OptionalText(JsonElement parent, string name) =>
+        parent.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
+
+    private static bool Flag(JsonElement parent, string name) => parent.TryGetProperty(name, out JsonElement value) && value.GetBoolean();
+
+    private static ImmutableArray<string> Texts(JsonElement parent, string name)
+    {
+        JsonElement list = parent.GetProperty(name);
+        string[] texts = new string[list.GetArrayLength()];
+        for (int index = 0; index < texts.Length; index++) texts[index] = list[index].GetString() ?? throw new FormatException($"{name} holds null.");
+        return ImmutableArray.Create(texts);
+    }
+}

@@ -1,0 +1,79 @@
+using System;
+using System.Linq;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Hutch.Model.Machine;
+using Xunit;
+
+namespace Hutch.Tests.Model.Machine;
+
+public sealed class MachineReaderTests
+{
+    private static readonly DeviceConfig[] EveryDevice =
+    [
+        new PlatformConfig("platform"),
+        new SerialConfig("com1", 1, new CharacterBackend(CharacterBackendKind.Stdio)),
+        new SerialConfig("com2", 2, new CharacterBackend(CharacterBackendKind.File, "/tmp/a \"b\"\u00e9")),
+        new VirtioBlockConfig("disk0", new DiskConfig("/d", "raw", ReadOnly: true)),
+        new VirtioBlockConfig("disk1", new DiskConfig("/e")),
+        new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
+        new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
+        new VirtioRngConfig("rng"),
+        new DebugExitConfig("exit", 0x501, 1),
+        new TestDeviceConfig("test"),
+    ];
+
+    private static MachineDefinition Full(EngineChoice engine) => new()
+    {
+        Name = "name",
+        MemoryBytes = ulong.MaxValue - 4095,
+        Cpus = new CpuTopology(1, 2, 3),
+        Cpu = new CpuModel("max", ["avx2", "sha_ni"], ["pcid"]),
+        Engine = engine,
+        Boot = new KernelBoot("/k", engine == EngineChoice.Auto ? null : "/i", "a=b \"c\""),
+        Devices = [.. EveryDevice],
+        NoReboot = engine == EngineChoice.Kvm,
+        Json = engine != EngineChoice.Kvm,
+    };
+
+    private static string Json(MachineDefinition definition) => JsonSerializer.Serialize(definition, MachineJson.Default.MachineDefinition);
+
+    [Theory]
+    [InlineData(EngineChoice.Auto)]
+    [InlineData(EngineChoice.Kvm)]
+    [InlineData(EngineChoice.Software)]
+    public void The_reader_reads_what_the_serializer_writes(EngineChoice engine)
+    {
+        string json = Json(Full(engine));
+        Assert.Equal(json, Json(MachineReader.Read(Encoding.UTF8.GetBytes(json))));
+    }
+
+    [Fact]
+    public void Every_kind_of_device_is_in_the_test_above()
+    {
+        Type[] known = [.. typeof(DeviceConfig).GetCustomAttributes(typeof(JsonDerivedTypeAttribute), false).Cast<JsonDerivedTypeAttribute>().Select(static each => each.DerivedType)];
+        Assert.Empty(known.Except(EveryDevice.Select(static device => device.GetType())));
+    }
+
+    [Fact]
+    public void Damaged_definitions_are_json_errors_and_nothing_else()
+    {
+        byte[] json = Encoding.UTF8.GetBytes(Json(Full(EngineChoice.Software)));
+        Random random = new(3);
+        for (int round = 0; round < 5000; round++)
+        {
+            byte[] damaged = (byte[])json.Clone();
+            damaged[random.Next(damaged.Length)] = (byte)random.Next(32, 127);
+            if (random.Next(4) == 0) damaged = damaged[..random.Next(damaged.Length)];
+            try
+            {
+                _ = MachineReader.Read(damaged);
+            }
+            catch (JsonException error)
+            {
+                Assert.NotEmpty(error.Message);
+            }
+        }
+    }
+}
