@@ -31,7 +31,8 @@ internal struct RtcTime
     /// <summary>The moment these fields name; fields out of range are moved to the nearest that exists.</summary>
     public readonly DateTime ToDateTime()
     {
-        int year = Math.Clamp(Year, 1, 9998), month = Math.Clamp(Month, 1, 12);
+        // Far enough from both ends of the calendar that neither time passing nor a step of the host's clock can leave it.
+        int year = Math.Clamp(Year, 100, 9000), month = Math.Clamp(Month, 1, 12);
         int day = Math.Clamp(Day, 1, DateTime.DaysInMonth(year, month));
         return new DateTime(year, month, day, Math.Clamp(Hour, 0, 23), Math.Clamp(Minute, 0, 59), Math.Clamp(Second, 0, 59), DateTimeKind.Utc);
     }

@@ -70,6 +70,18 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal([0x30, 0x15, 0x00, 0x01, 0x00, 0x20], [Read(0), Read(2), Read(4), Read(7), Read(9), Read(0x32)]);
     }
 
+    [Theory]
+    [InlineData(0x00, 0x00)]
+    [InlineData(0x99, 0x99)]
+    public void Time_at_either_end_of_the_calendar_runs_on(byte century, byte year)
+    {
+        Write(0x32, century);
+        Write(9, year);
+        _time.Advance(TimeSpan.FromDays(3 * 366));
+
+        Assert.InRange(Read(0), 0x00, 0x59);
+    }
+
     [Fact]
     public void First_update_comes_half_a_second_after_the_divider_s_reset()
     {
