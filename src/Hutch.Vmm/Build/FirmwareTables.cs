@@ -6,25 +6,11 @@ using Hutch.Model.Machine;
 
 namespace Hutch.Vmm.Build;
 
-/// <summary>The tables that firmware leaves in [0xE0000, 1 MiB): ACPI and SMBIOS. Built once, written at every reset: guests may write to them.</summary>
-internal sealed class FirmwareTables
+/// <summary>The tables that firmware leaves in [0xE0000, 1 MiB). Built once from the definition, written at every reset: guests may write to them.</summary>
+internal sealed class FirmwareTables(MachineDefinition definition, ulong highWindowStart, ulong highWindowBytes)
 {
-    private readonly AcpiImage _acpi;
-    private readonly SmbiosImage _smbios;
-
-    /// <summary>Builds the tables of a finished machine with its PCI window above 4 GiB.</summary>
-    internal FirmwareTables(MachineDefinition definition, GuestMemory memory, ulong highWindowStart, ulong highWindowBytes)
-    {
-        _acpi = AcpiTables.Build(AcpiOptions.Describe(definition, highWindowStart, highWindowBytes));
-        _smbios = SmbiosTables.Build(new SmbiosOptions
-        {
-            Sockets = definition.Cpus.Sockets,
-            CoresPerSocket = definition.Cpus.Cores,
-            ThreadsPerCore = definition.Cpus.Threads,
-            LowMemoryBytes = memory.LowBytes,
-            HighMemoryBytes = memory.HighBytes,
-        });
-    }
+    private readonly AcpiImage _acpi = AcpiTables.Build(AcpiOptions.Describe(definition, highWindowStart, highWindowBytes));
+    private readonly SmbiosImage _smbios = SmbiosTables.Build(SmbiosOptions.Describe(definition));
 
     /// <summary>Writes the tables; returns the address of the ACPI root pointer.</summary>
     internal ulong Write(GuestMemory memory)

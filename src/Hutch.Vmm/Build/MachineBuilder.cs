@@ -45,7 +45,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, ITimerService timer
             foreach (DeviceConfig config in definition.Devices) devices.Add(undo.Add(DeviceFactories.Create(config, services)));
             ulong highWindow = HighWindowStart(memory);
             services.Pci?.AssignResources(highWindow, HighWindowBytes);
-            BootPlan boot = new(images, definition.Boot.CommandLine, new FirmwareTables(definition, memory, highWindow, HighWindowBytes));
+            BootPlan boot = new(images, definition.Boot.CommandLine, new FirmwareTables(definition, highWindow, HighWindowBytes));
             MachineExits exits = new(services.Ports, services.Mmio, services.Controllers, mailbox);
             return new Machine(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox);
         }
