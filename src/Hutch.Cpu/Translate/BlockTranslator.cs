@@ -61,7 +61,7 @@ internal sealed unsafe class BlockTranslator
         else _branches.ExitToInterpreter(request.Rip);
         block.DeadExit = _code.Offset;
         _code.Land(poll);
-        _code.Load(Host.R11, request.Rip);
+        _code.Load(HostState.R11, request.Rip);
         _code.Jump(_emission.Stubs.Dispatch);
         _emission.Cold.Emit();
         block.Length = _code.Offset;
@@ -77,8 +77,8 @@ internal sealed unsafe class BlockTranslator
         byte* poll = live == 0 ? EntryByCompare(rip, ref block) : EntryByCount(rip, ref block);
         if (!_emission.Vector) return poll;
         _emission.Flags.BeforeCheck(live);
-        _code.CompareGsByte(Host.VectorLoaded, 1);
-        byte* load = _code.JumpIfHole(Host.NotEqual);
+        _code.CompareGsByte(HostState.VectorLoaded, 1);
+        byte* load = _code.JumpIfHole(HostState.NotEqual);
         _emission.Cold.LoadVector(load, _code.At);
         return poll;
     }
@@ -92,31 +92,31 @@ internal sealed unsafe class BlockTranslator
         }
         else
         {
-            _code.Load(Host.R10, rip);
+            _code.Load(HostState.R10, rip);
             _code.Bytes(0xd3394d, 3);                // cmp r11, r10
         }
-        _code.JumpIf(Host.NotEqual, _emission.Stubs.IndirectMiss);
+        _code.JumpIf(HostState.NotEqual, _emission.Stubs.IndirectMiss);
         block.DirectEntry = _code.Offset;
         _code.Bytes(0x253c8365, 4);                  // cmp dword gs:[Request], 0
-        _code.Dword(Host.Request);
+        _code.Dword(HostState.Request);
         _code.Byte(0);
-        return _code.JumpIfHole(Host.NotEqual);
+        return _code.JumpIfHole(HostState.NotEqual);
     }
 
     private byte* EntryByCount(ulong rip, ref TranslatedBlock block)
     {
         ulong negative = 0 - rip;
-        if ((ulong)(int)negative == negative) _code.Lea(Host.R10, Host.R11, -1, 0, (int)negative);
+        if ((ulong)(int)negative == negative) _code.Lea(HostState.R10, HostState.R11, -1, 0, (int)negative);
         else
         {
-            _code.Load(Host.R10, negative);
-            _code.Lea(Host.R10, Host.R10, Host.R11, 0, 0);
+            _code.Load(HostState.R10, negative);
+            _code.Lea(HostState.R10, HostState.R10, HostState.R11, 0, 0);
         }
         byte* same = ExchangeAndTest();
         _code.Jump(_emission.Stubs.IndirectMiss);
         Exchanged(same);
         block.DirectEntry = _code.Offset;
-        _code.Gs32(0x8b, Host.R10, Host.Request);
+        _code.Gs32(0x8b, HostState.R10, HostState.Request);
         byte* quiet = ExchangeAndTest();
         byte* poll = _code.JumpHole();
         Exchanged(quiet);
@@ -144,9 +144,9 @@ internal sealed unsafe class BlockTranslator
         bool user = (AccessMode)(request.Mode & BlockMode.AccessMask) == AccessMode.User;
         int slot = ContextLayout.Itlb + (user ? ContextLayout.ItlbStride : 0) + (int)((next >> 12) & (ContextLayout.ItlbEntries - 1)) * 8;
         _emission.Flags.BeforeCheck(first.LiveIn);
-        _code.Load(Host.R10, request.NextPageItlb);
-        _code.Gs64(0x39, Host.R10, slot);
-        _emission.Cold.Interpret(_code.JumpIfHole(Host.NotEqual), request.Rip);
+        _code.Load(HostState.R10, request.NextPageItlb);
+        _code.Gs64(0x39, HostState.R10, slot);
+        _emission.Cold.Interpret(_code.JumpIfHole(HostState.NotEqual), request.Rip);
     }
 
     private void Body(Span<GuestInstruction> instructions)
@@ -192,8 +192,8 @@ internal sealed unsafe class BlockTranslator
             case TranslationKind.JumpIndirect: _branches.JumpIndirect(g); return false;
             case TranslationKind.JumpIf: _branches.JumpIf(g, Condition(g)); return true;
             case TranslationKind.Loop: _branches.Loop(g, -1); return true;
-            case TranslationKind.LoopEqual: _branches.Loop(g, Host.Equal); return true;
-            case TranslationKind.LoopNotEqual: _branches.Loop(g, Host.NotEqual); return true;
+            case TranslationKind.LoopEqual: _branches.Loop(g, HostState.Equal); return true;
+            case TranslationKind.LoopNotEqual: _branches.Loop(g, HostState.NotEqual); return true;
             default: _branches.JumpIfRcxZero(g); return true;
         }
     }
@@ -211,10 +211,10 @@ internal sealed unsafe class BlockTranslator
             case TranslationKind.SwapGs: _system.SwapGs(); break;
             case TranslationKind.Rdtsc: _system.ReadTimeStamp(false); break;
             case TranslationKind.Rdtscp: _system.ReadTimeStamp(true); break;
-            case TranslationKind.ReadFsBase: _system.ReadBase(g, Host.FsBase); break;
-            case TranslationKind.ReadGsBase: _system.ReadBase(g, Host.GsBase); break;
-            case TranslationKind.WriteFsBase: _system.WriteBase(g, Host.FsBase); break;
-            case TranslationKind.WriteGsBase: _system.WriteBase(g, Host.GsBase); break;
+            case TranslationKind.ReadFsBase: _system.ReadBase(g, HostState.FsBase); break;
+            case TranslationKind.ReadGsBase: _system.ReadBase(g, HostState.GsBase); break;
+            case TranslationKind.WriteFsBase: _system.WriteBase(g, HostState.FsBase); break;
+            case TranslationKind.WriteGsBase: _system.WriteBase(g, HostState.GsBase); break;
             default:
                 // PAUSE: a spinning guest comes to a poll.
                 _code.Bytes(0x90f3, 2);
@@ -237,9 +237,9 @@ internal sealed unsafe class BlockTranslator
         Register register = g.Iced.Op0Register;
         bool wide = register is >= Register.RAX and <= Register.R15;
         int guest = wide ? register - Register.RAX : register - Register.EAX;
-        bool resident = (Host.ResidentMask >> guest & 1) != 0;
-        int to = resident ? Host.R11 : guest == Host.Rsp ? Host.GuestRsp : guest;
+        bool resident = (HostState.ResidentMask >> guest & 1) != 0;
+        int to = resident ? HostState.R11 : guest == HostState.Rsp ? HostState.GuestRsp : guest;
         _memory.Address(g.Iced, to, wide: wide);
-        if (resident) _code.StoreGs(Host.GprOffset(guest), to);
+        if (resident) _code.StoreGs(HostState.GprOffset(guest), to);
     }
 }

@@ -16,15 +16,15 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
             emission.Cold.Link(_code.JumpHole(), target);
             return;
         }
-        _code.Load(Host.R11, target);
-        _code.JumpGs(Host.JumpSlot(emission.Access, target));
+        _code.Load(HostState.R11, target);
+        _code.JumpGs(HostState.JumpSlot(emission.Access, target));
     }
 
     /// <summary>Leaves one instruction to the interpreter.</summary>
     public void ExitToInterpreter(ulong rip)
     {
         emission.Flags.BeforeExit();
-        _code.Load(Host.R11, rip);
+        _code.Load(HostState.R11, rip);
         _code.Jump(emission.Stubs.Interpret);
     }
 
@@ -40,14 +40,14 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
         if (inMemory) stack.LoadValue(memory.Access(g, 8, false));
         stack.PushConstant(g, g.Iced.NextIP);
         emission.Flags.BeforeExit();
-        if (inMemory) stack.FetchValue(Host.R11);
+        if (inMemory) stack.FetchValue(HostState.R11);
         else LoadTarget(g, 8);
         ExitToR11();
     }
 
     public void JumpIndirect(in GuestInstruction g)
     {
-        if (g.Iced.Op0Kind == OpKind.Memory) _code.Memory(0x8b, true, Host.R11, memory.Access(g, 8, false));
+        if (g.Iced.Op0Kind == OpKind.Memory) _code.Memory(0x8b, true, HostState.R11, memory.Access(g, 8, false));
         else LoadTarget(g, 0);
         emission.Flags.BeforeExit();
         ExitToR11();
@@ -57,9 +57,9 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
     private void LoadTarget(in GuestInstruction g, int rspMoved)
     {
         int guest = g.Iced.Op0Register - Register.RAX;
-        if (guest == Host.Rsp) _code.Lea(Host.R11, Host.GuestRsp, -1, 0, rspMoved);
-        else if ((Host.ResidentMask >> guest & 1) != 0) _code.LoadGs(Host.R11, Host.GprOffset(guest));
-        else _code.Move(Host.R11, guest);
+        if (guest == HostState.Rsp) _code.Lea(HostState.R11, HostState.GuestRsp, -1, 0, rspMoved);
+        else if ((HostState.ResidentMask >> guest & 1) != 0) _code.LoadGs(HostState.R11, HostState.GprOffset(guest));
+        else _code.Move(HostState.R11, guest);
     }
 
     public void Return(in GuestInstruction g)
@@ -80,7 +80,7 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
     public void Loop(in GuestInstruction g, int condition)
     {
         emission.Flags.BeforeExit();
-        _code.Lea(Host.Rcx, Host.Rcx, -1, 0, -1);
+        _code.Lea(HostState.Rcx, HostState.Rcx, -1, 0, -1);
         byte* done = _code.ShortHole(0xe3);
         Taken(condition < 0 ? _code.JumpHole() : _code.JumpIfHole(condition), g.Iced.NearBranch64);
         _code.LandShort(done);
@@ -106,8 +106,8 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
     private void ExitToR11()
     {
         _code.Bytes(0x2514f5_a262_c465, 7);
-        _code.Dword(Host.JumpCacheMask);
+        _code.Dword(HostState.JumpCacheMask);
         _code.Bytes(0xd524_ff42_65, 5);
-        _code.Dword(Host.JumpCache(emission.Access));
+        _code.Dword(HostState.JumpCache(emission.Access));
     }
 }

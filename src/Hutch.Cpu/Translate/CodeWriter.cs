@@ -269,7 +269,7 @@ internal sealed unsafe class CodeWriter
         Bytes(0x900f_9fc2_8949, 6);                  // mov r10, rax; lahf; seto
         Byte(0xc0);                                  // al
         Bytes(0x25_0489_6665, 5);                    // mov gs:[FlagSave], ax
-        Dword(Host.FlagSave);
+        Dword(HostState.FlagSave);
         Bytes(0xd0894c, 3);                          // mov rax, r10
     }
 
@@ -278,7 +278,7 @@ internal sealed unsafe class CodeWriter
     {
         Bytes(0xc28949, 3);                          // mov r10, rax
         Bytes(0x25_04b7_0f65, 5);                    // movzx eax, word gs:[FlagSave]
-        Dword(Host.FlagSave);
+        Dword(HostState.FlagSave);
         Bytes(0xd0_894c_9e7f_04, 6);                 // add al, 127; sahf; mov rax, r10
     }
 }

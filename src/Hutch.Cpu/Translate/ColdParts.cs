@@ -90,16 +90,16 @@ internal sealed unsafe class ColdParts(Emission emission)
                 code.JumpBack(part.Back);
                 break;
             case Kind.SlowConstant:
-                code.Load(Host.R10, (part.Address >> 7) & ContextLayout.TlbIndexMask);
-                code.Load(Host.R11, part.Address);
+                code.Load(HostState.R10, (part.Address >> 7) & ContextLayout.TlbIndexMask);
+                code.Load(HostState.R11, part.Address);
                 SubtractTag(code, part.Tag);
                 CallSlow(ref part);
-                code.Lea(Host.R10, Host.R10, Host.R11, 0, -(int)(part.Address & 0xfff));
+                code.Lea(HostState.R10, HostState.R10, HostState.R11, 0, -(int)(part.Address & 0xfff));
                 code.JumpBack(part.Back);
                 break;
             case Kind.Interpret or Kind.Dispatch:
                 if (part.Parked) code.RestoreFlags();
-                code.Load(Host.R11, part.Rip);
+                code.Load(HostState.R11, part.Rip);
                 code.Jump(part.Kind == Kind.Interpret ? stubs.Interpret : stubs.Dispatch);
                 break;
             case Kind.Link:
@@ -109,8 +109,8 @@ internal sealed unsafe class ColdParts(Emission emission)
                 code.Dword((int)(data - part.From));
                 break;
             case Kind.JumpCache:
-                code.Load(Host.R11, part.Rip);
-                code.JumpGs(Host.JumpSlot(part.Access, part.Rip));
+                code.Load(HostState.R11, part.Rip);
+                code.JumpGs(HostState.JumpSlot(part.Access, part.Rip));
                 break;
             case Kind.LoadVector:
                 code.Call(stubs.LoadVector);

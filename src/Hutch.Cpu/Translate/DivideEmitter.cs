@@ -30,28 +30,28 @@ internal sealed unsafe class DivideEmitter(Emission emission, MemoryEmitter memo
         emission.Flags.BeforeOperation(g, ref none);
         if ((e.Reg & 7) == Signed) GuardSigned(g, size == 8);
         else GuardUnsigned(g, size);
-        passThrough.WriteWithRm(e, bytes, Host.R10);
+        passThrough.WriteWithRm(e, bytes, HostState.R10);
     }
 
     private void LoadDivisor(int size, in HostOperand from)
     {
         if (size >= 4)
         {
-            _code.Memory(0x8b, size == 8, Host.R10, from);
+            _code.Memory(0x8b, size == 8, HostState.R10, from);
             return;
         }
         _code.Byte(0x44 | (from.Index >= 8 ? 2 : 0) | from.Base >> 3);   // movzx r10d, byte/word [from]
         _code.Byte(0x0f);
         _code.Byte(size == 1 ? 0xb6 : 0xb7);
-        _code.ModRm(Host.R10 & 7, from.Base, from.Index, 0, from.Displacement);
+        _code.ModRm(HostState.R10 & 7, from.Base, from.Index, 0, from.Displacement);
     }
 
     private void LoadDivisor(int size, int guest)
     {
-        int from = guest == Host.Rsp ? Host.GuestRsp : guest;
-        if ((Host.ResidentMask >> guest & 1) != 0) _code.LoadGs(from = Host.R10, Host.GprOffset(guest));
-        if (size == 8) _code.Move(Host.R10, from);
-        else if (size == 4) _code.Move32(Host.R10, from);
+        int from = guest == HostState.Rsp ? HostState.GuestRsp : guest;
+        if ((HostState.ResidentMask >> guest & 1) != 0) _code.LoadGs(from = HostState.R10, HostState.GprOffset(guest));
+        if (size == 8) _code.Move(HostState.R10, from);
+        else if (size == 4) _code.Move32(HostState.R10, from);
         else _code.Bytes((uint)(0x0f44 | from >> 3 | (size == 1 ? 0xb6 : 0xb7) << 16 | (0xd0 | (from & 7)) << 24), 4);
     }
 
@@ -75,26 +75,26 @@ internal sealed unsafe class DivideEmitter(Emission emission, MemoryEmitter memo
                 _code.Bytes(0xd2394c, 3);            // cmp rdx, r10
                 break;
         }
-        emission.Cold.Interpret(_code.JumpIfHole(Host.AboveOrEqual), g.Rip);
+        emission.Cold.Interpret(_code.JumpIfHole(HostState.AboveOrEqual), g.Rip);
     }
 
     private void GuardSigned(in GuestInstruction g, bool wide)
     {
         if (wide)
         {
-            _code.Move(Host.R11, Host.Rax);
+            _code.Move(HostState.R11, HostState.Rax);
             _code.Bytes(0x3ffb_c149, 4);             // sar r11, 63
             _code.Bytes(0xd33949, 3);                // cmp r11, rdx
         }
         else
         {
-            _code.Move32(Host.R11, Host.Rax);
+            _code.Move32(HostState.R11, HostState.Rax);
             _code.Bytes(0x1ffb_c141, 4);             // sar r11d, 31
             _code.Bytes(0xd33941, 3);                // cmp r11d, edx
         }
-        emission.Cold.Interpret(_code.JumpIfHole(Host.NotEqual), g.Rip);
-        _code.Lea(Host.R11, Host.R10, -1, 0, 1, wide);
+        emission.Cold.Interpret(_code.JumpIfHole(HostState.NotEqual), g.Rip);
+        _code.Lea(HostState.R11, HostState.R10, -1, 0, 1, wide);
         _code.Bytes(wide ? 0x01fb_8349u : 0x01fb_8341u, 4);   // cmp r11, 1
-        emission.Cold.Interpret(_code.JumpIfHole(Host.BelowOrEqual), g.Rip);
+        emission.Cold.Interpret(_code.JumpIfHole(HostState.BelowOrEqual), g.Rip);
     }
 }

@@ -26,10 +26,10 @@ internal sealed class FlagParking(CodeWriter code)
             if (instruction.FlagsChanged != 0) Parked = false;
             return;
         }
-        if (operand.Uses(Host.R10))
+        if (operand.Uses(HostState.R10))
         {
-            code.Lea(Host.R11, operand);
-            operand = new HostOperand(Host.R11);
+            code.Lea(HostState.R11, operand);
+            operand = new HostOperand(HostState.R11);
         }
         code.RestoreFlags();
         Parked = false;

@@ -29,10 +29,10 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
             ulong address = ConstantAddress(i);
             if ((int)(address & 0xfff) + size <= 4096 && (alignment == 0 || (address & (ulong)(alignment - 1)) == 0))
                 return Constant(address, size, write, instruction.Rip);
-            _code.Load(Host.R11, address);
+            _code.Load(HostState.R11, address);
         }
         else if (segment) SegmentAddress(i, stackAdjust);
-        else Address(i, Host.R11, stackAdjust);
+        else Address(i, HostState.R11, stackAdjust);
         return Check(instruction.Rip, size, write, alignment);
     }
 
@@ -40,8 +40,8 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
     public HostOperand AccessAt(int @base, int displacement, int size, bool write, ulong rip, byte live)
     {
         emission.Flags.BeforeCheck(live);
-        if (displacement == 0) _code.Move(Host.R11, @base);
-        else _code.Lea(Host.R11, @base, -1, 0, displacement);
+        if (displacement == 0) _code.Move(HostState.R11, @base);
+        else _code.Lea(HostState.R11, @base, -1, 0, displacement);
         return Check(rip, size, write, 0);
     }
 
@@ -56,9 +56,9 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
         }
         bool narrow = !wide || i.MemoryBase is >= Register.EAX and <= Register.R15D || i.MemoryIndex is >= Register.EAX and <= Register.R15D;
         int guestBase = Number(i.MemoryBase), guestIndex = Number(i.MemoryIndex);
-        int @base = Fetch(guestBase, Host.R11), index = Fetch(guestIndex, Host.R10);
+        int @base = Fetch(guestBase, HostState.R11), index = Fetch(guestIndex, HostState.R10);
         int displacement = (int)i.MemoryDisplacement64;
-        if (guestBase == Host.Rsp) displacement += stackAdjust;
+        if (guestBase == HostState.Rsp) displacement += stackAdjust;
         int scale = System.Numerics.BitOperations.TrailingZeroCount(i.MemoryIndexScale);
         if (!narrow && displacement == 0 && index < 0 && @base >= 0)
         {
@@ -70,19 +70,19 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
 
     private void SegmentAddress(in Instruction i, int stackAdjust)
     {
-        int segmentBase = i.MemorySegment == Register.FS ? Host.FsBase : Host.GsBase;
+        int segmentBase = i.MemorySegment == Register.FS ? HostState.FsBase : HostState.GsBase;
         if (IsConstant(i))
         {
             ulong address = ConstantAddress(i);
             if ((ulong)(int)address == address)
             {
-                _code.LoadGs(Host.R11, segmentBase);
-                if (address != 0) _code.Lea(Host.R11, Host.R11, -1, 0, (int)address);
+                _code.LoadGs(HostState.R11, segmentBase);
+                if (address != 0) _code.Lea(HostState.R11, HostState.R11, -1, 0, (int)address);
                 return;
             }
         }
-        Address(i, Host.R11, stackAdjust);
-        _code.Gs64(0x03, Host.R11, segmentBase);
+        Address(i, HostState.R11, stackAdjust);
+        _code.Gs64(0x03, HostState.R11, segmentBase);
     }
 
     private static bool IsConstant(in Instruction i) => i.MemoryIndex == Register.None && i.MemoryBase is Register.None or Register.RIP or Register.EIP;
@@ -105,9 +105,9 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
     private int Fetch(int guest, int scratch)
     {
         if (guest < 0) return -1;
-        if (guest == Host.Rsp) return Host.GuestRsp;
-        if ((Host.ResidentMask >> guest & 1) == 0) return guest;
-        _code.LoadGs(scratch, Host.GprOffset(guest));
+        if (guest == HostState.Rsp) return HostState.GuestRsp;
+        if ((HostState.ResidentMask >> guest & 1) == 0) return guest;
+        _code.LoadGs(scratch, HostState.GprOffset(guest));
         return scratch;
     }
 
@@ -118,19 +118,19 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
         {
             _code.Bytes(0xc3f641, 3);                // test r11b, alignment - 1
             _code.Byte(alignment - 1);
-            emission.Cold.Interpret(_code.JumpIfHole(Host.NotEqual), rip);
+            emission.Cold.Interpret(_code.JumpIfHole(HostState.NotEqual), rip);
         }
         _code.Bytes(0x07ea_c141_da89_45, 7);         // mov r10d, r11d; shr r10d, 7
         _code.Bytes(0xe28141, 3);                    // and r10d, mask
         _code.Dword(ContextLayout.TlbIndexMask);
-        ColdParts.SubtractTag(_code, Host.TlbField(emission.Access, write ? WriteField : 0));
+        ColdParts.SubtractTag(_code, HostState.TlbField(emission.Access, write ? WriteField : 0));
         _code.Bytes(0xfb8149, 3);                    // cmp r11, 4096 - size
         _code.Dword(4096 - size);
-        byte* slow = _code.JumpIfHole(Host.Above);
+        byte* slow = _code.JumpIfHole(HostState.Above);
         _code.Bytes(0x928b4d65, 4);                  // mov r10, gs:[r10 + host]
-        _code.Dword(Host.TlbField(emission.Access, HostField));
+        _code.Dword(HostState.TlbField(emission.Access, HostField));
         emission.Cold.SlowAccess(slow, _code.At, rip, size, write);
-        return new HostOperand(Host.R11, Host.R10);
+        return new HostOperand(HostState.R11, HostState.R10);
     }
 
     private HostOperand Constant(ulong address, int size, bool write, ulong rip)
@@ -140,17 +140,17 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
         if ((ulong)(int)page == page)
         {
             _code.Bytes(0x25_3c81_4865, 5);          // cmp qword gs:[tag], page
-            _code.Dword(Host.TlbField(emission.Access, field) + slot);
+            _code.Dword(HostState.TlbField(emission.Access, field) + slot);
             _code.Dword((int)page);
         }
         else
         {
-            _code.Load(Host.R10, page);
-            _code.Gs64(0x39, Host.R10, Host.TlbField(emission.Access, field) + slot);
+            _code.Load(HostState.R10, page);
+            _code.Gs64(0x39, HostState.R10, HostState.TlbField(emission.Access, field) + slot);
         }
-        byte* slow = _code.JumpIfHole(Host.NotEqual);
-        _code.LoadGs(Host.R10, Host.TlbField(emission.Access, HostField) + slot);
-        emission.Cold.SlowConstant(slow, _code.At, rip, size, write, address, Host.TlbField(emission.Access, field));
-        return new HostOperand(Host.R10, -1, (int)(address & 0xfff));
+        byte* slow = _code.JumpIfHole(HostState.NotEqual);
+        _code.LoadGs(HostState.R10, HostState.TlbField(emission.Access, HostField) + slot);
+        emission.Cold.SlowConstant(slow, _code.At, rip, size, write, address, HostState.TlbField(emission.Access, field));
+        return new HostOperand(HostState.R10, -1, (int)(address & 0xfff));
     }
 }

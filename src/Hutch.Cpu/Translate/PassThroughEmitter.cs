@@ -11,7 +11,7 @@ namespace Hutch.Cpu.Translate;
 internal sealed unsafe class PassThroughEmitter(Emission emission, MemoryEmitter memory)
 {
     // Registers that can be lent for one instruction: no pass-through form uses them implicitly.
-    private static ReadOnlySpan<byte> Lendable => [Host.Rsi, Host.Rdi, Host.Rbp, 8, 9, 12];
+    private static ReadOnlySpan<byte> Lendable => [HostState.Rsi, HostState.Rdi, HostState.Rbp, 8, 9, 12];
 
     private readonly CodeWriter _code = emission.Code;
     private readonly int[] _hostOf = new int[16];
@@ -24,7 +24,7 @@ internal sealed unsafe class PassThroughEmitter(Emission emission, MemoryEmitter
         ref readonly InstructionEncoding e = ref g.Encoding;
         uint used = GuestRegisters(e, g.Roles);
         HostOperand operand = HostOperand.None;
-        if (!e.IsMemory && (used & Host.RemappedMask) == 0)
+        if (!e.IsMemory && (used & HostState.RemappedMask) == 0)
         {
             emission.Flags.BeforeOperation(g, ref operand);
             _code.Copy(bytes, e.Length);
@@ -67,25 +67,25 @@ internal sealed unsafe class PassThroughEmitter(Emission emission, MemoryEmitter
     {
         _used = used;
         _lent = -1;
-        _free = 1u << Host.R10 | 1u << Host.R11;
+        _free = 1u << HostState.R10 | 1u << HostState.R11;
         if (operand.Base >= 0)
         {
             if (UsesHighByte(e, roles) && (operand.Base >= 8 || operand.Index >= 8)) MoveToLowRegister(ref operand);
-            else if (operand.Index >= 0 && (used & Host.ResidentMask) != 0)
+            else if (operand.Index >= 0 && (used & HostState.ResidentMask) != 0)
             {
-                _code.Lea(Host.R11, operand);
-                operand = new HostOperand(Host.R11);
+                _code.Lea(HostState.R11, operand);
+                operand = new HostOperand(HostState.R11);
             }
             _free &= ~(1u << operand.Base | (operand.Index >= 0 ? 1u << operand.Index : 0));
         }
-        uint resident = used & Host.ResidentMask;
+        uint resident = used & HostState.ResidentMask;
         while (resident != 0)
         {
             int guest = BitOperations.TrailingZeroCount(resident);
             resident &= resident - 1;
             int host = Take();
             _hostOf[guest] = host;
-            if (IsRead(e, roles, guest)) _code.LoadGs(host, Host.GprOffset(guest));
+            if (IsRead(e, roles, guest)) _code.LoadGs(host, HostState.GprOffset(guest));
         }
     }
 
@@ -94,9 +94,9 @@ internal sealed unsafe class PassThroughEmitter(Emission emission, MemoryEmitter
     // AH to BH exclude REX and with it R8 to R15: the address goes to RSI, which such an instruction cannot name otherwise.
     private void MoveToLowRegister(ref HostOperand operand)
     {
-        Lend(Host.Rsi);
-        _code.Lea(Host.Rsi, operand);
-        operand = new HostOperand(Host.Rsi);
+        Lend(HostState.Rsi);
+        _code.Lea(HostState.Rsi, operand);
+        operand = new HostOperand(HostState.Rsi);
     }
 
     private int Take()
@@ -117,7 +117,7 @@ internal sealed unsafe class PassThroughEmitter(Emission emission, MemoryEmitter
     private void Lend(int register)
     {
         _lent = register;
-        _code.StoreGs(Host.Spill, register);
+        _code.StoreGs(HostState.Spill, register);
     }
 
     private static bool IsRead(in InstructionEncoding e, GprRoles roles, int guest) =>
@@ -131,21 +131,21 @@ internal sealed unsafe class PassThroughEmitter(Emission emission, MemoryEmitter
     // Stores the context's registers that were written and returns what was lent.
     private void Finish(in InstructionEncoding e, GprRoles roles, uint used)
     {
-        uint resident = used & Host.ResidentMask;
+        uint resident = used & HostState.ResidentMask;
         while (resident != 0)
         {
             int guest = BitOperations.TrailingZeroCount(resident);
             resident &= resident - 1;
-            if (IsWritten(e, roles, guest)) _code.StoreGs(Host.GprOffset(guest), _hostOf[guest]);
+            if (IsWritten(e, roles, guest)) _code.StoreGs(HostState.GprOffset(guest), _hostOf[guest]);
         }
-        if (_lent >= 0) _code.LoadGs(_lent, Host.Spill);
+        if (_lent >= 0) _code.LoadGs(_lent, HostState.Spill);
     }
 
     private int Map(int register, GprRoles role, bool high)
     {
         if (role == 0 || high) return register;
-        if (register == Host.Rsp) return Host.GuestRsp;
-        return (Host.ResidentMask >> register & 1) != 0 ? _hostOf[register] : register;
+        if (register == HostState.Rsp) return HostState.GuestRsp;
+        return (HostState.ResidentMask >> register & 1) != 0 ? _hostOf[register] : register;
     }
 
     private void Write(in InstructionEncoding e, byte* bytes, in HostOperand operand, int reg, int rm, GprRoles roles)

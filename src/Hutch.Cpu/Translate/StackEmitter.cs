@@ -5,7 +5,7 @@ namespace Hutch.Cpu.Translate;
 /// <summary>PUSH, POP, PUSHFQ, LEAVE with 64-bit operands, and the stack side of calls. The guest's RSP changes only after the access is known to be good.</summary>
 internal sealed unsafe class StackEmitter(Emission emission, MemoryEmitter memory)
 {
-    private const int Value = Host.Spill + 8;
+    private const int Value = HostState.Spill + 8;
     private const int RfAndVm = 0x30000;
 
     private readonly CodeWriter _code = emission.Code;
@@ -14,14 +14,14 @@ internal sealed unsafe class StackEmitter(Emission emission, MemoryEmitter memor
     {
         int guest = g.Iced.Op0Register - Register.RAX;
         HostOperand slot = PushSlot(g);
-        if ((Host.ResidentMask >> guest & 1) != 0)
+        if ((HostState.ResidentMask >> guest & 1) != 0)
         {
-            _code.Lea(Host.R11, slot);
-            _code.LoadGs(Host.R10, Host.GprOffset(guest));
-            slot = new HostOperand(Host.R11);
-            guest = Host.R10;
+            _code.Lea(HostState.R11, slot);
+            _code.LoadGs(HostState.R10, HostState.GprOffset(guest));
+            slot = new HostOperand(HostState.R11);
+            guest = HostState.R10;
         }
-        else if (guest == Host.Rsp) guest = Host.GuestRsp;
+        else if (guest == HostState.Rsp) guest = HostState.GuestRsp;
         _code.Memory(0x89, true, guest, slot);
         AdjustRsp(-8);
     }
@@ -37,9 +37,9 @@ internal sealed unsafe class StackEmitter(Emission emission, MemoryEmitter memor
         }
         else
         {
-            _code.Lea(Host.R11, slot);
-            _code.Load(Host.R10, value);
-            _code.Memory(0x89, true, Host.R10, new HostOperand(Host.R11));
+            _code.Lea(HostState.R11, slot);
+            _code.Load(HostState.R10, value);
+            _code.Memory(0x89, true, HostState.R10, new HostOperand(HostState.R11));
         }
         AdjustRsp(-8);
     }
@@ -59,14 +59,14 @@ internal sealed unsafe class StackEmitter(Emission emission, MemoryEmitter memor
     public void PopRegister(in GuestInstruction g)
     {
         int guest = g.Iced.Op0Register - Register.RAX;
-        HostOperand slot = memory.AccessAt(Host.GuestRsp, 0, 8, false, g.Rip, g.LiveIn);
-        if ((Host.ResidentMask >> guest & 1) != 0)
+        HostOperand slot = memory.AccessAt(HostState.GuestRsp, 0, 8, false, g.Rip, g.LiveIn);
+        if ((HostState.ResidentMask >> guest & 1) != 0)
         {
-            _code.Memory(0x8b, true, Host.R11, slot);
-            _code.StoreGs(Host.GprOffset(guest), Host.R11);
+            _code.Memory(0x8b, true, HostState.R11, slot);
+            _code.StoreGs(HostState.GprOffset(guest), HostState.R11);
         }
-        else _code.Memory(0x8b, true, guest == Host.Rsp ? Host.GuestRsp : guest, slot);
-        if (guest != Host.Rsp) AdjustRsp(8);
+        else _code.Memory(0x8b, true, guest == HostState.Rsp ? HostState.GuestRsp : guest, slot);
+        if (guest != HostState.Rsp) AdjustRsp(8);
     }
 
     public void PopMemory(in GuestInstruction g)
@@ -76,7 +76,7 @@ internal sealed unsafe class StackEmitter(Emission emission, MemoryEmitter memor
             PopRegister(g);
             return;
         }
-        LoadValue(memory.AccessAt(Host.GuestRsp, 0, 8, false, g.Rip, g.LiveIn));
+        LoadValue(memory.AccessAt(HostState.GuestRsp, 0, 8, false, g.Rip, g.LiveIn));
         StoreValue(memory.Access(g, 8, true, stackAdjust: 8));
         AdjustRsp(8);
     }
@@ -85,21 +85,21 @@ internal sealed unsafe class StackEmitter(Emission emission, MemoryEmitter memor
     public void PushFlags(in GuestInstruction g)
     {
         HostOperand slot = PushSlot(g);
-        _code.Lea(Host.R11, slot);
+        _code.Lea(HostState.R11, slot);
         _code.Bytes(0x14b6_0f44_65, 5);              // movzx r10d, byte gs:[FlagSave + 1]
         _code.Byte(0x25);
-        _code.Dword(Host.FlagSave + 1);
+        _code.Dword(HostState.FlagSave + 1);
         _code.Bytes(0xe28141, 3);                    // and r10d, CF PF AF ZF SF
         _code.Dword(0xd5);
-        OrIf(Host.FlagSave, 0x800);
-        OrIf(Host.InterruptFlag, 0x200);
-        OrIf(Host.DirectionFlag, 0x400);
-        OrIf(Host.AlignmentCheck, 0x40000);
-        _code.Gs32(0x0b, Host.R10, Host.SystemFlags);
+        OrIf(HostState.FlagSave, 0x800);
+        OrIf(HostState.InterruptFlag, 0x200);
+        OrIf(HostState.DirectionFlag, 0x400);
+        OrIf(HostState.AlignmentCheck, 0x40000);
+        _code.Gs32(0x0b, HostState.R10, HostState.SystemFlags);
         _code.Bytes(0xe28141, 3);
         _code.Dword(~RfAndVm);
         _code.Bytes(0x02ca8341, 4);                  // or r10d, 2
-        _code.Memory(0x89, true, Host.R10, new HostOperand(Host.R11));
+        _code.Memory(0x89, true, HostState.R10, new HostOperand(HostState.R11));
         AdjustRsp(-8);
     }
 
@@ -114,24 +114,24 @@ internal sealed unsafe class StackEmitter(Emission emission, MemoryEmitter memor
 
     public void Leave(in GuestInstruction g)
     {
-        HostOperand slot = memory.AccessAt(Host.Rbp, 0, 8, false, g.Rip, g.LiveIn);
-        _code.Lea(Host.GuestRsp, Host.Rbp, -1, 0, 8);
-        _code.Memory(0x8b, true, Host.Rbp, slot);
+        HostOperand slot = memory.AccessAt(HostState.Rbp, 0, 8, false, g.Rip, g.LiveIn);
+        _code.Lea(HostState.GuestRsp, HostState.Rbp, -1, 0, 8);
+        _code.Memory(0x8b, true, HostState.Rbp, slot);
     }
 
     /// <summary>Loads the return address into R11 and removes it and <paramref name="arguments"/> bytes from the stack.</summary>
     public void PopReturnAddress(in GuestInstruction g, int arguments)
     {
-        HostOperand slot = memory.AccessAt(Host.GuestRsp, 0, 8, false, g.Rip, g.LiveIn);
-        _code.Memory(0x8b, true, Host.R11, slot);
+        HostOperand slot = memory.AccessAt(HostState.GuestRsp, 0, 8, false, g.Rip, g.LiveIn);
+        _code.Memory(0x8b, true, HostState.R11, slot);
         AdjustRsp(8 + arguments);
     }
 
     /// <summary>Parks what an operand holds in the context.</summary>
     public void LoadValue(in HostOperand from)
     {
-        _code.Memory(0x8b, true, Host.R10, from);
-        _code.StoreGs(Value, Host.R10);
+        _code.Memory(0x8b, true, HostState.R10, from);
+        _code.StoreGs(Value, HostState.R10);
     }
 
     /// <summary>Loads what <see cref="LoadValue"/> parked.</summary>
@@ -139,12 +139,12 @@ internal sealed unsafe class StackEmitter(Emission emission, MemoryEmitter memor
 
     private void StoreValue(in HostOperand to)
     {
-        _code.Lea(Host.R11, to);
-        FetchValue(Host.R10);
-        _code.Memory(0x89, true, Host.R10, new HostOperand(Host.R11));
+        _code.Lea(HostState.R11, to);
+        FetchValue(HostState.R10);
+        _code.Memory(0x89, true, HostState.R10, new HostOperand(HostState.R11));
     }
 
-    private HostOperand PushSlot(in GuestInstruction g) => memory.AccessAt(Host.GuestRsp, -8, 8, true, g.Rip, g.LiveIn);
+    private HostOperand PushSlot(in GuestInstruction g) => memory.AccessAt(HostState.GuestRsp, -8, 8, true, g.Rip, g.LiveIn);
 
-    private void AdjustRsp(int bytes) => _code.Lea(Host.GuestRsp, Host.GuestRsp, -1, 0, bytes);
+    private void AdjustRsp(int bytes) => _code.Lea(HostState.GuestRsp, HostState.GuestRsp, -1, 0, bytes);
 }

@@ -40,8 +40,8 @@ internal static class TestStubs
             if (instruction.Code != Code.Call_rel32_64 || instruction.NearBranch64 == Named.LoadVector) continue;
             int data = (int)(decoder.IP - CodeAddress);
             lines.Add(instruction.NearBranch64 == Named.Link
-                ? $"    .quad {BitConverter.ToUInt64(host[data..]):x}; .long {BitConverter.ToInt32(host[(data + 8)..]):x}"
-                : $"    .long {BitConverter.ToInt32(host[data..]):x}; .quad {BitConverter.ToUInt64(host[(data + 4)..]):x}");
+                ? $".quad {BitConverter.ToUInt64(host[data..]):x}; .long {BitConverter.ToInt32(host[(data + 8)..]):x}"
+                : $".long {BitConverter.ToInt32(host[data..]):x}; .quad {BitConverter.ToUInt64(host[(data + 4)..]):x}");
             decoder = Decoder.Create(64, host[(data + 12)..].ToArray(), CodeAddress + (ulong)data + 12);
         }
         return lines;

@@ -3,7 +3,7 @@ using Hutch.Cpu.State;
 namespace Hutch.Cpu.Translate;
 
 /// <summary>Host register numbers and the places in the context that translated code addresses through GS.</summary>
-internal static class Host
+internal static class HostState
 {
     public const int Rax = 0, Rcx = 1, Rdx = 2, Rbx = 3, Rsp = 4, Rbp = 5, Rsi = 6, Rdi = 7, R10 = 10, R11 = 11, R15 = 15;
 
