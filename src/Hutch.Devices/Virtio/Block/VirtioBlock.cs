@@ -65,7 +65,18 @@ internal sealed class VirtioBlock : VirtioDevice
     }
 
     /// <inheritdoc/>
-    private protected override void DisposeBackend() => _node.DisposeAsync().AsTask().Wait();
+    private protected override void DisposeBackend()
+    {
+        try
+        {
+            Finish(_node.FlushAsync(default));
+        }
+        catch (BlockIoException)
+        {
+            // The guest was never told that these writes are durable, and nobody is left to tell.
+        }
+        Finish(_node.DisposeAsync());
+    }
 
     // False when the chain is no request: without a whole header or a status byte there is nothing to answer.
     private bool TryServe(VirtQueue queue)
