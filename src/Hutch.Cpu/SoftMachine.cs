@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Immutable;
 using System.Threading;
 using Hutch.Core.Engine;
@@ -18,7 +19,12 @@ internal sealed class SoftMachine : IVirtualMachine
 {
     private readonly HostTsc _tsc;
 
-    public SoftMachine(GuestMemory memory, CpuTopology topology, CpuModel model, ITimerService timers)
+    /// <param name="memory">Guest RAM.</param>
+    /// <param name="topology">Arrangement of vCPUs.</param>
+    /// <param name="model">CPU model; <see cref="CpuModelException"/> when it cannot be given.</param>
+    /// <param name="timers">Timers and the clock.</param>
+    /// <param name="readTsc">The host's TSC; null: the real one.</param>
+    public SoftMachine(GuestMemory memory, CpuTopology topology, CpuModel model, ITimerService timers, Func<ulong>? readTsc = null)
     {
         Memory = memory;
         Topology = topology;
@@ -26,7 +32,7 @@ internal sealed class SoftMachine : IVirtualMachine
         Timers = timers;
         Cpuid = new CpuidTable(model, topology);
         _tsc = new HostTsc();
-        Clock = new TscClock(_tsc.Read, timers.Clock);
+        Clock = new TscClock(readTsc ?? _tsc.Read, timers.Clock);
         CodePages = new CodePages(this, memory);
         var vcpus = new SoftVcpu[topology.VcpuCount];
         for (int i = 0; i < vcpus.Length; i++) vcpus[i] = new SoftVcpu(this, i);

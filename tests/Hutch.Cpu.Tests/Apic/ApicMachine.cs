@@ -16,7 +16,9 @@ internal sealed class ApicMachine : IDisposable
     public ApicMachine(int vcpus = 1, bool enabled = true, CpuModel? model = null)
     {
         Memory = GuestMemory.Create(1 << 20);
-        Machine = new SoftMachine(Memory, new CpuTopology(1, vcpus, 1), model ?? CpuModel.Max, Timers);
+        Machine = new SoftMachine(Memory, new CpuTopology(1, vcpus, 1), model ?? CpuModel.Max, Timers, () => (ulong)Timers.MonotonicNanoseconds * 26 / 10);
+        // The calibration wants some time between its two readings.
+        Timers.Advance(20_000_000);
         if (!enabled) return;
         for (int i = 0; i < vcpus; i++) Write(i, Svr, 0x1ff);
     }

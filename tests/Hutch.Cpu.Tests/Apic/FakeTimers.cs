@@ -13,7 +13,6 @@ internal sealed class FakeTimers : ITimerService, IClock
 
     public long MonotonicNanoseconds { get; private set; } = 1_000_000_000;
 
-    /// <summary>Each look at the clock takes so long; only while the machine calibrates itself.</summary>
     public DateTimeOffset UtcNow { get; set; } = new(2026, 11, 21, 2, 0, 0, TimeSpan.Zero);
 
     public IHostTimer CreateTimer(string name, Action expired)
