@@ -246,6 +246,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Apic.Dispose();
         Translations.Dispose();
         _run.Dispose();
+        Interpreter.Dispose();
         _handle.Free();
         Contexts.Dispose();
     }

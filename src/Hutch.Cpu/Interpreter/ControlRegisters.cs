@@ -20,12 +20,12 @@ internal sealed unsafe class ControlRegisters(Interpreter cpu)
     {
         bool write = i.Op0Register is >= Register.CR0 and <= Register.CR15;
         Register control = write ? i.Op0Register : i.Op1Register;
-        if (control is not (Register.CR0 or Register.CR2 or Register.CR3 or Register.CR4)) return _vcpu.Raise(Vector.InvalidOpcode);
+        if (control is not (Register.CR0 or Register.CR2 or Register.CR3 or Register.CR4 or Register.CR8)) return _vcpu.Raise(Vector.InvalidOpcode);
         if (_c->Cpl != 0) return _vcpu.Raise(Vector.GeneralProtection, 0);
         if (write) return Write(control, GuestRegisters.Read(_c, i.Op1Register));
         GuestRegisters.Write(_c, i.Op0Register, control switch
         {
-            Register.CR0 => _c->Cr0, Register.CR2 => _c->Cr2, Register.CR3 => _c->Cr3, _ => _c->Cr4,
+            Register.CR0 => _c->Cr0, Register.CR2 => _c->Cr2, Register.CR3 => _c->Cr3, Register.CR4 => _c->Cr4, _ => _vcpu.Apic.Cr8,
         });
         return true;
     }
@@ -80,7 +80,11 @@ internal sealed unsafe class ControlRegisters(Interpreter cpu)
             case Register.CR0: return (value >> 32) != 0 ? _vcpu.Raise(Vector.GeneralProtection, 0) : WriteCr0(value);
             case Register.CR2: _c->Cr2 = value; return true;
             case Register.CR3: return WriteCr3(value);
-            default: return WriteCr4(value);
+            case Register.CR4: return WriteCr4(value);
+            default:
+                if (value > 15) return _vcpu.Raise(Vector.GeneralProtection, 0);
+                _vcpu.Apic.Cr8 = value;
+                return true;
         }
     }
 

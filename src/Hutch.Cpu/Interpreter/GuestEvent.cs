@@ -8,7 +8,7 @@ internal enum EventKind : byte
     /// <summary>A fault of the current instruction: RF is set in the pushed flags.</summary>
     Fault,
 
-    /// <summary>A debug trap after an instruction.</summary>
+    /// <summary>A debug exception: RF is pushed as it is, also for the faults among them (Intel SDM 3B §18.3.1.1).</summary>
     Trap,
 
     /// <summary>An external interrupt.</summary>
@@ -45,7 +45,8 @@ internal readonly struct GuestEvent(byte vector, EventKind kind, bool hasError =
     public bool ChecksGate => kind is EventKind.SoftwareInterrupt or EventKind.SoftwareException;
 
     /// <summary>The event that delivers a pending fault.</summary>
-    public static GuestEvent Of(in PendingFault fault) => new((byte)fault.Vector, EventKind.Fault, fault.HasError, fault.Error);
+    public static GuestEvent Of(in PendingFault fault) => 
+        new((byte)fault.Vector, fault.Vector == State.Vector.Debug ? EventKind.Trap : EventKind.Fault, fault.HasError, fault.Error);
 
     /// <summary>A double fault.</summary>
     public static GuestEvent DoubleFault => new((byte)State.Vector.DoubleFault, EventKind.Fault, true, 0);

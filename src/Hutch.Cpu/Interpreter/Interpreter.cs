@@ -36,6 +36,7 @@ internal sealed unsafe class Interpreter : IDisposable
     private readonly SystemTables _tables;
     private readonly ControlRegisters _controlRegisters;
     private readonly SystemCalls _systemCalls;
+    private readonly Identification _identification;
     private bool _halted, _shadow, _stackShadow, _keepRip, _keepResumeFlag;
 
     public Interpreter(SoftVcpu vcpu)
@@ -51,6 +52,7 @@ internal sealed unsafe class Interpreter : IDisposable
         Control = new Control(this);
         Ports = new Ports(this);
         Debug = new Debugging(this);
+        Host = new HostExecutor(vcpu, Addresses);
         _source = new InstructionSource(vcpu);
         _stack = new StackOps(this);
         _strings = new StringOps(this);
@@ -59,6 +61,7 @@ internal sealed unsafe class Interpreter : IDisposable
         _tables = new SystemTables(this);
         _controlRegisters = new ControlRegisters(this);
         _systemCalls = new SystemCalls(this);
+        _identification = new Identification(this);
     }
 
     public SoftVcpu Vcpu { get; }
@@ -80,6 +83,9 @@ internal sealed unsafe class Interpreter : IDisposable
     public Ports Ports { get; }
 
     public Debugging Debug { get; }
+
+    /// <summary>Runs arithmetic on the host CPU.</summary>
+    public HostExecutor Host { get; }
 
     /// <summary>An x87 or SIMD exception is unmasked.</summary>
     public bool HasUnmaskedFpException => (*(uint*)(_c->Xsave + 24) & 0x1f80) != 0x1f80 || (*(ushort*)_c->Xsave & 0x3f) != 0x3f;
@@ -158,6 +164,9 @@ internal sealed unsafe class Interpreter : IDisposable
     /// <summary>State after a hardware reset (Intel SDM 3A table 9-1).</summary>
     public void Reset() => ResetState.Apply(Vcpu);
 
+    /// <summary>State after INIT: MSRs but EFER, x87, SSE and AVX state stay.</summary>
+    public void Initialise() => ResetState.Initialise(Vcpu);
+
     private bool ExecuteNext()
     {
         if ((_c->Mode & (uint)BlockMode.InterpretOnly) != 0 && !Debug.CheckExecution(_source.LinearRip)) return false;
@@ -165,6 +174,12 @@ internal sealed unsafe class Interpreter : IDisposable
         if (!fetched) return false;
         ulong next = _c->Rip + (ulong)d.Instruction.Length;
         if (d.Bitness != 64) next = (uint)next;
+        if (d.Family == InstructionFamily.Host)
+        {
+            if (!Host.Execute(d.Instruction, d.Span, d.Form)) return false;
+            _c->Rip = next;
+            return true;
+        }
         _c->Rip = next;
         return ExecuteSpecial(d);
     }
@@ -192,6 +207,7 @@ internal sealed unsafe class Interpreter : IDisposable
             case InstructionFamily.ClearTaskSwitched: return _controlRegisters.ClearTaskSwitched();
             case InstructionFamily.SetExtended: return _controlRegisters.SetExtended();
             case InstructionFamily.GetExtended: return _controlRegisters.GetExtended();
+            case InstructionFamily.Identify: return _identification.Execute(d.Instruction);
             case InstructionFamily.Port: return Ports.Execute(d.Instruction);
             case InstructionFamily.SystemCall: return SystemCall(d);
             case InstructionFamily.Hypercall: return Hypercall();
@@ -243,5 +259,5 @@ internal sealed unsafe class Interpreter : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() { }
+    public void Dispose() => Host.Dispose();
 }

@@ -8,13 +8,24 @@ namespace Hutch.Cpu.Interpreter;
 internal static unsafe class ResetState
 {
     private const uint CodeAttributes = 0x9b, DataAttributes = 0x93, LdtAttributes = 0x82, TssAttributes = 0x8b;
+    private const ulong CacheBits = 0x6000_0000;
 
-    /// <summary>Sets everything that the interpreter owns; MSRs, the TSC and the APIC have their own.</summary>
+    /// <summary>Hardware reset of everything that the interpreter owns; MSRs, the TSC and the APIC have their own.</summary>
     public static void Apply(SoftVcpu vcpu)
+    {
+        vcpu.Context->Xcr0 = 1;
+        vcpu.Context->Cr0 = 0x6000_0010;
+        ResetVectors(vcpu.Context->Xsave);
+        Initialise(vcpu);
+    }
+
+    /// <summary>INIT: as a reset, but x87, SSE and AVX state, XCR0 and the cache bits of CR0 stay (Intel SDM 3A §9.1.1).</summary>
+    public static void Initialise(SoftVcpu vcpu)
     {
         VcpuContext* c = vcpu.Context;
         for (int n = 0; n < 16; n++) c->Gpr[n] = 0;
-        c->Gpr[GuestRegisters.Rdx] = 0x600;
+        vcpu.Cpuid.Query(1, 0, out uint signature, out _, out _, out _);
+        c->Gpr[GuestRegisters.Rdx] = signature;
         c->Rip = 0xfff0;
         c->Rflags = 2;
         for (int n = 0; n < 6; n++) c->Segments[n] = new SegmentState { Limit = 0xffff, Attributes = DataAttributes };
@@ -22,16 +33,12 @@ internal static unsafe class ResetState
         c->Segments[(int)Seg.Ldtr] = new SegmentState { Limit = 0xffff, Attributes = LdtAttributes };
         c->Segments[(int)Seg.Tr] = new SegmentState { Limit = 0xffff, Attributes = TssAttributes };
         c->Gdtr = c->Idtr = new TableState { Limit = 0xffff };
-        c->Cr0 = 0x6000_0010;
+        c->Cr0 = (c->Cr0 & CacheBits) | 0x10;
         c->Cr2 = c->Cr3 = c->Cr4 = c->Efer = 0;
-        c->Xcr0 = 1;
         for (int n = 0; n < 6; n++) c->Dr[n] = 0;
         c->Dr[6] = 0xffff_0ff0;
         c->Dr[7] = 0x400;
-        c->KernelGsBase = c->Star = c->Lstar = c->Cstar = c->SyscallMask = 0;
-        c->SysenterCs = c->SysenterEsp = c->SysenterEip = c->TscAux = 0;
         c->Cpl = c->InterruptShadow = c->NmiBlocked = c->VectorLoaded = c->MaskedInterrupt = 0;
-        ResetVectors(c->Xsave);
         vcpu.ClearFault();
         vcpu.Contexts.Select(0, keep: false);
         vcpu.Contexts.FlushAll();
