@@ -52,17 +52,3 @@ public sealed class RawNodeTests : BlockNodeContract, IDisposable
 
     public void Dispose() => File.Delete(_path);
 }
-
-public sealed class FileNodeTests : BlockNodeContract, IDisposable
-{
-    private readonly string _path = Path.GetTempFileName();
-
-    // Only a format knows where the disk ends, so that a file node alone is looked at through the thinnest of them.
-    protected override BlockNode Create()
-    {
-        File.WriteAllBytes(_path, new byte[LengthBytes]);
-        return new Hutch.Block.Formats.Raw.RawNode(Hutch.Block.Files.FileNode.Open(_path, readOnly: false));
-    }
-
-    public void Dispose() => File.Delete(_path);
-}
