@@ -105,6 +105,8 @@ internal sealed unsafe class BlockDecoder
         g.Form = InstructionTable.Get(g.Iced);
         if (g.Form.Class is not (InstructionClass.PassThrough or InstructionClass.Divide)) return TranslationKind.Interpret;
         FormTraits traits = g.Form.Traits;
+        if ((traits & FormTraits.NoEffect) != 0) return TranslationKind.Nop;
+        if ((traits & FormTraits.BitString) != 0) return TranslationKind.Interpret;
         if ((traits & (FormTraits.Vector | FormTraits.X87)) != 0)
         {
             if (!VectorAllowed(traits, mode)) return TranslationKind.Interpret;
@@ -114,6 +116,7 @@ internal sealed unsafe class BlockDecoder
         g.Roles = _roles.Get(g.Iced);
         if (IsOffsetMove(ref g.Encoding)) ToModRmForm(ref g.Encoding);
         if (g.Encoding.IsMemory && g.Form.MemorySize == 0) return TranslationKind.Interpret;
+        if (!PassThroughEmitter.IsTranslated(g.Encoding, g.Roles)) return TranslationKind.Interpret;
         if (g.Form.Class != InstructionClass.Divide) return TranslationKind.PassThrough;
         return DivideEmitter.IsTranslated(g.Encoding) ? TranslationKind.Divide : TranslationKind.Interpret;
     }

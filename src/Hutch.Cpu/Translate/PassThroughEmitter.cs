@@ -18,6 +18,13 @@ internal sealed unsafe class PassThroughEmitter(Emission emission, MemoryEmitter
     private int _lent = -1;
     private uint _free, _used;
 
+    /// <summary>Forms that are translated: AH to BH exclude a REX prefix, and with it the register where the guest's RSP lives.</summary>
+    public static bool IsTranslated(in InstructionEncoding e, GprRoles roles)
+    {
+        bool high = IsHigh(e, roles, GprRoles.RegByte, e.Reg) || (!e.IsMemory && IsHigh(e, roles, GprRoles.RmByte, e.Rm));
+        return !high || (GuestRegisters(e, roles) & HostState.RemappedMask) == 0;
+    }
+
     /// <summary>Emits one instruction.</summary>
     public void Emit(in GuestInstruction g, byte* bytes)
     {

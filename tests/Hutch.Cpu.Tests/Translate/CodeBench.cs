@@ -24,14 +24,20 @@ internal sealed unsafe class CodeBench : IDisposable
     {
         public fixed ulong Gpr[16];
         public ulong Flags;
+        public ulong Padding;
+
+        /// <summary>x87, SSE and AVX state as XSAVE stores it.</summary>
+        public fixed byte Vector[VectorBytes];
     }
+
+    public const int VectorBytes = 832;
 
     public const int DataBytes = 0x10000;
     private const int NativeOffset = 0x80000, ExitOffset = 0x400, ExitRipOffset = 0x408, NativeSaveOffset = 0x500, HostRspOffset = 0x0d8;
 
     private readonly ExecutableRegion _code = ExecutableRegion.Allocate(0x100000, "test code");
     private readonly MappedRegion _data = MappedRegion.Allocate(DataBytes, "test data");
-    private readonly byte* _context;
+    private readonly byte* _context, _hostVector;
     private readonly StubAddresses _stubs;
     private readonly ulong _enter, _nativeEnter, _nativeExit;
     private readonly BlockTranslator _translator;
@@ -41,6 +47,11 @@ internal sealed unsafe class CodeBench : IDisposable
     {
         _context = (byte*)NativeMemory.AlignedAlloc(ContextLayout.AreaBytes, 4096);
         new Span<byte>(_context, ContextLayout.AreaBytes).Clear();
+        _hostVector = (byte*)NativeMemory.AlignedAlloc(1024, 64);
+        new Span<byte>(_hostVector, 1024).Clear();
+        *(ushort*)_hostVector = 0x37f;
+        *(uint*)(_hostVector + 24) = 0x1f80;
+        _hostVector[512] = 3;
         ulong leave = Emit(Leave);
         ulong interpret = Emit(a => Record(a, Exit.Interpret, leave)), indirect = Emit(a => Record(a, Exit.Indirect, leave));
         ulong slow = Emit(SlowAccess);
@@ -74,7 +85,10 @@ internal sealed unsafe class CodeBench : IDisposable
     /// <summary>Guest RIP at which the block was left.</summary>
     public ulong ExitRip => *(ulong*)(_context + ExitRipOffset);
 
-    public string LastHostCode { get; private set; } = "";
+    /// <summary>The host code of the last block.</summary>
+    public string LastHostCode => string.Join('\n', TestStubs.Disassemble(new Span<byte>(_code.Writable + _used, _lastBlock.Length), _lastBlock, _stubs));
+
+    private TranslatedBlock _lastBlock;
 
     /// <summary>Translates code as if at <paramref name="rip"/> and runs the block once. <paramref name="missing"/>: bits of page numbers whose TLB entries are empty.</summary>
     public Exit RunTranslated(ReadOnlySpan<byte> guest, ulong rip, ref Registers registers, int missing = 0)
@@ -87,15 +101,17 @@ internal sealed unsafe class CodeBench : IDisposable
             TranslationRequest request = new() { Rip = rip, Mode = mode, Code = bytes, Available = guest.Length };
             if (!_translator.Translate(request, output, (ulong)(_code.Executable + _used), 0x10000, out block)) throw new InvalidOperationException();
         }
-        LastHostCode = string.Join('\n', TestStubs.Disassemble(new Span<byte>(output, block.Length), block));
+        _lastBlock = block;
         MapData(missing);
         for (int i = 0; i < 16; i++) Context->Gpr[i] = registers.Gpr[i];
         Context->ArithmeticFlags = registers.Flags;
         *(ulong*)(_context + ExitOffset) = 0;
+        fixed (byte* vector = registers.Vector) Buffer.MemoryCopy(vector, Context->Xsave, VectorBytes, VectorBytes);
         ulong entry = (ulong)(_code.Executable + _used) + (ulong)block.IndirectEntry;
         ((delegate* unmanaged<ulong, ulong, ulong, void>)_enter)((ulong)_context, entry, rip);
         for (int i = 0; i < 16; i++) registers.Gpr[i] = Context->Gpr[i];
         registers.Flags = Context->ArithmeticFlags & Flags.Arithmetic;
+        fixed (byte* vector = registers.Vector) Buffer.MemoryCopy(Context->Xsave, vector, VectorBytes, VectorBytes);
         return (Exit)(*(ulong*)(_context + ExitOffset));
     }
 
@@ -108,8 +124,10 @@ internal sealed unsafe class CodeBench : IDisposable
         output[guest.Length + 1] = 0x25;
         *(int*)(output + guest.Length + 2) = 0;
         *(ulong*)(output + guest.Length + 6) = _nativeExit;
+        fixed (byte* vector = registers.Vector) Buffer.MemoryCopy(vector, Context->Xsave, VectorBytes, VectorBytes);
         fixed (Registers* pointer = &registers)
             ((delegate* unmanaged<ulong, void>)_nativeEnter)((ulong)pointer);
+        fixed (byte* vector = registers.Vector) Buffer.MemoryCopy(Context->Xsave, vector, VectorBytes, VectorBytes);
         registers.Flags &= Flags.Arithmetic;
     }
 
@@ -165,6 +183,9 @@ internal sealed unsafe class CodeBench : IDisposable
         a.mov(__qword_ptr.gs[HostRspOffset], rsp);
         a.mov(r10, rsi);
         a.mov(r11, rdx);
+        a.mov(eax, 7);
+        a.xor(edx, edx);
+        a.xrstor64(__qword_ptr.gs[VcpuContext.XsaveOffset]);
         a.push(__qword_ptr.gs[0x88]);
         a.popfq();
         foreach (AssemblerRegister64 register in Identity) a.mov(register, __qword_ptr.gs[Slot(register)]);
@@ -172,16 +193,26 @@ internal sealed unsafe class CodeBench : IDisposable
         a.jmp(r10);
     }
 
-    private static void Leave(Assembler a)
+    private void Leave(Assembler a)
     {
         foreach (AssemblerRegister64 register in Identity) a.mov(__qword_ptr.gs[Slot(register)], register);
         a.mov(__qword_ptr.gs[4 * 8], r15);
         a.pushfq();
         a.pop(__qword_ptr.gs[0x88]);
+        a.mov(eax, 7);
+        a.xor(edx, edx);
+        a.xsave64(__qword_ptr.gs[VcpuContext.XsaveOffset]);
+        RestoreHostVector(a);
         a.mov(rsp, __qword_ptr.gs[HostRspOffset]);
         a.add(rsp, 8);
         for (int i = Saved.Length - 1; i >= 0; i--) a.pop(Saved[i]);
         a.ret();
+    }
+
+    private void RestoreHostVector(Assembler a)
+    {
+        a.mov(rcx, (ulong)_hostVector);
+        a.xrstor64(__qword_ptr[rcx]);
     }
 
     // rdi = registers.
@@ -191,6 +222,10 @@ internal sealed unsafe class CodeBench : IDisposable
         a.mov(rax, (ulong)_context + NativeSaveOffset);
         a.mov(__qword_ptr[rax], rsp);
         a.mov(__qword_ptr[rax + 8], rdi);
+        a.mov(rcx, (ulong)_context + VcpuContext.XsaveOffset);
+        a.mov(eax, 7);
+        a.xor(edx, edx);
+        a.xrstor64(__qword_ptr[rcx]);
         a.push(__qword_ptr[rdi + 128]);
         a.popfq();
         foreach (AssemblerRegister64 register in (AssemblerRegister64[])[rcx, rdx, rbx, rbp, rsi, r8, r9, r10, r11, r12, r13, r14, r15]) a.mov(register, __qword_ptr[rdi + Slot(register)]);
@@ -216,6 +251,11 @@ internal sealed unsafe class CodeBench : IDisposable
         a.mov(__qword_ptr[rdi], rcx);
         a.mov(rcx, __qword_ptr[rax + 32]);
         a.mov(__qword_ptr[rdi + 32], rcx);
+        a.mov(rcx, (ulong)_context + VcpuContext.XsaveOffset);
+        a.mov(eax, 7);
+        a.xor(edx, edx);
+        a.xsave64(__qword_ptr[rcx]);
+        RestoreHostVector(a);
         for (int i = Saved.Length - 1; i >= 0; i--) a.pop(Saved[i]);
         a.ret();
     }
@@ -225,6 +265,7 @@ internal sealed unsafe class CodeBench : IDisposable
         _code.Dispose();
         _data.Dispose();
         NativeMemory.AlignedFree(_context);
+        NativeMemory.AlignedFree(_hostVector);
     }
 
     private sealed class Writer(byte* at) : Iced.Intel.CodeWriter

@@ -69,7 +69,7 @@ public sealed class GoldenTests
         {
             TranslationRequest request = new() { Rip = rip, Mode = mode, Code = codeStart, Available = code.Length };
             Assert.True(new BlockTranslator(TestStubs.Named).Translate(request, hostStart, TestStubs.CodeAddress, host.Length, out TranslatedBlock block));
-            return TestStubs.Disassemble(host.AsSpan(0, block.Length), block);
+            return TestStubs.Disassemble(host.AsSpan(0, block.Length), block, TestStubs.Named);
         }
     }
 }

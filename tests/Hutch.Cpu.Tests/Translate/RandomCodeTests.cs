@@ -41,12 +41,12 @@ public sealed unsafe class RandomCodeTests
         data.CopyTo(bench.Data);
         // An instruction that the translator leaves to the interpreter ends the block: a HLT marks the end of what is wanted.
         CodeBench.Exit exit = bench.RunTranslated([.. code, 0xf4], Rip, ref translated, random.Next(2) * random.Next());
-        string listing = $"seed {seed}\n{string.Join('\n', instructions.Select(i => i.ToString()))}\n{bench.LastHostCode}";
-        Assert.True(exit == CodeBench.Exit.Interpret && bench.ExitRip == Rip + (ulong)code.Length, $"left by {exit} at {bench.ExitRip:x}\n{listing}");
+        string Listing() => $"seed {seed}\n{string.Join('\n', instructions.Select(i => i.ToString()))}\n{bench.LastHostCode}";
+        Assert.True(exit == CodeBench.Exit.Interpret && bench.ExitRip == Rip + (ulong)code.Length, $"left by {exit} at {bench.ExitRip:x}\n{Listing()}");
         for (int r = 0; r < 16; r++)
-            Assert.True(native.Gpr[r] == translated.Gpr[r], string.Create(CultureInfo.InvariantCulture, $"register {r}: host {native.Gpr[r]:x}, translated {translated.Gpr[r]:x}\n{listing}"));
-        Assert.True(((native.Flags ^ translated.Flags) & generator.DefinedFlags) == 0, $"flags: host {native.Flags:x}, translated {translated.Flags:x}\n{listing}");
-        Assert.True(nativeData.AsSpan().SequenceEqual(bench.Data[RandomCode.StackGuard..]), $"memory\n{listing}");
+            Assert.True(native.Gpr[r] == translated.Gpr[r], string.Create(CultureInfo.InvariantCulture, $"register {r}: host {native.Gpr[r]:x}, translated {translated.Gpr[r]:x}\n{Listing()}"));
+        Assert.True(((native.Flags ^ translated.Flags) & generator.DefinedFlags) == 0, $"flags: host {native.Flags:x}, translated {translated.Flags:x}\n{Listing()}");
+        Assert.True(nativeData.AsSpan().SequenceEqual(bench.Data[RandomCode.StackGuard..]), $"memory\n{Listing()}");
     }
 
     /// <summary>Makes instructions on registers of which some hold addresses in the data and are not written.</summary>

@@ -23,7 +23,7 @@ internal static class TestStubs
     };
 
     /// <summary>One line for each instruction, with labels for entries and inline data behind stub calls shown as such. Branches are relative to the block.</summary>
-    public static List<string> Disassemble(Span<byte> host, in TranslatedBlock block)
+    public static List<string> Disassemble(Span<byte> host, in TranslatedBlock block, StubAddresses stubs)
     {
         List<string> lines = [];
         Decoder decoder = Decoder.Create(64, host.ToArray(), CodeAddress);
@@ -37,9 +37,10 @@ internal static class TestStubs
             decoder.Decode(out Instruction instruction);
             formatter.Format(instruction, output);
             lines.Add(string.Create(CultureInfo.InvariantCulture, $"{offset:x3} {output.ToStringAndReset()}"));
-            if (instruction.Code != Code.Call_rel32_64 || instruction.NearBranch64 == Named.LoadVector) continue;
+            if (instruction.Code != Code.Call_rel32_64 || instruction.NearBranch64 == stubs.LoadVector) continue;
             int data = (int)(decoder.IP - CodeAddress);
-            lines.Add(instruction.NearBranch64 == Named.Link
+            if (data + 12 > host.Length) break;
+            lines.Add(instruction.NearBranch64 == stubs.Link
                 ? $".quad {BitConverter.ToUInt64(host[data..]):x}; .long {BitConverter.ToInt32(host[(data + 8)..]):x}"
                 : $".long {BitConverter.ToInt32(host[data..]):x}; .quad {BitConverter.ToUInt64(host[(data + 4)..]):x}");
             decoder = Decoder.Create(64, host[(data + 12)..].ToArray(), CodeAddress + (ulong)data + 12);
