@@ -132,8 +132,8 @@ internal sealed unsafe class SoftVcpu : IVcpu
     /// <summary>Whether an address may be used at all: 48-bit canonical where EFER.LMA is set.</summary>
     public bool IsCanonical(ulong linear) => (ulong)((long)(linear << 16) >> 16) == linear || (Context->Efer & (1 << 10)) == 0;
 
-    /// <summary>Linear addresses are 32 bits wide outside 64-bit code.</summary>
-    public ulong WrapLinear(ulong linear) => (Context->Mode & (uint)BlockMode.Long64) != 0 ? linear : (uint)linear;
+    /// <summary>Linear addresses are 32 bits wide outside IA-32e mode. In compatibility mode the segment checks keep code and data below 4 GiB, while tables lie anywhere.</summary>
+    public ulong WrapLinear(ulong linear) => (Context->Efer & (1 << 10)) != 0 ? linear : (uint)linear;
 
     /// <summary>A load that is not RAM: local APIC or the machine's MMIO.</summary>
     public void ReadPhysical(ulong physical, Span<byte> data)

@@ -117,7 +117,8 @@ internal sealed unsafe class AddressComputer(SoftVcpu vcpu)
         return (linear & (ulong)(unit - 1)) != 0;
     }
 
-    private void NoteBreakpoints(ulong linear, int size, AccessKind kind)
+    /// <summary>Looks for data breakpoints on an access; called when some breakpoint is enabled.</summary>
+    public void NoteBreakpoints(ulong linear, int size, AccessKind kind)
     {
         ulong dr7 = _c->Dr[7];
         for (int n = 0; n < 4; n++)

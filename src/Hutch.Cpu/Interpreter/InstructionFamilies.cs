@@ -60,6 +60,7 @@ internal static class InstructionFamilies
         switch (i.FlowControl)
         {
             case FlowControl.UnconditionalBranch or FlowControl.IndirectBranch or FlowControl.ConditionalBranch or FlowControl.Return:
+                if (i.Mnemonic == Mnemonic.Rsm) return InstructionFamily.Undefined;
                 return i.Mnemonic is Mnemonic.Sysret or Mnemonic.Sysretq or Mnemonic.Sysexit or Mnemonic.Sysexitq ? InstructionFamily.SystemCall : InstructionFamily.Control;
             case FlowControl.Call or FlowControl.IndirectCall or FlowControl.Interrupt:
                 return i.Mnemonic switch

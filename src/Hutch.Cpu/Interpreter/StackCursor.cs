@@ -64,7 +64,7 @@ internal struct StackCursor
     public unsafe bool Push(ulong value, int size)
     {
         ulong offset = (Pointer - (ulong)size) & Mask;
-        if (!Locate(offset, size, out ulong linear) || !_vcpu.Linear.Write(linear, &value, size, Mode)) return false;
+        if (!Locate(offset, size, AccessKind.Write, out ulong linear) || !_vcpu.Linear.Write(linear, &value, size, Mode)) return false;
         Move(-size);
         return true;
     }
@@ -73,7 +73,7 @@ internal struct StackCursor
     public unsafe bool Pop(int size, out ulong value)
     {
         ulong local = 0;
-        bool ok = Locate(Pointer & Mask, size, out ulong linear) && _vcpu.Linear.Read(linear, &local, size, Mode);
+        bool ok = Locate(Pointer & Mask, size, AccessKind.Read, out ulong linear) && _vcpu.Linear.Read(linear, &local, size, Mode);
         value = local;
         if (ok) Move(size);
         return ok;
@@ -83,12 +83,12 @@ internal struct StackCursor
     public unsafe bool PushBlock(void* values, int bytes)
     {
         ulong offset = (Pointer - (ulong)bytes) & Mask;
-        if (!Locate(offset, bytes, out ulong linear) || !_vcpu.Linear.Write(linear, values, bytes, Mode)) return false;
+        if (!Locate(offset, bytes, AccessKind.Write, out ulong linear) || !_vcpu.Linear.Write(linear, values, bytes, Mode)) return false;
         Move(-bytes);
         return true;
     }
 
-    private readonly unsafe bool Locate(ulong offset, int size, out ulong linear)
+    private readonly unsafe bool Locate(ulong offset, int size, AccessKind kind, out ulong linear)
     {
         VcpuContext* c = _vcpu.Context;
         if (Mask == ulong.MaxValue)
@@ -104,6 +104,7 @@ internal struct StackCursor
         }
         if (c->AlignmentCheck != 0 && Mode == AccessMode.User && (c->Cr0 & (1 << 18)) != 0 && (linear & (ulong)(size - 1)) != 0)
             return _vcpu.Raise(Vector.AlignmentCheck, 0);
+        if ((c->Dr[7] & 0xff) != 0) _vcpu.Interpreter.Addresses.NoteBreakpoints(linear, size, kind);
         return true;
     }
 }

@@ -123,6 +123,34 @@ public sealed unsafe class FarTransferTests
     }
 
     [Fact]
+    public void Compatibility_mode_reaches_tables_above_4_gib()
+    {
+        using TestCpu t = TestCpu.Long();
+        // The same page tables serve the upper half, so the GDT and IDT are there, too.
+        t.Put(TestCpu.PageTables + 511 * 8, t.Get<ulong>(TestCpu.PageTables));
+        const ulong high = 0xffff_ff80_0000_0000;
+        t.C->Gdtr.Base = high + TestCpu.Gdt;
+        t.C->Idtr.Base = high + TestCpu.Idt;
+        t.C->Segments[(int)Seg.Tr].Base = high + TestCpu.Tss;
+        t.Put(TestCpu.Tss + 4, high + TestCpu.KernelStack + 16);
+        ulong[] frame = [0x5300, TestCpu.UserCode32, 0x202, TestCpu.UserStack, TestCpu.UserData];
+        t.Rsp -= 40;
+        for (int n = 0; n < frame.Length; n++) t.Put(t.Rsp + (ulong)n * 8, frame[n]);
+        t.Gate(0x80, 14, dpl: 3);
+        t.Rax = TestCpu.UserData;
+        t.Code(a => a.iretq()).Step();
+        t.Code(a =>
+        {
+            a.mov(es, ax);
+            a.@int(0x80);
+        });
+        Assert.Equal(0x80, t.Run());
+        Assert.Equal(TestCpu.UserData, t.Selector(Seg.Es));
+        Assert.Equal(high + TestCpu.KernelStack + 16 - 40, t.Rsp);
+        Assert.Equal(TestCpu.UserCode32, t.Get<ulong>(TestCpu.KernelStack + 16 - 32));
+    }
+
+    [Fact]
     public void Task_switch_saves_loads_and_marks_busy()
     {
         using TestCpu t = TestCpu.Protected();
