@@ -6,13 +6,15 @@ using Hutch.Model.Machine;
 namespace Hutch.Cpu;
 
 /// <summary>The software engine: executes guests without /dev/kvm and without privilege.</summary>
-public sealed class SoftHypervisor(ITimerService timers) : IHypervisor
+/// <param name="timers">Timers and clock of the process.</param>
+/// <param name="lockStep">Check every translated block against the interpreter: very slow, for finding faults of the engine.</param>
+public sealed class SoftHypervisor(ITimerService timers, bool lockStep = false) : IHypervisor
 {
     /// <inheritdoc/>
     public string Name => "software";
 
     /// <inheritdoc/>
-    public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model) => new SoftMachine(memory, topology, model, timers);
+    public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model) => new SoftMachine(memory, topology, model, timers, lockStep: lockStep);
 
     /// <inheritdoc/>
     public void Dispose() { }

@@ -24,8 +24,10 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <param name="model">CPU model; <see cref="CpuModelException"/> when it cannot be given.</param>
     /// <param name="timers">Timers and the clock.</param>
     /// <param name="readTsc">The host's TSC; null: the real one.</param>
-    public SoftMachine(GuestMemory memory, CpuTopology topology, CpuModel model, ITimerService timers, Func<ulong>? readTsc = null)
+    /// <param name="lockStep">Check translated blocks against the interpreter.</param>
+    public SoftMachine(GuestMemory memory, CpuTopology topology, CpuModel model, ITimerService timers, Func<ulong>? readTsc = null, bool lockStep = false)
     {
+        LockStep = lockStep;
         Memory = memory;
         Topology = topology;
         Model = model;
@@ -49,6 +51,9 @@ internal sealed class SoftMachine : IVirtualMachine
     public CpuModel Model { get; }
 
     public ITimerService Timers { get; }
+
+    /// <summary>Translated blocks are checked against the interpreter.</summary>
+    public bool LockStep { get; }
 
     public CodePages CodePages { get; }
 

@@ -22,7 +22,6 @@ internal sealed unsafe class SoftVcpu : IVcpu
     private const ulong Cr0Ts = 8, Cr0Em = 4, Cr0Am = 1 << 18, Cr4Tsd = 4, Cr4Osfxsr = 1 << 9, Cr4FsGsBase = 1 << 16, Cr4Osxsave = 1 << 18, Cr4Smap = 1 << 21;
     private const uint CodeLong = 1 << 13, BigBit = 1 << 14;
 
-    private readonly RunLoop _run;
     private PendingFault _fault;
     private GCHandle _handle;
 
@@ -44,7 +43,8 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Apic = new LocalApic(this);
         Interpreter = new Interpreter.Interpreter(this);
         Translations = new Translations(this);
-        _run = new RunLoop(this);
+        LockStep = machine.LockStep ? new LockStep(this) : null;
+        RunLoop = new RunLoop(this);
     }
 
     public SoftMachine Machine { get; }
@@ -78,6 +78,11 @@ internal sealed unsafe class SoftVcpu : IVcpu
     public VcpuMessages Messages { get; }
 
     public Translations Translations { get; }
+
+    public RunLoop RunLoop { get; }
+
+    /// <summary>The check of translator against interpreter, or null when it is off.</summary>
+    public LockStep? LockStep { get; }
 
     /// <summary>The machine around the vCPU; set while <see cref="Run"/> runs.</summary>
     public IVcpuExits Exits { get; private set; } = NoExits.Instance;
@@ -138,6 +143,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
     /// <summary>A load that is not RAM: local APIC or the machine's MMIO.</summary>
     public void ReadPhysical(ulong physical, Span<byte> data)
     {
+        if (IsRunningAhead) return;
         if (Apic.ClaimsMmio(physical)) Apic.ReadMmio(physical & 0xfff, data);
         else Exits.ReadMmio(physical, data);
     }
@@ -145,16 +151,32 @@ internal sealed unsafe class SoftVcpu : IVcpu
     /// <summary>A store that is not RAM.</summary>
     public void WritePhysical(ulong physical, ReadOnlySpan<byte> data)
     {
+        if (IsRunningAhead) return;
         if (Apic.ClaimsMmio(physical)) Apic.WriteMmio(physical & 0xfff, data);
         else Exits.WriteMmio(physical, data);
+    }
+
+    // Devices must not see what the interpreter does ahead of a block.
+    private bool IsRunningAhead
+    {
+        get
+        {
+            if (LockStep is not { Journal.Active: true } check) return false;
+            return check.Journal.Spoiled = true;
+        }
     }
 
     private readonly (ulong Physical, int Size)[] _writes = new (ulong, int)[8];
     private int _writeCount;
 
-    /// <summary>RAM in one page has been or is about to be written by the current instruction: checked for translated code by <see cref="CompleteWrites"/>.</summary>
-    public void NoteWrite(ulong physical, int size)
+    /// <summary>RAM in one page is about to be written by the current instruction: checked for translated code by <see cref="CompleteWrites"/>.</summary>
+    public void NoteWrite(ulong physical, byte* host, int size)
     {
+        if (LockStep is { Journal.Active: true } check)
+        {
+            check.Journal.Before(host, size, check.Step);
+            return;
+        }
         if (_writeCount == _writes.Length) CompleteWrites();
         _writes[_writeCount++] = (physical, size);
     }
@@ -197,6 +219,14 @@ internal sealed unsafe class SoftVcpu : IVcpu
         c->Mode = (uint)mode;
     }
 
+    /// <summary>Translated code changes AC without telling: brings the mode's access bits in line with it.</summary>
+    public void SyncAccessMode()
+    {
+        VcpuContext* c = Context;
+        if (c->Cpl == 3 || (c->Cr4 & Cr4Smap) == 0) return;
+        c->Mode = (c->Mode & ~(uint)BlockMode.AccessMask) | (c->AlignmentCheck != 0 ? (uint)AccessMode.SupervisorAc : 0);
+    }
+
     private bool IsFlat(Seg segment)
     {
         SegmentState s = Context->Segments[(int)segment];
@@ -209,18 +239,18 @@ internal sealed unsafe class SoftVcpu : IVcpu
     public void Kick()
     {
         Volatile.Write(ref Context->ExternalRequest, 1);
-        _run.Wake();
+        RunLoop.Wake();
     }
 
     /// <inheritdoc/>
     public VcpuStop Run(IVcpuExits exits)
     {
         Exits = exits;
-        return _run.Run();
+        return RunLoop.Run();
     }
 
     /// <inheritdoc/>
-    public void RequestStop() => _run.RequestStop();
+    public void RequestStop() => RunLoop.RequestStop();
 
     /// <inheritdoc/>
     public void Reset()
@@ -228,6 +258,9 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Interpreter.Reset();
         Msrs.Reset();
         Apic.Reset();
+        RunLoop.Activity = Index == 0 ? VcpuActivity.Running : VcpuActivity.WaitForSipi;
+        Contexts.FlushAll();
+        Contexts.Select(0, keep: false);
         UpdateMode();
     }
 
@@ -245,7 +278,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
     {
         Apic.Dispose();
         Translations.Dispose();
-        _run.Dispose();
+        RunLoop.Dispose();
         Interpreter.Dispose();
         _handle.Free();
         Contexts.Dispose();

@@ -46,6 +46,7 @@ internal sealed unsafe class ContextAreas : IDisposable
         EmptyJump = emptyJump;
         foreach (Area area in _areas) FlushWhole(area);
         _current = 0;
+        _areas[0].Key = 0;
         State->ContextBase = (ulong)Current;
     }
 
@@ -115,7 +116,8 @@ internal sealed unsafe class ContextAreas : IDisposable
         entry->WriteTag = writable ? tag : Invalid((offset - ContextLayout.Tlb) / ContextLayout.TlbEntryBytes);
         entry->HostPage = (ulong)host;
         entry->Meta = page.PhysicalPage | (page.Large ? 1u : 0) | (page.Global ? 2u : 0);
-        if (page.Large) area.HasLarge = true;
+        if (page.Large) area.LargeRegions[RegionHash(linear)] = true;
+        if (page.Huge) area.HugeRegions[HugeHash(linear)] = true;
         if (writable)
         {
             uint slot = (uint)((byte*)entry - _region.Start) + 1;
@@ -131,7 +133,6 @@ internal sealed unsafe class ContextAreas : IDisposable
         int offset = ContextLayout.JumpCache + (int)mode * ContextLayout.JumpCacheStride + (int)((rip >> 1) & (ContextLayout.JumpCacheEntries - 1)) * 8;
         if (area.JumpCount < LogEntries) area.JumpLog[area.JumpCount] = offset;
         area.JumpCount++;
-        area.ExecPages[(rip >> 12) & 63] = true;
         *(ulong*)(area.Base + offset) = target;
     }
 
@@ -147,6 +148,12 @@ internal sealed unsafe class ContextAreas : IDisposable
     {
         foreach (Area area in _areas)
         {
+            if (area.Key == ulong.MaxValue) continue;
+            if (area.HugeRegions[HugeHash(linear)])
+            {
+                Flush(area);
+                continue;
+            }
             for (int mode = 0; mode < 3; mode++) InvalidateTlb(area, mode, linear);
             InvalidateExecution(area, linear);
         }
@@ -157,7 +164,7 @@ internal sealed unsafe class ContextAreas : IDisposable
         TlbEntry* table = (TlbEntry*)(area.Base + ContextLayout.Tlb + mode * ContextLayout.TlbStride);
         int slot = (int)((linear >> 12) & (ContextLayout.TlbEntries - 1));
         Clear(table + slot, slot);
-        if (!area.HasLarge) return;
+        if (!area.LargeRegions[RegionHash(linear)]) return;
         int first = slot & ~511;
         ulong region = linear >> 21;
         for (int i = first; i < first + 512; i++)
@@ -167,14 +174,23 @@ internal sealed unsafe class ContextAreas : IDisposable
     private void InvalidateExecution(Area area, ulong linear)
     {
         ulong* itlb = (ulong*)(area.Base + ContextLayout.Itlb);
-        if (!area.HasLarge)
-        {
-            ulong page = (linear >> 12) & (ContextLayout.ItlbEntries - 1);
-            itlb[page] = itlb[page + ContextLayout.ItlbEntries] = 0;
-            if (!area.ExecPages[(linear >> 12) & 63]) return;
-        }
-        FlushExecution(area);
+        ulong page = (linear >> 12) & (ContextLayout.ItlbEntries - 1);
+        itlb[page] = itlb[page + ContextLayout.ItlbEntries] = 0;
+        if (area.ExecPages[(linear >> 12) & 1023] || area.ExecRegions[RegionHash(linear)]) FlushExecution(area);
     }
+
+    /// <summary>Code of this page is about to run in the current area: INVLPG of it must look at the jump caches.</summary>
+    public void NoteExecution(ulong rip, in PageTranslation page)
+    {
+        Area area = _areas[_current];
+        area.ExecPages[(rip >> 12) & 1023] = true;
+        if (page.Large) area.ExecRegions[RegionHash(rip)] = true;
+        if (page.Huge) area.HugeRegions[HugeHash(rip)] = true;
+    }
+
+    private static int HugeHash(ulong linear) => (int)((linear >> 30) * 0x9e37_79b9_7f4a_7c15 >> 56);
+
+    private static int RegionHash(ulong linear) => (int)((linear >> 21) * 0x9e37_79b9_7f4a_7c15 >> 54);
 
     private void Flush(Area area)
     {
@@ -183,7 +199,8 @@ internal sealed unsafe class ContextAreas : IDisposable
             for (int i = 0; i < area.TlbCount; i++)
                 Clear((TlbEntry*)(area.Base + area.TlbLog[i]), (area.TlbLog[i] - ContextLayout.Tlb) / ContextLayout.TlbEntryBytes);
         area.TlbCount = 0;
-        area.HasLarge = false;
+        Array.Clear(area.LargeRegions);
+        Array.Clear(area.HugeRegions);
         FlushExecution(area);
     }
 
@@ -210,6 +227,7 @@ internal sealed unsafe class ContextAreas : IDisposable
             for (int i = 0; i < area.JumpCount; i++) *(ulong*)(area.Base + area.JumpLog[i]) = EmptyJump;
         area.JumpCount = 0;
         Array.Clear(area.ExecPages);
+        Array.Clear(area.ExecRegions);
         new Span<ulong>(area.Base + ContextLayout.Itlb, 2 * ContextLayout.ItlbEntries).Clear();
     }
 
@@ -240,9 +258,8 @@ internal sealed unsafe class ContextAreas : IDisposable
         public readonly byte* Base = @base;
         public readonly int[] TlbLog = new int[LogEntries];
         public readonly int[] JumpLog = new int[LogEntries];
-        public readonly bool[] ExecPages = new bool[64];
+        public readonly bool[] ExecPages = new bool[1024], ExecRegions = new bool[1024], LargeRegions = new bool[1024], HugeRegions = new bool[256];
         public ulong Key = ulong.MaxValue;
         public int TlbCount, JumpCount;
-        public bool HasLarge;
     }
 }

@@ -72,7 +72,7 @@ internal sealed unsafe class LinearMemory(SoftVcpu vcpu)
         host = null;
         if ((linear & 0xfff) + (ulong)size > 4096) return true;
         if (!Locate(linear, kind, mode, out ulong physical, out host)) return false;
-        if (host != null && kind == AccessKind.Write) vcpu.NoteWrite(physical, size);
+        if (host != null && kind == AccessKind.Write) vcpu.NoteWrite(physical, host, size);
         return true;
     }
 
@@ -113,8 +113,8 @@ internal sealed unsafe class LinearMemory(SoftVcpu vcpu)
             vcpu.WritePhysical(physical, new ReadOnlySpan<byte>(source, size));
             return true;
         }
+        vcpu.NoteWrite(physical, host, size);
         CopyAtomically(host, source, size);
-        vcpu.NoteWrite(physical, size);
         return true;
     }
 

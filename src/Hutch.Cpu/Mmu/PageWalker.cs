@@ -16,6 +16,9 @@ internal struct PageTranslation
     /// <summary>The guest maps it with a page larger than 4 KiB.</summary>
     public bool Large;
 
+    /// <summary>The guest maps it with a 1 GiB page.</summary>
+    public bool Huge;
+
     /// <summary>The mapping is global.</summary>
     public bool Global;
 }
@@ -54,6 +57,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
         SetDirty(ref walked, kind);
         result.PhysicalPage = walked.Page;
         result.Large = walked.Large;
+        result.Huge = walked.Huge;
         result.Global = (walked.Leaf & GlobalBit) != 0 && (c->Cr4 & Cr4Pge) != 0;
         result.Writable = (walked.Leaf & Dirty) != 0 && Allowed(c, walked.Rights, AccessKind.Write, mode);
         return true;
@@ -63,7 +67,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
     private struct Walked
     {
         public ulong Rights, Leaf, Page, LeafAddress;
-        public bool Large, Reserved, Leaf32;
+        public bool Large, Huge, Reserved, Leaf32;
     }
 
     private bool WalkLong(VcpuContext* c, ulong linear, ref Walked w)
@@ -141,6 +145,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
         w.Leaf = entry;
         w.LeafAddress = at;
         w.Large = shift > 12;
+        w.Huge = shift == 30;
         w.Page = frame | (linear & ((1UL << shift) - 1) & ~0xfffUL);
         return true;
     }

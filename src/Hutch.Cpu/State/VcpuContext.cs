@@ -45,6 +45,9 @@ internal unsafe struct VcpuContext
     /// <summary>1: interrupts are held off until one more instruction has completed (STI, MOV SS).</summary>
     [FieldOffset(0x09a)] public byte InterruptShadow;
 
+    /// <summary>1: <see cref="ResumeTarget"/> is inside a block that uses vector state, so it must be loaded again on the way back.</summary>
+    [FieldOffset(0x09b)] public byte ReloadVector;
+
     /// <summary>TF, IOPL, NT, RF, VM, ID (VIF and VIP are never set) in their RFLAGS positions.</summary>
     [FieldOffset(0x09c)] public uint SystemFlags;
 
@@ -76,8 +79,13 @@ internal unsafe struct VcpuContext
 
     /// <summary>Guest TSC = host TSC + this.</summary>
     [FieldOffset(0x110)] public ulong TscOffset;
-    [FieldOffset(0x118)] public uint GuestMxcsr;
     [FieldOffset(0x11c)] public uint HostMxcsr;
+
+    /// <summary>Host address where translated code goes on after a callback.</summary>
+    [FieldOffset(0x120)] public ulong ResumeTarget;
+
+    /// <summary>What GS base holds now; differs from <see cref="ContextBase"/> after a CR3 load until translated code is resumed.</summary>
+    [FieldOffset(0x128)] public ulong LoadedBase;
 
     /// <summary>ES, CS, SS, DS, FS, GS, LDTR, TR: 24 bytes each. FS and GS bases have no other home.</summary>
     [FieldOffset(0x180)] public SegmentArray Segments;

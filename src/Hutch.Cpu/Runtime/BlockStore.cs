@@ -1,0 +1,153 @@
+using System;
+using System.Runtime.InteropServices;
+using Hutch.Host.Memory;
+
+namespace Hutch.Cpu.Runtime;
+
+/// <summary>One translated block. Lives in native memory; referred to by its number, 0 means none.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct BlockRecord
+{
+    /// <summary>Guest physical address of the first byte.</summary>
+    public ulong Physical;
+
+    /// <summary>Guest RIP of the first instruction.</summary>
+    public ulong Rip;
+
+    /// <summary>Host addresses (executable view).</summary>
+    public ulong DirectEntry, IndirectEntry, DeadExit;
+
+    /// <summary>The BlockMode it was translated for.</summary>
+    public uint Mode;
+
+    /// <summary>Guest bytes and instructions covered.</summary>
+    public int GuestBytes, Instructions;
+
+    /// <summary>Next block with the same hash.</summary>
+    public int HashNext;
+
+    /// <summary>RAM page of the first byte, and the next block of that page.</summary>
+    public int Page, PageNext;
+
+    /// <summary>For a block that crosses into a second page: that page and the next block there; page -1 if it does not.</summary>
+    public int SecondPage, SecondPageNext;
+
+    /// <summary>No longer reachable: its entry leads to <see cref="DeadExit"/>.</summary>
+    public bool Dead;
+}
+
+/// <summary>
+/// The blocks of one vCPU, found by (physical address, RIP, mode) and by page. Native memory, no allocation per block.
+/// One thread.
+/// </summary>
+internal sealed unsafe class BlockStore : IDisposable
+{
+    private const int MaxBlocks = 1 << 18, HashBuckets = 1 << 16;
+
+    private readonly MappedRegion _recordMemory = MappedRegion.Allocate((ulong)MaxBlocks * (ulong)sizeof(BlockRecord), "Block index");
+    private readonly MappedRegion _hashMemory = MappedRegion.Allocate(HashBuckets * sizeof(int), "Block index");
+    private readonly MappedRegion _pageMemory;
+    private readonly int* _hash, _pages;
+    private readonly BlockRecord* _records;
+    private int _count;
+
+    /// <param name="ramPages">Guest RAM in pages.</param>
+    public BlockStore(int ramPages)
+    {
+        _pageMemory = MappedRegion.Allocate((ulong)ramPages * sizeof(int), "Block index");
+        _hash = (int*)_hashMemory.Start;
+        _pages = (int*)_pageMemory.Start;
+        _records = (BlockRecord*)_recordMemory.Start;
+    }
+
+    /// <summary>No block fits any more: flush.</summary>
+    public bool IsFull => _count >= MaxBlocks - 1;
+
+    /// <summary>The record of a block number.</summary>
+    public BlockRecord* this[int number] => _records + number;
+
+    /// <summary>Finds a live block; 0 if there is none.</summary>
+    public int Find(ulong physical, ulong rip, uint mode)
+    {
+        int number = _hash[Hash(physical, rip, mode)];
+        while (number != 0)
+        {
+            BlockRecord* block = _records + number;
+            if (block->Physical == physical && block->Rip == rip && block->Mode == mode) return number;
+            number = block->HashNext;
+        }
+        return 0;
+    }
+
+    /// <summary>Adds a block; the caller has checked <see cref="IsFull"/>.</summary>
+    public int Add(in BlockRecord block)
+    {
+        int number = ++_count;
+        BlockRecord* record = _records + number;
+        *record = block;
+        int bucket = Hash(block.Physical, block.Rip, block.Mode);
+        record->HashNext = _hash[bucket];
+        _hash[bucket] = number;
+        record->PageNext = _pages[block.Page];
+        _pages[block.Page] = number;
+        if (block.SecondPage < 0) return number;
+        record->SecondPageNext = _pages[block.SecondPage];
+        _pages[block.SecondPage] = number;
+        return number;
+    }
+
+    /// <summary>First block of a page.</summary>
+    public int FirstOf(int page) => _pages[page];
+
+    /// <summary>The block after <paramref name="number"/> in a page's list.</summary>
+    public int NextOf(int number, int page) => _records[number].Page == page ? _records[number].PageNext : _records[number].SecondPageNext;
+
+    /// <summary>Takes a block out of the hash; it stays in the page lists until <see cref="Sweep"/>.</summary>
+    public void Kill(int number)
+    {
+        BlockRecord* block = _records + number;
+        block->Dead = true;
+        int* link = _hash + Hash(block->Physical, block->Rip, block->Mode);
+        while (*link != number) link = &_records[*link].HashNext;
+        *link = block->HashNext;
+    }
+
+    /// <summary>Takes dead blocks out of a page's list.</summary>
+    public void Sweep(int page)
+    {
+        int* link = _pages + page;
+        while (*link != 0)
+        {
+            BlockRecord* block = _records + *link;
+            int* next = block->Page == page ? &block->PageNext : &block->SecondPageNext;
+            if (block->Dead) *link = *next;
+            else link = next;
+        }
+    }
+
+    /// <summary>Forgets every block.</summary>
+    public void Clear()
+    {
+        for (int i = 1; i <= _count; i++)
+        {
+            _pages[_records[i].Page] = 0;
+            if (_records[i].SecondPage >= 0) _pages[_records[i].SecondPage] = 0;
+        }
+        new Span<int>(_hash, HashBuckets).Clear();
+        _count = 0;
+    }
+
+    private static int Hash(ulong physical, ulong rip, uint mode)
+    {
+        ulong mixed = (physical ^ (rip << 7) ^ mode) * 0x9e37_79b9_7f4a_7c15;
+        return (int)(mixed >> 48);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _recordMemory.Dispose();
+        _hashMemory.Dispose();
+        _pageMemory.Dispose();
+    }
+}
