@@ -73,7 +73,7 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
         return $"Lock-step: the block at 0x{start:x} came out at 0x{vcpu.Context->Rip:x}; " + (first ?? $"the interpreter did not pass there in {_steps} instructions.");
     }
 
-    private static readonly int RipOffset = (int)(nint)(&((VcpuContext*)null)->Rip);
+    private const int RipOffset = 0x80;
 
     private void Capture(byte[] into) => new ReadOnlySpan<byte>(vcpu.Context, StateBytes).CopyTo(into);
 

@@ -169,21 +169,10 @@ internal sealed unsafe class Stubs
         w.Bytes(0xc3);                                               // ret
     }
 
-    /// <summary>Offsets of the context's fields that stubs use.</summary>
-    // SAFETY: only the addresses of fields of a structure at 0 are formed; nothing is read.
-    private static class ContextOffset
+    /// <summary>Offsets of the context's fields that stubs use; a test holds them against <see cref="VcpuContext"/>.</summary>
+    internal static class ContextOffset
     {
-        public static readonly int Gpr = (int)(nint)((VcpuContext*)null)->Gpr;
-        public static readonly int ResumeTarget = (int)(nint)(&((VcpuContext*)null)->ResumeTarget);
-        public static readonly int ContextBase = (int)(nint)(&((VcpuContext*)null)->ContextBase);
-        public static readonly int LoadedBase = (int)(nint)(&((VcpuContext*)null)->LoadedBase);
-        public static readonly int ReloadVector = (int)(nint)(&((VcpuContext*)null)->ReloadVector);
-        public static readonly int VectorLoaded = (int)(nint)(&((VcpuContext*)null)->VectorLoaded);
-        public static readonly int ArithmeticFlags = (int)(nint)(&((VcpuContext*)null)->ArithmeticFlags);
-        public static readonly int ScratchR10 = (int)(nint)(&((VcpuContext*)null)->ScratchR10);
-        public static readonly int ScratchR11 = (int)(nint)(&((VcpuContext*)null)->ScratchR11);
-        public static readonly int HostRsp = (int)(nint)(&((VcpuContext*)null)->HostRsp);
-        public static readonly int HostMxcsr = (int)(nint)(&((VcpuContext*)null)->HostMxcsr);
-        public static readonly int SiteAddress = (int)(nint)(&((VcpuContext*)null)->SiteAddress);
+        public const int Gpr = 0x0, ResumeTarget = 0x120, ContextBase = 0xf8, LoadedBase = 0x128, ReloadVector = 0x9b, VectorLoaded = 0x97;
+        public const int ArithmeticFlags = 0x88, ScratchR10 = 0xe0, ScratchR11 = 0xe8, HostRsp = 0xd8, HostMxcsr = 0x11c, SiteAddress = 0xf0;
     }
 }
