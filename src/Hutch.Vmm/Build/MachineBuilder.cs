@@ -69,9 +69,8 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, ITimerService timer
         {
             return hypervisor.CreateMachine(memory, definition.Cpus, definition.Cpu);
         }
-        catch (ArgumentException unknown)
+        catch (CpuModelException unknown)
         {
-            // How an engine says that it has no such CPU model or feature.
             throw new ConfigException(unknown.Message, unknown);
         }
     }

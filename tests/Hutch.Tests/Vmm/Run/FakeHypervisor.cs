@@ -17,7 +17,7 @@ internal sealed class FakeHypervisor(Func<FakeVcpu, IVcpuExits, VcpuStop> guest)
 
     public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model)
     {
-        if (model.Name == "unknown") throw new ArgumentException("There is no CPU model 'unknown'; use max.");
+        if (model.Name == "unknown") throw new CpuModelException("There is no CPU model 'unknown'; use max.");
         return Machine = new FakeMachine(memory, topology.VcpuCount, guest);
     }
 
