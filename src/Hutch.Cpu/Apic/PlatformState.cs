@@ -24,7 +24,8 @@ internal static class PlatformState
         vcpu.Msrs.RestoreApicBase(state.Msrs);
         vcpu.Apic.RestoreEvents(state.Activity == VcpuActivity.WaitForSipi, state.NmiPending);
         if (state.LocalApic.AsSpan(ApicRegister.Version * 16, 4).ContainsAnyExcept((byte)0)) vcpu.Apic.Restore(state.LocalApic);
-        vcpu.Apic.Cr8 = state.Cr8;
+        // TPR has four more bits than CR8.
+        if (vcpu.Apic.Cr8 != state.Cr8) vcpu.Apic.Cr8 = state.Cr8;
         vcpu.Msrs.RestoreRest(state.Msrs);
     }
 }

@@ -1,6 +1,6 @@
 using System;
-using System.Collections.Generic;
 using Hutch.Core.Engine;
+using Hutch.Cpu.Apic;
 using Hutch.Cpu.State;
 
 namespace Hutch.Cpu.Runtime;
@@ -8,8 +8,6 @@ namespace Hutch.Cpu.Runtime;
 /// <summary>Copies the architectural state between a stopped vCPU and the engine-neutral record.</summary>
 internal static unsafe class StateTransfer
 {
-    private const uint SysenterCs = 0x174, SysenterEsp = 0x175, SysenterEip = 0x176, Star = 0xc000_0081, Lstar = 0xc000_0082, Cstar = 0xc000_0083;
-    private const uint SyscallMask = 0xc000_0084, KernelGsBase = 0xc000_0102, TscAux = 0xc000_0103;
     private const int XsaveBytes = 832;
 
     public static void Save(SoftVcpu vcpu, X86VcpuState state)
@@ -28,18 +26,10 @@ internal static unsafe class StateTransfer
         (state.Cr0, state.Cr2, state.Cr3, state.Cr4) = (c->Cr0, c->Cr2, c->Cr3, c->Cr4);
         (state.Efer, state.Xcr0) = (c->Efer, c->Xcr0);
         new ReadOnlySpan<byte>(c->Xsave, XsaveBytes).CopyTo(state.XsaveArea);
-        state.Msrs[SysenterCs] = c->SysenterCs;
-        state.Msrs[SysenterEsp] = c->SysenterEsp;
-        state.Msrs[SysenterEip] = c->SysenterEip;
-        state.Msrs[Star] = c->Star;
-        state.Msrs[Lstar] = c->Lstar;
-        state.Msrs[Cstar] = c->Cstar;
-        state.Msrs[SyscallMask] = c->SyscallMask;
-        state.Msrs[KernelGsBase] = c->KernelGsBase;
-        state.Msrs[TscAux] = c->TscAux;
         state.Activity = vcpu.RunLoop.Activity;
         state.InterruptShadow = c->InterruptShadow != 0;
         state.NmiBlocked = c->NmiBlocked != 0;
+        PlatformState.Save(vcpu, state);
     }
 
     public static void Restore(SoftVcpu vcpu, X86VcpuState state)
@@ -59,19 +49,11 @@ internal static unsafe class StateTransfer
         (c->Efer, c->Xcr0) = (state.Efer, state.Xcr0);
         // A record that was never saved has no x87 state of its own: keep what the reset left.
         if (state.XsaveArea.AsSpan(0, XsaveBytes).ContainsAnyExcept((byte)0)) state.XsaveArea.AsSpan(0, XsaveBytes).CopyTo(new Span<byte>(c->Xsave, XsaveBytes));
-        c->SysenterCs = state.Msrs.GetValueOrDefault(SysenterCs);
-        c->SysenterEsp = state.Msrs.GetValueOrDefault(SysenterEsp);
-        c->SysenterEip = state.Msrs.GetValueOrDefault(SysenterEip);
-        c->Star = state.Msrs.GetValueOrDefault(Star);
-        c->Lstar = state.Msrs.GetValueOrDefault(Lstar);
-        c->Cstar = state.Msrs.GetValueOrDefault(Cstar);
-        c->SyscallMask = state.Msrs.GetValueOrDefault(SyscallMask);
-        c->KernelGsBase = state.Msrs.GetValueOrDefault(KernelGsBase);
-        c->TscAux = state.Msrs.GetValueOrDefault(TscAux);
         c->Cpl = (byte)((c->Cr0 & 1) == 0 ? 0 : (c->Rflags & Flags.Vm) != 0 ? 3 : (c->Segments[(int)Seg.Ss].Attributes >> 5) & 3);
         c->InterruptShadow = state.InterruptShadow ? (byte)1 : (byte)0;
         c->NmiBlocked = state.NmiBlocked ? (byte)1 : (byte)0;
         vcpu.RunLoop.Activity = state.Activity;
+        PlatformState.Restore(vcpu, state);
         vcpu.Contexts.FlushAll();
         vcpu.Contexts.Select(c->Cr3 & 0x000f_ffff_ffff_f000, keep: false);
         vcpu.UpdateMode();
