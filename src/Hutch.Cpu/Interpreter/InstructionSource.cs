@@ -117,7 +117,9 @@ internal sealed unsafe class InstructionSource
         ok = _vcpu.Walker.Walk(linear, AccessKind.Execute, user ? AccessMode.User : AccessMode.Supervisor, out PageTranslation page);
         if (!ok) return null;
         byte* host = _vcpu.Memory.HostAddress(page.PhysicalPage | (linear & 0xfff));
-        if (host != null) *slot = ContextAreas.PackItlb(linear, page.PhysicalPage);
+        if (host == null) return null;
+        *slot = ContextAreas.PackItlb(linear, page.PhysicalPage);
+        _vcpu.Contexts.NoteExecution(linear, page);
         return host;
     }
 
