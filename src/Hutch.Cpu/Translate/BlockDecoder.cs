@@ -106,7 +106,7 @@ internal sealed unsafe class BlockDecoder
         if (g.Form.Class is not (InstructionClass.PassThrough or InstructionClass.Divide)) return TranslationKind.Interpret;
         FormTraits traits = g.Form.Traits;
         if ((traits & FormTraits.NoEffect) != 0) return TranslationKind.Nop;
-        if ((traits & FormTraits.BitString) != 0) return TranslationKind.Interpret;
+        if ((traits & FormTraits.BitString) != 0 && MemoryEmitter.HasNarrowAddress(g.Iced)) return TranslationKind.Interpret;
         if ((traits & (FormTraits.Vector | FormTraits.X87)) != 0)
         {
             if (!VectorAllowed(traits, mode)) return TranslationKind.Interpret;
@@ -116,6 +116,7 @@ internal sealed unsafe class BlockDecoder
         g.Roles = _roles.Get(g.Iced);
         if (IsOffsetMove(ref g.Encoding)) ToModRmForm(ref g.Encoding);
         if (g.Encoding.IsMemory && g.Form.MemorySize == 0) return TranslationKind.Interpret;
+        if ((traits & FormTraits.BitString) != 0) return TranslationKind.BitString;
         if (!PassThroughEmitter.IsTranslated(g.Encoding, g.Roles)) return TranslationKind.Interpret;
         if (g.Form.Class != InstructionClass.Divide) return TranslationKind.PassThrough;
         return DivideEmitter.IsTranslated(g.Encoding) ? TranslationKind.Divide : TranslationKind.Interpret;
@@ -143,6 +144,7 @@ internal sealed unsafe class BlockDecoder
     private static bool IsAllowed(in GuestInstruction g, TranslationKind kind, BlockMode mode) => kind switch
     {
         TranslationKind.Lea => g.Iced.Op0Register is not (>= Register.AX and <= Register.R15W),
+        TranslationKind.String => StringEmitter.IsTranslated(g.Iced),
         TranslationKind.Cli or TranslationKind.Sti or TranslationKind.Stac or TranslationKind.Clac or TranslationKind.SwapGs => (mode & BlockMode.Cpl0) != 0,
         TranslationKind.Rdtsc or TranslationKind.Rdtscp => (mode & BlockMode.Rdtsc) != 0,
         TranslationKind.ReadFsBase or TranslationKind.ReadGsBase or TranslationKind.WriteFsBase or TranslationKind.WriteGsBase => (mode & BlockMode.FsGsBase) != 0,

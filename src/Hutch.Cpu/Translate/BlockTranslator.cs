@@ -11,7 +11,7 @@ namespace Hutch.Cpu.Translate;
 internal sealed unsafe class BlockTranslator
 {
     // What one instruction and one block's entries and exits take at most, hot and cold parts together.
-    private const int InstructionBytes = 320, BlockBytes = 512;
+    private const int InstructionBytes = 320, StringBytes = 800, BlockBytes = 512;
 
     private readonly BlockDecoder _decoder = new();
     private readonly Emission _emission;
@@ -22,6 +22,8 @@ internal sealed unsafe class BlockTranslator
     private readonly BranchEmitter _branches;
     private readonly SystemEmitter _system;
     private readonly DivideEmitter _divide;
+    private readonly BitStringEmitter _bitStrings;
+    private readonly StringEmitter _strings;
 
     public BlockTranslator(StubAddresses stubs)
     {
@@ -33,6 +35,8 @@ internal sealed unsafe class BlockTranslator
         _branches = new BranchEmitter(_emission, _memory, _stack);
         _system = new SystemEmitter(_emission);
         _divide = new DivideEmitter(_emission, _memory, _passThrough);
+        _bitStrings = new BitStringEmitter(_emission, _memory);
+        _strings = new StringEmitter(_emission, _memory, _branches);
     }
 
     /// <summary>
@@ -48,7 +52,7 @@ internal sealed unsafe class BlockTranslator
         block = default;
         bool complete = _decoder.Decode(request);
         Span<GuestInstruction> instructions = _decoder.Block;
-        if (capacity < instructions.Length * InstructionBytes + BlockBytes) return false;
+        if (capacity < Bound(instructions)) return false;
         FlagLiveness.Solve(instructions);
         _code.Begin(output, executeAddress);
         _emission.Begin(request.Rip, request.Mode, _decoder.UsesVector);
@@ -63,11 +67,18 @@ internal sealed unsafe class BlockTranslator
         _code.Land(poll);
         _code.Load(HostState.R11, request.Rip);
         _code.Jump(_emission.Stubs.Dispatch);
-        _emission.Cold.Emit();
+        _emission.Cold.Emit(_memory);
         block.Length = _code.Offset;
         block.Instructions = Math.Max(instructions.Length, 1);
         block.GuestBytes = complete ? _decoder.GuestBytes : request.Available;
         return true;
+    }
+
+    private static int Bound(Span<GuestInstruction> instructions)
+    {
+        int bound = BlockBytes;
+        foreach (ref readonly GuestInstruction g in instructions) bound += g.Kind == TranslationKind.String ? StringBytes : InstructionBytes;
+        return bound;
     }
 
     // Returns the hole of the poll's jump, which leads to the dead exit. Without live flags: two compares. With them: the same by JRCXZ, which reads none.
@@ -167,6 +178,8 @@ internal sealed unsafe class BlockTranslator
             case TranslationKind.Nop: break;
             case TranslationKind.Lea: Lea(g); break;
             case TranslationKind.Divide: _divide.Emit(g, _decoder.BytesOf(g)); break;
+            case TranslationKind.BitString: _bitStrings.Emit(g); break;
+            case TranslationKind.String: _strings.Emit(g); break;
             case TranslationKind.PushRegister: _stack.PushRegister(g); break;
             case TranslationKind.PushImmediate: _stack.PushConstant(g, g.Iced.GetImmediate(0)); break;
             case TranslationKind.PushMemory: _stack.PushMemory(g); break;

@@ -96,6 +96,9 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
         _code.LandShort(skip);
     }
 
+    /// <summary>The jump at <paramref name="hole"/> goes on at the instruction itself, through a block's entry. Where flags are parked the way there restores them.</summary>
+    public void Again(byte* hole, ulong rip) => emission.Cold.Again(hole, rip);
+
     private void Taken(byte* hole, ulong target)
     {
         if (emission.IsLinkable(target)) emission.Cold.Link(hole, target);

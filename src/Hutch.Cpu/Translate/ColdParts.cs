@@ -9,7 +9,7 @@ internal sealed unsafe class ColdParts(Emission emission)
     /// <summary>Bits of the information word behind a call of the slow access stubs.</summary>
     public const int WriteBit = 1 << 8, AccessShift = 9, ParkedBit = 1 << 11;
 
-    private enum Kind : byte { SlowAccess, SlowConstant, Interpret, Link, JumpCache, LoadVector, Dispatch }
+    private enum Kind : byte { SlowAccess, SlowConstant, SlowPage, Interpret, Link, Again, JumpCache, LoadVector, Dispatch }
 
     private struct Part
     {
@@ -56,6 +56,15 @@ internal sealed unsafe class ColdParts(Emission emission)
         part.Tag = tag;
     }
 
+    /// <summary>A page that is not in the TLB: goes on at <paramref name="back"/> once it is, with R10 and R11 set up.</summary>
+    public void SlowPage(byte* from, byte* back, ulong rip, int size, bool write, int address)
+    {
+        SlowAccess(from, back, rip, size, write);
+        ref Part part = ref _parts[_count - 1];
+        part.Kind = Kind.SlowPage;
+        part.Tag = address;
+    }
+
     /// <summary>A guard failed before the instruction's first effect: the interpreter takes it.</summary>
     public void Interpret(byte* from, ulong rip) => Add(Kind.Interpret, from, rip);
 
@@ -65,6 +74,9 @@ internal sealed unsafe class ColdParts(Emission emission)
     /// <summary>A patchable branch to a target on the block's page.</summary>
     public void Link(byte* from, ulong target) => Add(Kind.Link, from, target);
 
+    /// <summary>Goes on at an instruction of this block, after flags are back.</summary>
+    public void Again(byte* from, ulong rip) => Add(Kind.Again, from, rip);
+
     /// <summary>A branch to a target on another page.</summary>
     public void JumpCache(byte* from, ulong target) => Add(Kind.JumpCache, from, target);
 
@@ -72,13 +84,13 @@ internal sealed unsafe class ColdParts(Emission emission)
     public void LoadVector(byte* from, byte* back) => Add(Kind.LoadVector, from, 0).Back = back;
 
     /// <summary>Emits all parts.</summary>
-    public void Emit()
+    public void Emit(MemoryEmitter memory)
     {
-        for (int i = 0; i < _count; i++) Emit(ref _parts[i]);
+        for (int i = 0; i < _count; i++) Emit(ref _parts[i], memory);
     }
 
     // SAFETY: From and Back are positions in the output that CodeWriter handed out for this block.
-    private void Emit(ref Part part)
+    private void Emit(ref Part part, MemoryEmitter memory)
     {
         CodeWriter code = emission.Code;
         StubAddresses stubs = emission.Stubs;
@@ -97,16 +109,25 @@ internal sealed unsafe class ColdParts(Emission emission)
                 code.Lea(HostState.R10, HostState.R10, HostState.R11, 0, -(int)(part.Address & 0xfff));
                 code.JumpBack(part.Back);
                 break;
+            case Kind.SlowPage:
+                CallSlow(ref part);
+                emission.Access = part.Access;
+                byte* missed = memory.LookUp(part.Tag, part.Info & 0xff, (part.Info & WriteBit) != 0);
+                code.JumpBack(part.Back);
+                code.Land(missed);
+                Leave(ref part, stubs.Interpret);
+                break;
             case Kind.Interpret or Kind.Dispatch:
-                if (part.Parked) code.RestoreFlags();
-                code.Load(HostState.R11, part.Rip);
-                code.Jump(part.Kind == Kind.Interpret ? stubs.Interpret : stubs.Dispatch);
+                Leave(ref part, part.Kind == Kind.Interpret ? stubs.Interpret : stubs.Dispatch);
                 break;
             case Kind.Link:
-                code.Call(stubs.Link);
-                byte* data = code.At;
-                code.Qword(part.Rip);
-                code.Dword((int)(data - part.From));
+                CallLink(part.Rip, part.From);
+                break;
+            case Kind.Again:
+                if (part.Parked) code.RestoreFlags();
+                byte* branch = code.JumpHole();
+                code.Land(branch);
+                CallLink(part.Rip, branch);
                 break;
             case Kind.JumpCache:
                 code.Load(HostState.R11, part.Rip);
@@ -119,6 +140,23 @@ internal sealed unsafe class ColdParts(Emission emission)
             default:
                 throw new InvalidOperationException();
         }
+    }
+
+    private void Leave(ref Part part, ulong stub)
+    {
+        CodeWriter code = emission.Code;
+        if (part.Parked) code.RestoreFlags();
+        code.Load(HostState.R11, part.Rip);
+        code.Jump(stub);
+    }
+
+    private void CallLink(ulong target, byte* branch)
+    {
+        CodeWriter code = emission.Code;
+        code.Call(emission.Stubs.Link);
+        byte* data = code.At;
+        code.Qword(target);
+        code.Dword((int)(data - branch));
     }
 
     private void CallSlow(ref Part part)

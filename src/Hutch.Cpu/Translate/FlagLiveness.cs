@@ -16,6 +16,7 @@ internal static class FlagLiveness
         {
             case TranslationKind.PassThrough:
             case TranslationKind.Divide:
+            case TranslationKind.BitString:
                 instruction.FlagsRead = (byte)((int)instruction.Iced.RflagsRead & All);
                 instruction.FlagsChanged = (byte)((int)instruction.Iced.RflagsModified & All);
                 instruction.FlagsKilled = (instruction.Roles & GprRoles.CountInCl) != 0 ? (byte)0 : instruction.FlagsChanged;

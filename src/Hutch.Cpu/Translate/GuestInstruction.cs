@@ -15,7 +15,7 @@ internal enum TranslationKind : byte
     /// <summary>By <see cref="InstructionTable"/>: copied, or left to the interpreter.</summary>
     ByTable,
 
-    PassThrough, Nop, Lea, Divide,
+    PassThrough, Nop, Lea, Divide, BitString, String,
     PushRegister, PushImmediate, PushMemory, PopRegister, PopMemory, PushFlags, Leave,
     Call, CallIndirect, Return, Jump, JumpIndirect, JumpIf, Loop, LoopEqual, LoopNotEqual, JumpIfRcxZero,
     Cli, Sti, Cld, Std, Stac, Clac, SwapGs, Rdtsc, Rdtscp, Pause,

@@ -21,6 +21,7 @@ internal sealed class KindTable
         TranslationKind kind = ControlTransfer(code);
         if (kind == TranslationKind.Unknown) kind = Stack(code);
         if (kind == TranslationKind.Unknown) kind = System(code);
+        if (kind == TranslationKind.Unknown) kind = String(code);
         if (kind != TranslationKind.Unknown) return kind;
         switch (code.Mnemonic())
         {
@@ -57,6 +58,14 @@ internal sealed class KindTable
         Code.Pop_rm64 => TranslationKind.PopMemory,
         Code.Pushfq => TranslationKind.PushFlags,
         Code.Leaveq => TranslationKind.Leave,
+        _ => TranslationKind.Unknown,
+    };
+
+    private static TranslationKind String(Code code) => code switch
+    {
+        Code.Movsb_m8_m8 or Code.Movsw_m16_m16 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64 => TranslationKind.String,
+        Code.Stosb_m8_AL or Code.Stosw_m16_AX or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX => TranslationKind.String,
+        Code.Lodsb_AL_m8 or Code.Lodsw_AX_m16 or Code.Lodsd_EAX_m32 or Code.Lodsq_RAX_m64 => TranslationKind.String,
         _ => TranslationKind.Unknown,
     };
 

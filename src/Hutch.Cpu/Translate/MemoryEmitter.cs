@@ -45,6 +45,55 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
         return Check(rip, size, write, 0);
     }
 
+    /// <summary>Checks the word of a bit string that the bit offset in ModRM.reg selects.</summary>
+    public HostOperand AccessBitString(in GuestInstruction g, int size, int scale, bool write)
+    {
+        emission.Flags.BeforeCheck(g.LiveIn);
+        if (g.Iced.MemorySegment is Register.FS or Register.GS) SegmentAddress(g.Iced, 0);
+        else Address(g.Iced, HostState.R11);
+        Fetch(g.Encoding.Reg, HostState.R10, size);
+        _code.Bytes(0xfac149, 3);                    // sar r10, log2(bits)
+        _code.Byte(scale + 3);
+        _code.Lea(HostState.R11, HostState.R11, HostState.R10, scale, 0);
+        return Check(g.Rip, size, write, 0);
+    }
+
+    /// <summary>Loads a guest register of 2, 4 or 8 bytes, sign-extended.</summary>
+    public void Fetch(int guest, int to, int size)
+    {
+        int from = guest == HostState.Rsp ? HostState.GuestRsp : guest;
+        if ((HostState.ResidentMask >> guest & 1) != 0) _code.LoadGs(from = to, HostState.GprOffset(guest));
+        int rex = 0x48 | (to >> 3) << 2 | from >> 3, modRm = 0xc0 | (to & 7) << 3 | (from & 7);
+        if (size == 2) _code.Bytes((uint)(rex | 0xbf0f << 8 | modRm << 24), 4);
+        else if (size == 4) _code.Bytes((uint)(rex | 0x63 << 8 | modRm << 16), 3);
+        else if (from != to) _code.Move(to, from);
+    }
+
+    /// <summary>
+    /// Finds the page of an access in the TLB: R10 = host address of the page, R11 = offset in it. A miss fills the TLB by the slow path and looks again; what cannot be
+    /// in the TLB goes to the interpreter. Flags are parked or dead.
+    /// </summary>
+    public void PageAt(int address, int size, bool write, ulong rip)
+    {
+        byte* slow = LookUp(address, size, write);
+        _code.Bytes(0x928b4d65, 4);                  // mov r10, gs:[r10 + host]
+        _code.Dword(HostState.TlbField(emission.Access, HostField));
+        emission.Cold.SlowPage(slow, slow + 4, rip, size, write, address);
+    }
+
+    /// <summary>Looks up an address register in the TLB: R10 = offset of the entry, R11 = offset in the page; returns the hole of the jump on a miss.</summary>
+    public byte* LookUp(int address, int size, bool write)
+    {
+        _code.Move(HostState.R11, address);
+        _code.Bytes(0x07ea_c141_da89_45, 7);         // mov r10d, r11d; shr r10d, 7
+        _code.Bytes(0xe28141, 3);                    // and r10d, mask
+        _code.Dword(ContextLayout.TlbIndexMask);
+        ColdParts.SubtractTag(_code, HostState.TlbField(emission.Access, write ? WriteField : 0));
+        _code.Bytes(0xfb8149, 3);                    // cmp r11, 4096 - size
+        _code.Dword(4096 - size);
+        return _code.JumpIfHole(HostState.Above);
+    }
+
     /// <summary>Computes the effective address without segment base into a host register other than R10 (R11 is used too). Leaves flags alone.</summary>
     public void Address(in Instruction i, int to, int stackAdjust = 0, bool wide = true)
     {
@@ -54,7 +103,7 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
             _code.Load(to, wide ? address : (uint)address);
             return;
         }
-        bool narrow = !wide || i.MemoryBase is >= Register.EAX and <= Register.R15D || i.MemoryIndex is >= Register.EAX and <= Register.R15D;
+        bool narrow = !wide || HasNarrowAddress(i);
         int guestBase = Number(i.MemoryBase), guestIndex = Number(i.MemoryIndex);
         int @base = Fetch(guestBase, HostState.R11), index = Fetch(guestIndex, HostState.R10);
         int displacement = (int)i.MemoryDisplacement64;
@@ -85,13 +134,15 @@ internal sealed unsafe class MemoryEmitter(Emission emission)
         _code.Gs64(0x03, HostState.R11, segmentBase);
     }
 
+    /// <summary>The operand has 32-bit addresses. Without any register its displacement's size says so.</summary>
+    public static bool HasNarrowAddress(in Instruction i) => i.MemoryBase is (>= Register.EAX and <= Register.R15D) or Register.EIP
+        || i.MemoryIndex is >= Register.EAX and <= Register.R15D || (i.MemoryBase == Register.None && i.MemoryIndex == Register.None && i.MemoryDisplSize != 8);
+
     private static bool IsConstant(in Instruction i) => i.MemoryIndex == Register.None && i.MemoryBase is Register.None or Register.RIP or Register.EIP;
 
-    // Without a base register, a 4-byte displacement size means 32-bit addresses.
     private static ulong ConstantAddress(in Instruction i)
     {
-        bool narrow = i.MemoryBase == Register.EIP || (i.MemoryBase == Register.None && i.MemoryDisplSize != 8);
-        return narrow ? (uint)i.MemoryDisplacement64 : i.MemoryDisplacement64;
+        return HasNarrowAddress(i) ? (uint)i.MemoryDisplacement64 : i.MemoryDisplacement64;
     }
 
     private static int Number(Register register) => register switch
