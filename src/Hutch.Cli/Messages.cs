@@ -7,11 +7,11 @@ namespace Hutch.Cli;
 internal static class Messages
 {
     /// <summary>The last thing a failing run says.</summary>
-    internal static void Error(string text, bool json) => Write("error", text, json);
+    internal static void Error(string text, int status, bool json) => Write("error", text, json, $",\"status\":{status}");
 
     /// <summary>Something takes its time.</summary>
-    internal static void Progress(string text, bool json) => Write("progress", text, json);
+    internal static void Progress(string text, bool json) => Write("info", text, json, "");
 
-    private static void Write(string kind, string text, bool json) =>
-        Console.Error.WriteLine(json ? $"{{\"event\":\"{kind}\",\"message\":\"{JsonEncodedText.Encode(text)}\"}}" : $"hutch: {text}");
+    private static void Write(string level, string text, bool json, string more) =>
+        Console.Error.WriteLine(json ? $"{{\"level\":\"{level}\",\"message\":\"{JsonEncodedText.Encode(text)}\"{more}}}" : $"hutch: {text}");
 }

@@ -18,12 +18,12 @@ internal static class Program
         }
         catch (UserException error)
         {
-            Messages.Error(error.Message, json);
+            Messages.Error(error.Message, error.Status, json);
             return error.Status;
         }
         catch (LinuxException error)
         {
-            Messages.Error(error.Message, json);
+            Messages.Error(error.Message, ExitStatus.InternalError, json);
             return ExitStatus.InternalError;
         }
     }

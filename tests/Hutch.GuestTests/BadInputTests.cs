@@ -66,7 +66,7 @@ public sealed class BadInputTests : IDisposable
         (int status, _, string errors) = await Launcher.Run("run", "--json", "--memory", "lots");
         Assert.Equal(2, status);
         using JsonDocument line = JsonDocument.Parse(errors);
-        Assert.Equal("error", line.RootElement.GetProperty("event").GetString());
+        Assert.Equal("error", line.RootElement.GetProperty("level").GetString());
         Assert.Contains("'lots'", line.RootElement.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 }

@@ -80,7 +80,9 @@ internal sealed class GuestCache
             catch (IOException error) when (error.HResult == WouldBlock)
             {
                 if (!told) _say("Waiting for another hutch that is preparing the same guest.");
+#pragma warning disable RS0030 // Another process's lock gives no event to wait for.
                 Thread.Sleep(100);
+#pragma warning restore RS0030
             }
         }
     }

@@ -10,8 +10,8 @@ internal static class MemorySize
     /// <summary>What a machine has when nothing is said.</summary>
     internal const ulong DefaultBytes = 512UL << 20;
 
-    /// <summary>Less than this holds no kernel at all, and not every test image.</summary>
-    internal const ulong MinimumBytes = 4UL << 20;
+    /// <summary>The VM process refuses less; said here, it is said before anything is downloaded.</summary>
+    internal const ulong MinimumBytes = 16UL << 20;
 
     /// <summary>Reads the size in bytes. <paramref name="hostBytes"/> is what the host has in all. Throws <see cref="UserException"/>.</summary>
     internal static ulong Parse(string value, ulong hostBytes)
@@ -19,7 +19,7 @@ internal static class MemorySize
         if (!TryParse(value, out ulong bytes))
             throw OptionText.Bad("--memory", value, "not a size; write a number with K, M, G or T, for example 512M.");
         if (bytes < MinimumBytes)
-            throw new UserException($"--memory '{value}': too small; a machine needs at least 4M, a Linux guest about 128M.", ExitStatus.BadConfiguration);
+            throw new UserException($"--memory '{value}': too small; a machine needs at least 16M, a Linux guest about 128M.", ExitStatus.BadConfiguration);
         if (bytes > hostBytes)
             throw new UserException($"--memory '{value}': this host has only {hostBytes >> 20}M in all; choose less.", ExitStatus.BadConfiguration);
         return bytes;

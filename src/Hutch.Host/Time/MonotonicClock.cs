@@ -3,6 +3,8 @@ using System.Diagnostics;
 
 namespace Hutch.Host.Time;
 
+#pragma warning disable RS0030 // This is the clock that others take.
+
 /// <summary>The host's clocks.</summary>
 public sealed class MonotonicClock : IClock
 {

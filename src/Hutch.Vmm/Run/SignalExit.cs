@@ -28,7 +28,9 @@ internal sealed class SignalExit : IDisposable
             {
                 context.Cancel = true;
                 if (Interlocked.Increment(ref _count) == 1) leave(status);
+#pragma warning disable RS0030 // A signal ends the process from its own thread.
                 else Environment.Exit(status);
+#pragma warning restore RS0030
             });
         }
     }

@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Linq;
 using Hutch.Core.Engine;
 using Hutch.Core.Interrupts;
-using Hutch.Cpu.Apic;
 using Hutch.Cpu.Msr;
 using Xunit;
 

@@ -1,4 +1,3 @@
-using System;
 
 namespace Hutch.Cpu.Tests.Conformance;
 

@@ -1,6 +1,5 @@
 using System;
 using System.Runtime.InteropServices;
-using Hutch.Cpu.Mmu;
 using Hutch.Cpu.State;
 using Hutch.Cpu.Translate;
 using Hutch.Host.Memory;

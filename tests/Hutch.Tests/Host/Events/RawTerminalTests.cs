@@ -1,4 +1,3 @@
-using System;
 using System.Runtime.InteropServices;
 using Hutch.Host.Events;
 using Hutch.Host.Linux;

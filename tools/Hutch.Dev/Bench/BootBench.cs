@@ -1,0 +1,66 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+
+namespace Hutch.Dev.Bench;
+
+/// <summary>Boots the same guest on hutch and on QEMU's TCG in turn, and compares CPU time to init and memory outside the guest's RAM.</summary>
+internal sealed class BootBench(string root)
+{
+    private const int Megabytes = 512;
+    private const string CommandLine = "console=ttyS0 quiet";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private sealed record Measure(double CpuSeconds, double WallSeconds, ResidentMemory Memory);
+
+    internal int Run(int runs)
+    {
+        string guest = PrepareGuest();
+        List<Measure> ours = [], theirs = [];
+        Console.WriteLine($"guest: {guest}, {Megabytes} MiB, 1 vCPU, -cpu max; CPU and wall seconds from the start to init, MB outside guest RAM");
+        for (int run = 1; run <= runs; run++)
+        {
+            ours.Add(Once(Path.Combine(root, "hutch"), ["run", "--memory", $"{Megabytes}M", "--cpu", "max"]));
+            theirs.Add(Once("qemu-system-x86_64",
+            [
+                "-accel", "tcg", "-cpu", "max", "-m", $"{Megabytes}", "-kernel", $"{guest}/vmlinuz", "-initrd", $"{guest}/initrd", "-append", CommandLine,
+                "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-device", "virtio-rng-pci",
+            ]));
+            Console.WriteLine($"run {run}: hutch {Show(ours[^1])}   qemu {Show(theirs[^1])}");
+        }
+        double our = Median(ours, m => m.CpuSeconds), their = Median(theirs, m => m.CpuSeconds);
+        Console.WriteLine($"median CPU seconds: hutch {our:F2}, qemu {their:F2}, ratio {our / their:F2} (goal 0.80, aim 0.60)");
+        Console.WriteLine($"median MB outside guest RAM: hutch {Median(ours, m => m.Memory.OtherKilobytes / 1024.0):F0}, qemu {Median(theirs, m => m.Memory.OtherKilobytes / 1024.0):F0} (goal 80, aim 60)");
+        return 0;
+    }
+
+    /// <summary>Boots once with nothing measured: builds, fills the cache, warms the files. Returns the guest's folder.</summary>
+    private string PrepareGuest()
+    {
+        using Guest guest = Guest.Start(Path.Combine(root, "hutch"), ["run"]);
+        if (!guest.WaitFor(Guest.Marker, TimeSpan.FromMinutes(10))) throw new InvalidOperationException($"The tiny guest does not boot:\n{guest.Transcript}");
+        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+        if (string.IsNullOrEmpty(cache)) cache = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        return Directory.GetDirectories(Path.Combine(cache, "hutch"), "tiny-*").OrderBy(Directory.GetLastWriteTimeUtc).Last();
+    }
+
+    private static Measure Once(string program, string[] arguments)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using Guest guest = Guest.Start(program, arguments);
+        if (!guest.WaitFor(Guest.Marker, Patience)) throw new InvalidOperationException($"{program} did not boot:\n{guest.Transcript}");
+        double cpu = guest.CpuSeconds(), wall = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new Measure(cpu, wall, ResidentMemory.Read(guest.ProcessId, Megabytes));
+    }
+
+    private static string Show(Measure m) =>
+        $"{m.CpuSeconds:F2} s CPU, {m.WallSeconds:F2} s wall, {m.Memory.OtherKilobytes / 1024} MB (Pss {m.Memory.OtherProportionalKilobytes / 1024}; guest {m.Memory.GuestKilobytes / 1024})";
+
+    private static double Median(List<Measure> measures, Func<Measure, double> what)
+    {
+        double[] sorted = [.. measures.Select(what).Order()];
+        return (sorted[sorted.Length / 2] + sorted[(sorted.Length - 1) / 2]) / 2;
+    }
+}

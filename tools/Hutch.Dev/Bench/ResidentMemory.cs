@@ -1,0 +1,44 @@
+using System;
+using System.Globalization;
+using System.IO;
+using System.Text.RegularExpressions;
+
+namespace Hutch.Dev.Bench;
+
+/// <summary>Resident memory of a process that runs a machine, from /proc/PID/smaps (proc(5)).</summary>
+/// <param name="GuestKilobytes">Resident part of the guest's RAM.</param>
+/// <param name="OtherKilobytes">Resident size of all other mappings: what the machine costs beyond its guest.</param>
+/// <param name="OtherProportionalKilobytes">The same with shared pages divided by their users.</param>
+internal sealed partial record ResidentMemory(long GuestKilobytes, long OtherKilobytes, long OtherProportionalKilobytes)
+{
+    /// <summary>Guest RAM is the mappings of a file or region that the process named so, or else what can be written, not executed, and has the guest's size.</summary>
+    internal static ResidentMemory Read(int processId, long guestMegabytes)
+    {
+        long guest = 0, other = 0, proportional = 0;
+        bool isGuest = false;
+        foreach (string line in File.ReadLines($"/proc/{processId}/smaps"))
+        {
+            Match mapping = Mapping().Match(line);
+            if (mapping.Success)
+            {
+                long length = Hexadecimal(mapping, "end") - Hexadecimal(mapping, "start");
+                bool sized = Math.Abs(length - (guestMegabytes << 20)) <= 2 << 20 && mapping.Groups["rights"].Value.StartsWith("rw-", StringComparison.Ordinal);
+                isGuest = sized || mapping.Groups["name"].Value.Contains("guest", StringComparison.Ordinal);
+            }
+            else if (line.StartsWith("Rss:", StringComparison.Ordinal))
+            {
+                if (isGuest) guest += Kilobytes(line);
+                else other += Kilobytes(line);
+            }
+            else if (line.StartsWith("Pss:", StringComparison.Ordinal) && !isGuest) proportional += Kilobytes(line);
+        }
+        return new ResidentMemory(guest, other, proportional);
+    }
+
+    private static long Hexadecimal(Match match, string group) => long.Parse(match.Groups[group].Value, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+
+    private static long Kilobytes(string line) => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"^(?<start>[0-9a-f]+)-(?<end>[0-9a-f]+) (?<rights>\S{4}) \S+ \S+ \S+\s*(?<name>.*)$")]
+    private static partial Regex Mapping();
+}

@@ -1,0 +1,64 @@
+using System;
+using System.Diagnostics;
+using System.IO;
+using Hutch.Dev.Bench;
+
+namespace Hutch.Dev;
+
+/// <summary>Verbs of <c>./dev</c>.</summary>
+internal static class Program
+{
+    private const string Help = """
+        ./dev build               build the solution
+        ./dev test [WORD]         unit tests, those whose full name contains WORD
+        ./dev tidy                rules about the working tree
+        ./dev fmt                 format the sources
+        ./dev guest [WORD]        guest tests, those whose full name contains WORD
+        ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
+        ./dev bench stress [N]    N boots in a row under load
+        ./dev bench memtest       the first pass of memtest86+
+        ./dev run ...             ./hutch run ...
+        """;
+
+    private static int Main(string[] arguments)
+    {
+        string root = FindRoot();
+        string second = arguments.Length > 1 ? arguments[1] : "";
+        switch (arguments.Length > 0 ? arguments[0] : "")
+        {
+            case "build": return Run(root, "dotnet", "build", "Hutch.slnx", "-v", "q");
+            case "test": return Test(root, "Hutch.Tests", second);
+            case "tidy": return Run(root, "dotnet", "test", "tests/Hutch.Tests", "-v", "q", "--filter", "FullyQualifiedName~Tidy|FullyQualifiedName~Architecture");
+            case "fmt": return Run(root, "dotnet", "format", "Hutch.slnx", "--no-restore");
+            case "guest": return Test(root, "Hutch.GuestTests", second);
+            case "run": return Run(root, Path.Combine(root, "hutch"), arguments);
+            case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));
+            case "bench" when second == "stress": return new StressBench(root).Run(Count(arguments, 200));
+            case "bench" when second == "memtest": return new MemtestBench(root).Run();
+            default:
+                Console.Error.WriteLine(Help);
+                return 2;
+        }
+    }
+
+    private static int Test(string root, string project, string word) => word.Length == 0
+        ? Run(root, "dotnet", "test", $"tests/{project}", "-v", "q")
+        : Run(root, "dotnet", "test", $"tests/{project}", "-v", "q", "--filter", $"FullyQualifiedName~{word}");
+
+    private static int Count(string[] arguments, int unsaid) =>
+        arguments.Length > 2 ? int.Parse(arguments[2], System.Globalization.CultureInfo.InvariantCulture) : unsaid;
+
+    private static int Run(string directory, string program, params string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = directory })!;
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+
+    private static string FindRoot()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "Hutch.slnx"))) folder = Path.GetDirectoryName(folder);
+        return folder ?? throw new InvalidOperationException("./dev works inside a clone of the repository.");
+    }
+}
