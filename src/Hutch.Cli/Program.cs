@@ -35,6 +35,7 @@ internal static class Program
         root.SetAction(Explain);
         ParserConfiguration parser = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
         ParseResult result = root.Parse(arguments, parser);
+        RunCommand.CheckOptions(result);
         if (result.Errors.Count > 0)
             throw new UserException($"{result.Errors[0].Message.TrimEnd('.')}; 'hutch run --help' shows what there is.", ExitStatus.Usage);
         return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

@@ -14,7 +14,7 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData(1, "--kernel '/nonexistent'", "--kernel", "/nonexistent")]
     [InlineData(1, "not a kernel", "--kernel", "/etc/passwd")]
-    [InlineData(1, "not a kernel", "--kernel", "/dev/null")]
+    [InlineData(1, "is empty", "--kernel", "/dev/null")]
     [InlineData(1, "--initrd '/nonexistent'", "--kernel", "/etc/passwd", "--initrd", "/nonexistent")]
     [InlineData(1, "too small", "--memory", "1K")]
     [InlineData(1, "this host has only", "--memory", "900T")]

@@ -33,9 +33,6 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
 
     private static void CheckImage(RunRequest request)
     {
-        // The parser takes an option that it does not know for the image.
-        if (request.Image is ['-', ..])
-            throw new UserException($"There is no option '{request.Image}'; 'hutch run --help' shows what there is.", ExitStatus.Usage);
         if (request.Image is not null && request.Kernel is null)
         {
             throw new UserException(File.Exists(request.Image)

@@ -1,8 +1,10 @@
 using System;
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Hutch.Cli.Guests;
 using Hutch.Cli.Launch;
 using Hutch.Cli.Options;
+using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Commands;
 
@@ -54,6 +56,13 @@ internal static class RunCommand
         };
         command.SetAction(Run);
         return command;
+    }
+
+    /// <summary>The parser takes an option that it does not know for the image; then every other complaint would mislead. Throws <see cref="UserException"/>.</summary>
+    internal static void CheckOptions(ParseResult result)
+    {
+        foreach (Token token in result.GetResult(Image)?.Tokens ?? [])
+            if (token.Value is ['-', _, ..]) throw new UserException($"There is no option '{token.Value}'; 'hutch run --help' shows what there is.", ExitStatus.Usage);
     }
 
     private static int Run(ParseResult result)

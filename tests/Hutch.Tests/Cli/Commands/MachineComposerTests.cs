@@ -64,7 +64,6 @@ public sealed class MachineComposerTests
     }
 
     [Theory]
-    [InlineData("--wibble", null, null, "There is no option '--wibble'")]
     [InlineData("/dev/null", null, null, "takes firmware")]
     [InlineData("debian:12", null, null, "there is no such file")]
     [InlineData(null, "/nonexistent", null, "--kernel '/nonexistent': there is no such file")]
