@@ -21,6 +21,7 @@ internal sealed unsafe class HostExecutor : IDisposable
     private readonly AddressComputer _addresses;
     private readonly HostStubs _stubs = new();
     private readonly FpuInstructions _fpu;
+    private readonly XsaveInstructions _xsave;
     private readonly MaskedMoves _masked;
 
     public HostExecutor(SoftVcpu vcpu, AddressComputer addresses)
@@ -29,12 +30,13 @@ internal sealed unsafe class HostExecutor : IDisposable
         _c = vcpu.Context;
         _addresses = addresses;
         _fpu = new FpuInstructions(vcpu, addresses);
+        _xsave = new XsaveInstructions(vcpu, addresses, _fpu);
         _masked = new MaskedMoves(vcpu, addresses);
     }
 
     /// <summary>
-    /// Executes an instruction; the caller has checked that x87, SSE and AVX are available (#NM, #UD, #MF) and advances RIP. False: a fault is pending and,
-    /// except for gathers, nothing changed.
+    /// Executes an instruction; the caller advances RIP. Whether x87, SSE and AVX are available (#UD, #NM, #MF) is checked here. False: a fault is pending
+    /// and, except for gathers, nothing changed.
     /// </summary>
     public bool Execute(in Instruction i, ReadOnlySpan<byte> bytes) => Execute(i, bytes, InstructionTable.Get(i));
 
@@ -44,6 +46,7 @@ internal sealed unsafe class HostExecutor : IDisposable
         FormTraits traits = form.Traits;
         if ((traits & FormTraits.NoEffect) != 0) return true;
         if ((_c->Mode & (uint)BlockMode.Protected) == 0 && i.Encoding == EncodingKind.VEX) return _vcpu.Raise(Vector.InvalidOpcode);
+        if ((traits & (FormTraits.Vector | FormTraits.X87)) != 0 && !FpuAvailability.Check(_vcpu, i, traits)) return false;
         if (form.Class == InstructionClass.Assisted) return Assist(i, form);
         if (i.Mnemonic == Mnemonic.Lea)
         {
@@ -54,7 +57,10 @@ internal sealed unsafe class HostExecutor : IDisposable
         if ((traits & FormTraits.BitString) != 0) return ExecuteBitString(i, form);
         if (form.MemorySize == 0) return form.Class == InstructionClass.Divide ? DivideByRegister(i, form) : Run(i, form, null, 0);
         AccessKind kind = (traits & FormTraits.Writes) != 0 ? AccessKind.Write : AccessKind.Read;
-        return _addresses.Effective(i, -1, form.MemorySize, kind, out ulong linear) && RunOnMemory(i, form, linear);
+        if (_addresses.Effective(i, -1, form.MemorySize, kind, out ulong linear)) return RunOnMemory(i, form, linear);
+        // A misaligned operand is #GP even where its address alone would be #SS.
+        bool misaligned = (traits & FormTraits.Aligned) != 0 && (linear & (ulong)(form.MemorySize - 1)) != 0;
+        return misaligned && _vcpu.Fault.Vector == Vector.StackFault && _vcpu.Raise(Vector.GeneralProtection, 0);
     }
 
     private bool Assist(in Instruction i, InstructionForm form)
@@ -66,6 +72,9 @@ internal sealed unsafe class HostExecutor : IDisposable
             case Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr: return _fpu.LoadMxcsr(i);
             case Mnemonic.Fxsave or Mnemonic.Fxsave64: return _fpu.Fxsave(i);
             case Mnemonic.Fxrstor or Mnemonic.Fxrstor64: return _fpu.Fxrstor(i);
+            case Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64: return _xsave.Save(i, compact: false);
+            case Mnemonic.Xsavec or Mnemonic.Xsavec64: return _xsave.Save(i, compact: true);
+            case Mnemonic.Xrstor or Mnemonic.Xrstor64: return _xsave.Restore(i);
             case Mnemonic.Fldcw or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fnstenv or Mnemonic.Fnsave: return ChangeFpuControl(i, form);
             default: return _masked.Execute(i);
         }
@@ -193,34 +202,54 @@ internal sealed unsafe class HostExecutor : IDisposable
     }
 
     /// <summary>
-    /// SIMD arithmetic with an unmasked exception: run masked on a copy of the state, and raise #XM from the flags that it set (Intel SDM 1 §11.5.3).
+    /// SIMD arithmetic with an unmasked exception: run masked, and undone with #XM when it set the flag of an unmasked one (Intel SDM 1 §11.5.3).
     /// </summary>
     private bool RunStrict(in Instruction i, InstructionForm form, byte* operand)
     {
-        const uint FlagBits = 0x3f, MaskBits = 0x1f80, BeforeComputation = 7;
+        const uint FlagBits = 0x3f, MaskBits = 0x1f80, FlushToZero = 0x8000, Underflow = 0x10, BeforeComputation = 7;
         byte* saved = stackalloc byte[FpuArea.Bytes];
         ulong* registers = stackalloc ulong[17];
-        Buffer.MemoryCopy(_c->Xsave, saved, FpuArea.Bytes, FpuArea.Bytes);
-        Buffer.MemoryCopy(_c->Gpr, registers, 128, 128);
-        registers[16] = _c->ArithmeticFlags;
+        SaveState(saved, registers);
         ref uint mxcsr = ref FpuArea.At<uint>(_c, FpuArea.Mxcsr);
-        uint guest = mxcsr;
-        mxcsr = (guest | MaskBits) & ~FlagBits;
+        uint guest = mxcsr, enabled = ~(guest >> 7) & FlagBits, raised = 0;
+        if ((enabled & Underflow) != 0)
+        {
+            // A tiny result that is exact sets the flag only if underflow is unmasked, or if tiny results are flushed: ask the host that way first.
+            mxcsr = ((guest | MaskBits) & ~FlagBits) | FlushToZero;
+            if (!RunStub(i, form, operand)) return false;
+            raised = mxcsr & Underflow;
+            RestoreState(saved, registers);
+        }
+        // Flushing applies to masked underflow only.
+        mxcsr = (guest | MaskBits) & ~FlagBits & ~((enabled & Underflow) != 0 ? FlushToZero : 0);
         if (!RunStub(i, form, operand)) return false;
-        uint raised = mxcsr & FlagBits;
-        uint unmasked = raised & ~(guest >> 7) & FlagBits;
+        raised |= mxcsr & FlagBits;
+        uint unmasked = raised & enabled;
         if (unmasked == 0)
         {
             mxcsr = guest | raised;
             return true;
         }
-        Buffer.MemoryCopy(saved, _c->Xsave, FpuArea.Bytes, FpuArea.Bytes);
-        Buffer.MemoryCopy(registers, _c->Gpr, 128, 128);
-        _c->ArithmeticFlags = registers[16];
+        RestoreState(saved, registers);
         // An unmasked invalid, denormal or division by zero is found before there is a result, which alone could overflow or be inexact.
         if ((unmasked & BeforeComputation) != 0) raised &= BeforeComputation;
         mxcsr = guest | raised;
         return _vcpu.Raise((_c->Cr4 & Cr4Osxmmexcpt) != 0 ? Vector.SimdFault : Vector.InvalidOpcode);
+    }
+
+    // SAFETY: the callers' buffers are as long as the area and the 16 registers with the flags.
+    private void SaveState(byte* area, ulong* registers)
+    {
+        Buffer.MemoryCopy(_c->Xsave, area, FpuArea.Bytes, FpuArea.Bytes);
+        Buffer.MemoryCopy(_c->Gpr, registers, 128, 128);
+        registers[16] = _c->ArithmeticFlags;
+    }
+
+    private void RestoreState(byte* area, ulong* registers)
+    {
+        Buffer.MemoryCopy(area, _c->Xsave, FpuArea.Bytes, FpuArea.Bytes);
+        Buffer.MemoryCopy(registers, _c->Gpr, 128, 128);
+        _c->ArithmeticFlags = registers[16];
     }
 
     // An x87 store whose unmasked exception keeps it from storing: everything but precision (Intel SDM 1 §8.5).

@@ -59,8 +59,9 @@ internal sealed unsafe class LinearMemory(SoftVcpu vcpu)
     public bool ProbeWrite(ulong linear, int size, AccessMode mode)
     {
         if (!Locate(linear, AccessKind.Write, mode, out _, out _)) return false;
-        ulong last = vcpu.WrapLinear(linear + (ulong)size - 1);
-        return (last & ~0xfffUL) == (linear & ~0xfffUL) || Locate(last, AccessKind.Write, mode, out _, out _);
+        // A fault on the second page reports its first byte, as the access itself would.
+        ulong last = vcpu.WrapLinear(linear + (ulong)size - 1) & ~0xfffUL;
+        return last == (linear & ~0xfffUL) || Locate(last, AccessKind.Write, mode, out _, out _);
     }
 
     /// <summary>

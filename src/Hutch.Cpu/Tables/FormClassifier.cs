@@ -22,6 +22,10 @@ internal static class FormClassifier
         int memory = InstructionTable.MemoryOperandIndex(instruction);
         int size = memory < 0 ? 0 : instruction.MemorySize.GetSize();
         if (memory >= 0) traits |= Access(instruction, memory);
+        // From memory, these do not use the MMX registers, so no x87 exception is due.
+        if (memory >= 0 && instruction.Mnemonic is (Mnemonic.Cvtpi2ps or Mnemonic.Cvtpi2pd)) traits &= ~FormTraits.Waits;
+        // AMD's processors read four bytes here, and no host access may go beyond what was checked.
+        if (memory >= 0 && code == Code.Movsxd_r16_rm16) size = 4;
         if ((traits & (FormTraits.Reads | FormTraits.Writes)) == 0 || size > byte.MaxValue) size = 0;
         if (NeedsAlignment(instruction, size)) traits |= FormTraits.Aligned;
         if (memory == 0 && IsBitTest(instruction.Mnemonic) && instruction.Op1Kind == OpKind.Register) traits |= FormTraits.BitString;
@@ -69,6 +73,7 @@ internal static class FormClassifier
         or Mnemonic.Vpgatherdd or Mnemonic.Vpgatherdq or Mnemonic.Vpgatherqd or Mnemonic.Vpgatherqq
         or Mnemonic.Fldcw or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fnsave or Mnemonic.Fnstenv
         or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Fxrstor or Mnemonic.Fxrstor64
+        or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64 or Mnemonic.Xsavec or Mnemonic.Xsavec64 or Mnemonic.Xrstor or Mnemonic.Xrstor64
         or Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr or Mnemonic.Wait or Mnemonic.Xlatb;
 
     private static bool HasNoEffect(Mnemonic mnemonic) => mnemonic is Mnemonic.Nop or Mnemonic.Pause or Mnemonic.Endbr32 or Mnemonic.Endbr64

@@ -50,8 +50,13 @@ internal sealed unsafe class OracleProcess : IDisposable
     /// <summary>Waits until the oracle is idle.</summary>
     public void AwaitBatch()
     {
-        if (_process.StandardOutput.BaseStream.ReadByte() < 0)
-            throw new InvalidOperationException($"The oracle died at vector {*(long*)(_shared + OracleLayout.Index)}.");
+        var one = new byte[1];
+        System.Threading.Tasks.Task<int> read = _process.StandardOutput.BaseStream.ReadAsync(one, 0, 1);
+        if (read.Wait(TimeSpan.FromSeconds(30)) && read.Result == 1) return;
+        byte* vector = _shared + OracleLayout.Vectors + *(long*)(_shared + OracleLayout.Index) * OracleLayout.VectorBytes;
+        string code = Convert.ToHexString(new ReadOnlySpan<byte>(vector + OracleLayout.Bytes, 16));
+        _process.Kill();
+        throw new InvalidOperationException($"The oracle died or hangs at vector {*(long*)(_shared + OracleLayout.Index)}: {code}.");
     }
 
     /// <summary>The result of a vector of the last batch.</summary>

@@ -44,8 +44,6 @@ internal static class OracleProgram
         Label handler = c.CreateLabel(), restorer = c.CreateLabel();
         MapEverything(c);
         InstallHandlers(c, handler, restorer);
-        c.mov(rax, OracleLayout.FsBase); c.wrfsbase(rax);
-        c.mov(rax, OracleLayout.GsBase); c.wrgsbase(rax);
         c.int3();
         c.ud2();
         EmitHandler(c, handler);
@@ -152,6 +150,8 @@ internal static class OracleProgram
 
     private static void EmitLoad(Assembler c)
     {
+        c.mov(rax, OracleLayout.FsBase); c.wrfsbase(rax);
+        c.mov(rax, OracleLayout.GsBase); c.wrgsbase(rax);
         c.imul(rbx, r14, OracleLayout.VectorBytes);
         c.add(rbx, OracleLayout.Vectors); c.add(rbx, r15);
         Copy(c, OracleLayout.Shared + OracleLayout.Template, OracleLayout.Data, OracleLayout.DataBytes);

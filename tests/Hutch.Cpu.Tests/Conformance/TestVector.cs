@@ -23,6 +23,10 @@ internal sealed class TestVector
     public ulong PatchAddress = OracleLayout.Data;
     public int PatchLength { get; set; }
 
+    /// <summary>Where the instruction stores an x87 image, some fields of which may differ; 0: nowhere.</summary>
+    public ulong ImageAddress;
+    public ImageKind ImageKind;
+
     /// <summary>The first 416 bytes of an FXSAVE image, and the upper halves of the YMM registers.</summary>
     public readonly byte[] Legacy = new byte[OracleLayout.LegacyBytes];
     public readonly byte[] YmmHigh = new byte[OracleLayout.YmmHighBytes];
@@ -41,4 +45,16 @@ internal sealed class TestOutcome
     public readonly byte[] Data = new byte[OracleLayout.DataBytes];
 
     public const int Completed = -1;
+}
+
+/// <summary>Formats of x87 state in memory.</summary>
+internal enum ImageKind
+{
+    Fxsave,
+
+    /// <summary>14 or 94 bytes.</summary>
+    Environment16,
+
+    /// <summary>28 or 108 bytes.</summary>
+    Environment32,
 }

@@ -23,6 +23,18 @@ internal static unsafe class FpuArea
     /// <summary>An unmasked x87 exception waits to be raised by the next waiting instruction.</summary>
     public static bool ExceptionPending(VcpuContext* c) => (At<ushort>(c, Fsw) & ~At<ushort>(c, Fcw) & 0x3f) != 0;
 
+    /// <summary>Number of the register at the top of the x87 stack.</summary>
+    public static int Top(VcpuContext* c) => (At<ushort>(c, Fsw) >> 11) & 7;
+
+    /// <summary>Makes control and status word, just copied from memory, what the processor makes of them: reserved bits fixed, ES and B derived.</summary>
+    public static void NormaliseX87(VcpuContext* c)
+    {
+        At<ushort>(c, Fcw) = (ushort)((At<ushort>(c, Fcw) & 0x1f3f) | 0x40);
+        At<ushort>(c, Fsw) = (ushort)((At<ushort>(c, Fsw) & 0x7f7f) | (ExceptionPending(c) ? 0x8080 : 0));
+        At<byte>(c, Ftw + 1) = 0;
+        for (int n = 0; n < 8; n++) new System.Span<byte>(c->Xsave + Stack + n * 16 + 10, 6).Clear();
+    }
+
     /// <summary>All components hold data of their own.</summary>
     public static void MarkUsed(VcpuContext* c) => At<ulong>(c, Header) |= 7;
 

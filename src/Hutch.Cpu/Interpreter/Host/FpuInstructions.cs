@@ -47,6 +47,7 @@ internal sealed unsafe class FpuInstructions(SoftVcpu vcpu, AddressComputer addr
         if ((*(uint*)(image + FpuArea.Mxcsr) & ~FpuArea.MxcsrWritable) != 0) return vcpu.Raise(Vector.GeneralProtection, 0);
         // SAFETY: at most FxsaveBytes of a 512-byte image to the 832-byte area.
         Buffer.MemoryCopy(image, _c->Xsave, FpuArea.Bytes, FxsaveLength);
+        FpuArea.NormaliseX87(_c);
         FpuArea.MarkUsed(_c);
         vcpu.UpdateMode();
         return true;
@@ -81,7 +82,8 @@ internal sealed unsafe class FpuInstructions(SoftVcpu vcpu, AddressComputer addr
 
     private int FxsaveLength => Is64 ? FxsaveBytes : FxsaveBytesLegacyModes;
 
-    private void PrepareToShow()
+    /// <summary>Prepares the area for being copied to where the guest can read it.</summary>
+    public void PrepareToShow()
     {
         FpuArea.DropStalePointers(_c);
         // The host's mask may offer more than guests get.

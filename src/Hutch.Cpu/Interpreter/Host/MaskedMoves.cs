@@ -25,7 +25,8 @@ internal sealed unsafe class MaskedMoves(SoftVcpu vcpu, AddressComputer addresse
         _ => Gather(i, 8, 8),
     };
 
-    private byte* Mmx(Register register) => _c->Xsave + FpuArea.Stack + (register - Register.MM0) * 16;
+    // The area holds the stack from its top; MMX registers are numbered from the bottom.
+    private byte* Mmx(Register register) => _c->Xsave + FpuArea.Stack + ((register - Register.MM0 - FpuArea.Top(_c)) & 7) * 16;
 
     private byte* Xmm(Register register) => FpuArea.XmmRegister(_c, register - Register.XMM0);
 
@@ -46,6 +47,11 @@ internal sealed unsafe class MaskedMoves(SoftVcpu vcpu, AddressComputer addresse
     // As any MMX instruction: TOP is 0 and every register is in use (Intel SDM 1 §9.5.1).
     private void EnterMmx()
     {
+        int top = FpuArea.Top(_c);
+        byte* registers = _c->Xsave + FpuArea.Stack, old = stackalloc byte[128];
+        // SAFETY: eight slots of 16 bytes on both sides.
+        Buffer.MemoryCopy(registers, old, 128, 128);
+        for (int n = 0; n < 8; n++) Buffer.MemoryCopy(old + ((n - top) & 7) * 16, registers + n * 16, 16, 16);
         FpuArea.At<ushort>(_c, FpuArea.Fsw) &= 0xc7ff;
         FpuArea.At<byte>(_c, FpuArea.Ftw) = 0xff;
         FpuArea.At<ulong>(_c, FpuArea.Header) |= 1;
@@ -62,7 +68,7 @@ internal sealed unsafe class MaskedMoves(SoftVcpu vcpu, AddressComputer addresse
             if ((mask[n + size - 1] & 0x80) == 0) continue;
             if (!Element(i, -1, (ulong)n, size, AccessKind.Read, out ulong linear) || !vcpu.Linear.Read(linear, result + n, size, vcpu.DataMode)) return false;
         }
-        WriteVector(i.Op0Register, result);
+        WriteVector(i.Op0Register, result, completed: true);
         return true;
     }
 
@@ -104,7 +110,7 @@ internal sealed unsafe class MaskedMoves(SoftVcpu vcpu, AddressComputer addresse
                 if (!wide) offset = (uint)offset;
                 if (!addresses.Linear(segment, offset, size, AccessKind.Read, out ulong linear) || !vcpu.Linear.Read(linear, result + n * size, size, vcpu.DataMode))
                 {
-                    StoreGather(i, result, mask);
+                    StoreGather(i, result, mask, completed: false);
                     return false;
                 }
             }
@@ -113,14 +119,14 @@ internal sealed unsafe class MaskedMoves(SoftVcpu vcpu, AddressComputer addresse
         // Completed: the whole mask and what lies above the gathered elements become zero.
         new Span<byte>(mask, 32).Clear();
         new Span<byte>(result + count * size, 32 - count * size).Clear();
-        StoreGather(i, result, mask);
+        StoreGather(i, result, mask, completed: true);
         return true;
     }
 
-    private void StoreGather(in Instruction i, byte* result, byte* mask)
+    private void StoreGather(in Instruction i, byte* result, byte* mask, bool completed)
     {
-        WriteVector(i.Op0Register, result);
-        WriteVector(i.Op2Register, mask);
+        WriteVector(i.Op0Register, result, completed);
+        WriteVector(i.Op2Register, mask, completed);
     }
 
     private bool Element(in Instruction i, int operand, ulong at, int size, AccessKind kind, out ulong linear)
@@ -144,13 +150,13 @@ internal sealed unsafe class MaskedMoves(SoftVcpu vcpu, AddressComputer addresse
         Buffer.MemoryCopy(FpuArea.YmmUpper(_c, number), to + 16, 16, 16);
     }
 
-    // VEX: what lies above an XMM destination becomes zero.
-    private void WriteVector(Register register, byte* from)
+    // VEX: what lies above an XMM destination becomes zero, once the instruction is complete.
+    private void WriteVector(Register register, byte* from, bool completed)
     {
         int number = Number(register);
         Buffer.MemoryCopy(from, FpuArea.XmmRegister(_c, number), 16, 16);
         if (register.IsYMM()) Buffer.MemoryCopy(from + 16, FpuArea.YmmUpper(_c, number), 16, 16);
-        else new Span<byte>(FpuArea.YmmUpper(_c, number), 16).Clear();
+        else if (completed) new Span<byte>(FpuArea.YmmUpper(_c, number), 16).Clear();
         FpuArea.MarkUsed(_c);
     }
 

@@ -1,0 +1,90 @@
+using System;
+using System.Collections.Generic;
+using System.Collections.Immutable;
+using Iced.Intel;
+
+namespace Hutch.Cpu.Tests.Conformance;
+
+/// <summary>What a conformance run found.</summary>
+internal sealed record ConformanceReport(long Vectors, int Forms, ImmutableArray<string> Failures, ImmutableArray<(Code Code, string Reason)> NotCovered);
+
+/// <summary>Runs random vectors of every covered form on the host CPU and in the engine, and compares.</summary>
+internal sealed class ConformanceRunner(ulong seed) : IDisposable
+{
+    private const int FailuresOfOneForm = 3;
+
+    private readonly OracleProcess _oracle = new(Template());
+    private readonly ConformanceGuest _guest = new(Template());
+    private readonly TestVector[] _vectors = NewVectors();
+    private readonly TestOutcome _host = new(), _outcome = new();
+    private readonly Dictionary<string, int> _failuresByForm = [];
+    private readonly ImmutableArray<string>.Builder _failures = ImmutableArray.CreateBuilder<string>();
+
+    /// <summary>Executes a vector in the engine.</summary>
+    public delegate void Execution(ConformanceGuest guest, TestVector vector, TestOutcome outcome);
+
+    /// <summary>Compares <paramref name="rounds"/> vectors of each covered form. <paramref name="filter"/>: only Codes whose name contains it.</summary>
+    public ConformanceReport RunForms(int rounds, string? filter, Execution execute)
+    {
+        (ImmutableArray<Code> covered, ImmutableArray<(Code Code, string Reason)> skipped) = FormCatalog.Sort();
+        var generator = new InstructionGenerator(new TestRandom(seed));
+        var notCovered = skipped.ToBuilder();
+        int count = 0, forms = 0;
+        long total = 0;
+        foreach (Code code in covered)
+        {
+            if (filter != null && !code.ToString().Contains(filter, StringComparison.OrdinalIgnoreCase)) continue;
+            int made = 0;
+            for (int round = 0; round < rounds; round++)
+            {
+                if (!generator.Generate(code, _vectors[count])) continue;
+                made++;
+                if (++count < _vectors.Length) continue;
+                Compare(count, execute);
+                count = 0;
+            }
+            total += made;
+            if (made > 0) forms++;
+            else notCovered.Add((code, "decodes as another form"));
+        }
+        Compare(count, execute);
+        return new ConformanceReport(total, forms, _failures.ToImmutable(), notCovered.ToImmutable());
+    }
+
+    private void Compare(int count, Execution execute)
+    {
+        if (count == 0) return;
+        _oracle.Start(_vectors.AsSpan(0, count));
+        _oracle.AwaitBatch();
+        for (int n = 0; n < count; n++)
+        {
+            TestVector vector = _vectors[n];
+            _oracle.Read(n, _host);
+            execute(_guest, vector, _outcome);
+            string? difference = Comparison.Describe(vector, _host, _outcome);
+            if (difference == null) continue;
+            int seen = _failuresByForm[vector.Name] = _failuresByForm.GetValueOrDefault(vector.Name) + 1;
+            if (seen <= FailuresOfOneForm) _failures.Add(difference);
+        }
+    }
+
+    private static byte[] Template()
+    {
+        var template = new byte[OracleLayout.DataBytes];
+        new TestRandom(77).Fill(template);
+        return template;
+    }
+
+    private static TestVector[] NewVectors()
+    {
+        var vectors = new TestVector[OracleLayout.MaxVectors];
+        for (int n = 0; n < vectors.Length; n++) vectors[n] = new TestVector();
+        return vectors;
+    }
+
+    public void Dispose()
+    {
+        _oracle.Dispose();
+        _guest.Dispose();
+    }
+}

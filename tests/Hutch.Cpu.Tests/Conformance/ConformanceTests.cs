@@ -1,0 +1,30 @@
+using System;
+using System.Globalization;
+using System.Linq;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Hutch.Cpu.Tests.Conformance;
+
+/// <summary>
+/// The engine against the host CPU, instruction by instruction. The environment sets the effort: HUTCH_CONFORMANCE_ROUNDS (vectors of each form),
+/// HUTCH_CONFORMANCE_SEED, HUTCH_CONFORMANCE_FILTER (part of a form's name).
+/// </summary>
+public sealed class ConformanceTests(ITestOutputHelper output)
+{
+    [Fact]
+    public void Interpreted_instructions_do_what_the_host_cpu_does()
+    {
+        using var runner = new ConformanceRunner(Number("HUTCH_CONFORMANCE_SEED", 1));
+        ConformanceReport report = runner.RunForms((int)Number("HUTCH_CONFORMANCE_ROUNDS", 12), Environment.GetEnvironmentVariable("HUTCH_CONFORMANCE_FILTER"),
+            (guest, vector, outcome) => guest.Interpret(vector, outcome));
+        output.WriteLine($"{report.Vectors} vectors of {report.Forms} forms.");
+        foreach (var group in report.NotCovered.GroupBy(entry => entry.Reason))
+            output.WriteLine($"Not covered, {group.Key}: {(group.Key == FormCatalog.NotOffered ? $"{group.Count()} forms" : string.Join(' ', group.Select(entry => entry.Code)))}");
+        foreach (string failure in report.Failures) output.WriteLine(failure);
+        Assert.Empty(report.Failures);
+    }
+
+    private static ulong Number(string variable, ulong otherwise) =>
+        ulong.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out ulong value) ? value : otherwise;
+}
