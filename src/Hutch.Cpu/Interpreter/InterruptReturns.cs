@@ -22,7 +22,11 @@ internal sealed unsafe class InterruptReturns(Interpreter cpu)
             : (_c->SystemFlags & Flags.Nt) != 0 ? ToPreviousTask()
             : Protected(size);
         // Also when it faults: the processor unblocks NMIs as soon as IRET begins (Intel SDM 3A §6.7.1).
-        _c->NmiBlocked = 0;
+        if (_c->NmiBlocked != 0)
+        {
+            _c->NmiBlocked = 0;
+            if (_vcpu.Apic.IsNmiPending) _c->WindowRequest = 1;
+        }
         return done;
     }
 

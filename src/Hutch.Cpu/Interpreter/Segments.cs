@@ -101,7 +101,10 @@ internal sealed unsafe class Segments(Interpreter cpu)
         {
             ref SegmentState s = ref _c->Segments[(int)segment];
             bool conforming = (s.Attributes & 0x1c) == 0x1c;
-            if ((s.Attributes & AddressComputer.NullBit) == 0 && !conforming && (s.Attributes >> 5 & 3) < cpl) s = Null(0);
+            if ((s.Attributes & AddressComputer.NullBit) != 0 || conforming || (s.Attributes >> 5 & 3) >= cpl) continue;
+            // The base stays: 64-bit code goes on using that of FS and GS.
+            s.Selector = 0;
+            s.Attributes |= AddressComputer.NullBit;
         }
     }
 

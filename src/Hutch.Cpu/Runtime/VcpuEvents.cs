@@ -84,7 +84,12 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
                 return false;
             }
             if (vcpu.Apic.HasWork && !TakeApicWork()) return false;
-            if (Activity == VcpuActivity.Running) return true;
+            if (Activity == VcpuActivity.Running)
+            {
+                // A request that came with this one, above all behind an interrupt shadow, is served before the next instruction.
+                if (Volatile.Read(ref c->ExternalRequest) == 0) return true;
+                continue;
+            }
             _wait.Sleep(_hasReason ??= () => vcpu.Context->Request != 0);
         }
     }
@@ -96,7 +101,7 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
         VcpuContext* c = vcpu.Context;
         if (vcpu.Apic.TakeInit())
         {
-            vcpu.Interpreter.Reset();
+            vcpu.Interpreter.Initialise();
             Activity = vcpu.Index == 0 ? VcpuActivity.Running : VcpuActivity.WaitForSipi;
         }
         int sipi = vcpu.Apic.TakeSipi();
@@ -111,7 +116,9 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
         if (c->NmiBlocked == 0 && vcpu.Apic.TakeNmi())
         {
             Activity = VcpuActivity.Running;
-            return Delivered(vcpu.Interpreter.DeliverNmi());
+            if (!Delivered(vcpu.Interpreter.DeliverNmi())) return false;
+            if (vcpu.Apic.HasWork) Volatile.Write(ref c->ExternalRequest, 1);
+            return true;
         }
         if (!vcpu.Apic.TryGetInterrupt(extIntAllowed: true, out bool isExtInt, out byte vector)) return true;
         if (c->InterruptFlag == 0)

@@ -96,6 +96,19 @@ public sealed unsafe class FarTransferTests
     }
 
     [Fact]
+    public void Segments_dropped_on_return_to_user_keep_their_base()
+    {
+        using TestCpu t = TestCpu.Long();
+        t.C->Segments[(int)Seg.Gs].Base = 0x1234_5000;
+        ulong[] frame = [0x5300, TestCpu.UserCode64, 0x202, 0xb800, TestCpu.UserData];
+        t.Rsp -= 40;
+        for (int n = 0; n < frame.Length; n++) t.Put(t.Rsp + (ulong)n * 8, frame[n]);
+        t.Code(a => a.iretq()).Step();
+        Assert.Equal(0, t.Selector(Seg.Gs));
+        Assert.Equal(0x1234_5000UL, t.C->Segments[(int)Seg.Gs].Base);
+    }
+
+    [Fact]
     public void Iretq_with_null_stack_to_user_is_gp_0()
     {
         using TestCpu t = TestCpu.Long();
