@@ -9,11 +9,11 @@ namespace Hutch.Cpu.Tests.Conformance;
 
 /// <summary>
 /// A guest in 64-bit mode at CPL 3 whose page tables map the same contents at the same linear addresses as the oracle process. Exceptions are delivered
-/// through a real IDT to handlers that are never executed: the handler's address and the frame on the kernel stack say what happened.
+/// through a real IDT to handlers that end the run: the handler's address and the frame on the kernel stack say what happened.
 /// </summary>
-internal sealed unsafe class ConformanceGuest : IDisposable
+internal sealed unsafe class ConformanceGuest : IVcpuExits, IDisposable
 {
-    private const ulong KernelData = 0x7000_0000, Gdt = KernelData + 0x1000, Tss = KernelData + 0x2000, Stack = KernelData + 0x4000, Handlers = 0xffff_8000_0000_0000;
+    private const ulong KernelData = 0x7000_0000, Gdt = KernelData + 0x1000, Tss = KernelData + 0x2000, Stack = KernelData + 0x4000, Handlers = KernelData + 0x4000;
     private const ulong Pml4 = 0x1000, Pdpt = 0x2000, Directory = 0x3000, FirstTable = 0x4000;
 
     // Physical pages in no order, so that crossing a page by host address would be noticed.
@@ -24,12 +24,13 @@ internal sealed unsafe class ConformanceGuest : IDisposable
     private readonly GuestMemory _memory = GuestMemory.Create(4 << 20);
     private readonly SoftMachine _machine;
     private readonly VcpuContext* _c;
-    private readonly byte[] _template;
+    private readonly byte[] _template, _breakpoints = new byte[16];
 
     /// <param name="template">Contents of the data pages before every vector.</param>
     public ConformanceGuest(ReadOnlySpan<byte> template)
     {
         _template = template.ToArray();
+        Array.Fill(_breakpoints, (byte)0xcc);
         _machine = new SoftMachine(_memory, new CpuTopology(1, 1, 1), CpuModel.Max, new FakeTimers());
         Vcpu = _machine.SoftVcpus[0];
         _c = Vcpu.Context;
@@ -51,13 +52,23 @@ internal sealed unsafe class ConformanceGuest : IDisposable
         Unload(vector);
     }
 
+    /// <summary>Executes as a machine does: translated, up to the handler of the INT3 behind the instruction or of a fault.</summary>
+    public void Run(TestVector vector, TestOutcome outcome)
+    {
+        Load(vector);
+        VcpuStop stop = Vcpu.Run(this);
+        if (stop != VcpuStop.Requested) throw new InvalidOperationException($"{vector.Name}: {stop} {Vcpu.FailureDetail}");
+        Store(outcome);
+        Unload(vector);
+    }
+
     /// <summary>Puts the state of a vector into the vCPU and its memory.</summary>
     public void Load(TestVector vector)
     {
         _template.AsSpan(0, 4096).CopyTo(Bytes(DataPage0, 4096));
         _template.AsSpan(4096, 4096).CopyTo(Bytes(DataPage1, 4096));
         for (int n = 0; n < vector.PatchLength; n++) *At(vector.PatchAddress + (ulong)n) = vector.Patch[n];
-        vector.Code.CopyTo(Bytes(CodePage + (vector.Rip & 0xfff), 16));
+        Check(_memory.TryCopyIn(CodePage + (vector.Rip & 0xfff), vector.Code));
         for (int n = 0; n < 16; n++) _c->Gpr[n] = vector.Gpr[n];
         _c->Rip = vector.Rip;
         _c->Rflags = vector.Flags;
@@ -89,7 +100,7 @@ internal sealed unsafe class ConformanceGuest : IDisposable
     }
 
     /// <summary>The instruction's place becomes INT3s again.</summary>
-    public void Unload(TestVector vector) => Bytes(CodePage + (vector.Rip & 0xfff), 16).Fill(0xcc);
+    public void Unload(TestVector vector) => Check(_memory.TryCopyIn(CodePage + (vector.Rip & 0xfff), _breakpoints));
 
     /// <summary>At an INT3 of the code page, or in the kernel.</summary>
     public bool AtEnd()
@@ -107,7 +118,27 @@ internal sealed unsafe class ConformanceGuest : IDisposable
         outcome.Rip = frame[0];
         outcome.Flags = frame[2];
         outcome.Gpr[4] = frame[3];
+        if (trap != 3) return;
+        outcome.Trap = TestOutcome.Completed;
+        outcome.Rip--;
     }
+
+    private static void Check(bool done)
+    {
+        if (!done) throw new InvalidOperationException("The guest's memory is too small.");
+    }
+
+    void IVcpuExits.WritePort(ushort port, ReadOnlySpan<byte> data) => Vcpu.RequestStop();
+
+    void IVcpuExits.ReadPort(ushort port, Span<byte> data) => data.Fill(0xff);
+
+    void IVcpuExits.ReadMmio(ulong address, Span<byte> data) => data.Fill(0xff);
+
+    void IVcpuExits.WriteMmio(ulong address, ReadOnlySpan<byte> data) { }
+
+    void IVcpuExits.EndOfInterrupt(byte vector) { }
+
+    int IVcpuExits.AcknowledgeExternalInterrupt() => -1;
 
     private Span<byte> Bytes(ulong physical, int length) => new(_memory.HostAddress(physical), length);
 
@@ -132,7 +163,7 @@ internal sealed unsafe class ConformanceGuest : IDisposable
         Map(OracleLayout.Data, User | Writable | NoExecute);
         Map(OracleLayout.Data + 0x1000, User | Writable | NoExecute);
         Map(OracleLayout.ReadOnly, User | NoExecute);
-        for (ulong page = KernelData; page < Stack; page += 0x1000) Map(page, Writable);
+        for (ulong page = KernelData; page <= Handlers; page += 0x1000) Map(page, Writable);
     }
 
     private void Map(ulong page, ulong rights)
@@ -148,8 +179,12 @@ internal sealed unsafe class ConformanceGuest : IDisposable
         {
             ulong handler = Handlers + vector * 16;
             ulong* gate = (ulong*)At(KernelData + vector * 16);
-            gate[0] = (handler & 0xffff) | 0x08UL << 16 | 0x8e00UL << 32 | (handler & 0xffff_0000) << 32;
+            // Interrupt gates; user code may use INT3.
+            ulong type = vector == 3 ? 0xee00UL : 0x8e00UL;
+            gate[0] = (handler & 0xffff) | 0x08UL << 16 | type << 32 | (handler & 0xffff_0000) << 32;
             gate[1] = handler >> 32;
+            // out 0xf4, al; jmp $: ends the run.
+            *(uint*)At(handler) = 0xfeeb_f4e6;
         }
         ((ulong*)At(Gdt))[1] = 0x00af_9b00_0000_ffff;
         *(ulong*)At(Tss + 4) = Stack;

@@ -9,7 +9,10 @@ namespace Hutch.Cpu.Tests.Conformance;
 internal sealed record ConformanceReport(long Vectors, int Forms, ImmutableArray<string> Failures, ImmutableArray<(Code Code, string Reason)> NotCovered);
 
 /// <summary>Runs random vectors of every covered form on the host CPU and in the engine, and compares.</summary>
-internal sealed class ConformanceRunner(ulong seed) : IDisposable
+/// <param name="seed">Seed of the vectors.</param>
+/// <param name="execute">How the engine executes them.</param>
+/// <param name="translated">That is translated code: see <see cref="Comparison.Describe"/>.</param>
+internal sealed class ConformanceRunner(ulong seed, ConformanceRunner.Execution execute, bool translated) : IDisposable
 {
     private const int FailuresOfOneForm = 3;
 
@@ -24,7 +27,7 @@ internal sealed class ConformanceRunner(ulong seed) : IDisposable
     public delegate void Execution(ConformanceGuest guest, TestVector vector, TestOutcome outcome);
 
     /// <summary>Compares <paramref name="rounds"/> vectors of each covered form. <paramref name="filter"/>: only Codes whose name contains it.</summary>
-    public ConformanceReport RunForms(int rounds, string? filter, Execution execute)
+    public ConformanceReport RunForms(int rounds, string? filter)
     {
         (ImmutableArray<Code> covered, ImmutableArray<(Code Code, string Reason)> skipped) = FormCatalog.Sort();
         var generator = new InstructionGenerator(new TestRandom(seed));
@@ -40,18 +43,18 @@ internal sealed class ConformanceRunner(ulong seed) : IDisposable
                 if (!generator.Generate(code, _vectors[count])) continue;
                 made++;
                 if (++count < _vectors.Length) continue;
-                Compare(count, execute);
+                Compare(count);
                 count = 0;
             }
             total += made;
             if (made > 0) forms++;
             else notCovered.Add((code, "decodes as another form"));
         }
-        Compare(count, execute);
+        Compare(count);
         return new ConformanceReport(total, forms, _failures.ToImmutable(), notCovered.ToImmutable());
     }
 
-    private void Compare(int count, Execution execute)
+    private void Compare(int count)
     {
         if (count == 0) return;
         _oracle.Start(_vectors.AsSpan(0, count));
@@ -61,7 +64,7 @@ internal sealed class ConformanceRunner(ulong seed) : IDisposable
             TestVector vector = _vectors[n];
             _oracle.Read(n, _host);
             execute(_guest, vector, _outcome);
-            string? difference = Comparison.Describe(vector, _host, _outcome);
+            string? difference = Comparison.Describe(vector, _host, _outcome, translated);
             if (difference == null) continue;
             int seen = _failuresByForm[vector.Name] = _failuresByForm.GetValueOrDefault(vector.Name) + 1;
             if (seen <= FailuresOfOneForm) _failures.Add(difference);

@@ -13,11 +13,17 @@ namespace Hutch.Cpu.Tests.Conformance;
 public sealed class ConformanceTests(ITestOutputHelper output)
 {
     [Fact]
-    public void Interpreted_instructions_do_what_the_host_cpu_does()
+    public void Interpreted_instructions_do_what_the_host_cpu_does() =>
+        Check((guest, vector, outcome) => guest.Interpret(vector, outcome), translated: false);
+
+    [Fact]
+    public void Translated_instructions_do_what_the_host_cpu_does() =>
+        Check((guest, vector, outcome) => guest.Run(vector, outcome), translated: true);
+
+    private void Check(ConformanceRunner.Execution execute, bool translated)
     {
-        using var runner = new ConformanceRunner(Number("HUTCH_CONFORMANCE_SEED", 1));
-        ConformanceReport report = runner.RunForms((int)Number("HUTCH_CONFORMANCE_ROUNDS", 12), Environment.GetEnvironmentVariable("HUTCH_CONFORMANCE_FILTER"),
-            (guest, vector, outcome) => guest.Interpret(vector, outcome));
+        using var runner = new ConformanceRunner(Number("HUTCH_CONFORMANCE_SEED", 1), execute, translated);
+        ConformanceReport report = runner.RunForms((int)Number("HUTCH_CONFORMANCE_ROUNDS", 12), Environment.GetEnvironmentVariable("HUTCH_CONFORMANCE_FILTER"));
         output.WriteLine($"{report.Vectors} vectors of {report.Forms} forms.");
         foreach (var group in report.NotCovered.GroupBy(entry => entry.Reason))
             output.WriteLine($"Not covered, {group.Key}: {(group.Key == FormCatalog.NotOffered ? $"{group.Count()} forms" : string.Join(' ', group.Select(entry => entry.Code)))}");

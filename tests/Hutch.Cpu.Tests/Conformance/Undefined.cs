@@ -18,6 +18,14 @@ internal static class Undefined
         _ => 0,
     };
 
+    /// <summary>Flags that the manuals call undefined.</summary>
+    public static ulong ByManual(in Instruction i)
+    {
+        RflagsBits undefined = i.RflagsUndefined;
+        return ((undefined & RflagsBits.CF) != 0 ? 1u : 0) | ((undefined & RflagsBits.PF) != 0 ? 4u : 0) | ((undefined & RflagsBits.AF) != 0 ? 0x10u : 0)
+            | ((undefined & RflagsBits.ZF) != 0 ? 0x40u : 0) | ((undefined & RflagsBits.SF) != 0 ? 0x80u : 0) | ((undefined & RflagsBits.OF) != 0 ? 0x800u : 0);
+    }
+
     /// <summary>The manuals do not say in which order a long operand is accessed, so a fault's address and error code are not compared.</summary>
     public static bool FaultDetails(in Instruction i) =>
         i.MemorySize.GetSize() > 32 || i.Mnemonic is Mnemonic.Maskmovq or Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu or Mnemonic.Fldenv or Mnemonic.Fnstenv;
