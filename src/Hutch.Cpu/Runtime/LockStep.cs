@@ -2,6 +2,7 @@ using System;
 using System.Text;
 using Hutch.Cpu.Interpreter;
 using Hutch.Cpu.State;
+using Iced.Intel;
 
 namespace Hutch.Cpu.Runtime;
 
@@ -16,6 +17,7 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
 
     private readonly byte[] _before = new byte[StateBytes];
     private readonly byte[][] _after = new byte[MaxSteps + 1][];
+    private readonly ulong[] _undefined = new ulong[MaxSteps + 1];
     private int _steps;
     private bool _armed;
 
@@ -38,8 +40,9 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
         _armed = true;
         while (_steps < Math.Min(instructions, MaxSteps))
         {
-            if (ReadsTime()) { _armed = false; break; }
+            if (ReadsTimeOrRepeats()) { _armed = false; break; }
             _steps++;
+            _undefined[_steps] = UndefinedAfter(_undefined[_steps - 1]);
             if (vcpu.Interpreter.Step() != StepResult.Continue || Journal.Spoiled)
             {
                 _steps--;
@@ -61,16 +64,25 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
         Compared++;
         byte[] now = Copy();
         string? first = null;
+        // A block whose first instructions overwrite the flags may have let them go before a poll.
         for (int i = 0; i <= _steps; i++)
         {
             if (BitConverter.ToUInt64(_after[i], RipOffset) != vcpu.Context->Rip) continue;
-            string? difference = Differences(_after[i], now, flagsExact);
+            string? difference = Differences(_after[i], now, flagsExact && i != 0 ? _undefined[i] : Flags.Arithmetic);
             if (difference is null && !Journal.Matches(i, out string memory)) difference = memory;
             if (difference is null) return null;
             first ??= $"after {i} instructions: {difference}";
         }
         ulong start = BitConverter.ToUInt64(_before, RipOffset);
-        return $"Lock-step: the block at 0x{start:x} came out at 0x{vcpu.Context->Rip:x}; " + (first ?? $"the interpreter did not pass there in {_steps} instructions.");
+        return $"Lock-step: the block at 0x{start:x} came out at 0x{vcpu.Context->Rip:x}; code {Code(start)}; " + (first ?? $"the interpreter did not pass there in {_steps} instructions.");
+    }
+
+    private string Code(ulong rip)
+    {
+        byte* code = stackalloc byte[96];
+        int read = vcpu.Linear.Fetch(rip, code, 96);
+        vcpu.ClearFault();
+        return Convert.ToHexString(new ReadOnlySpan<byte>(code, read));
     }
 
     private const int RipOffset = 0x80;
@@ -79,15 +91,34 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
 
     private byte[] Copy() => new ReadOnlySpan<byte>(vcpu.Context, StateBytes).ToArray();
 
-    private bool ReadsTime()
+    // Flags that the next instruction leaves undefined; the translator may have let them go.
+    private ulong UndefinedAfter(ulong undefined)
+    {
+        byte[] code = new byte[15];
+        fixed (byte* bytes = code) _ = vcpu.Linear.Fetch(vcpu.Context->Rip, bytes, code.Length);
+        vcpu.ClearFault();
+        Instruction next = Iced.Intel.Decoder.Create(64, code).Decode();
+        bool conditional = next.OpCount >= 2 && next.GetOpKind(next.OpCount - 1) == OpKind.Register && next.GetOpRegister(next.OpCount - 1) == Register.CL;
+        RflagsBits defined = conditional ? RflagsBits.None : next.RflagsWritten | next.RflagsCleared | next.RflagsSet;
+        return (undefined & ~Bits(defined)) | Bits(next.RflagsUndefined);
+    }
+
+    private static ulong Bits(RflagsBits bits) =>
+        (bits.HasFlag(RflagsBits.OF) ? Flags.Of : 0) | (bits.HasFlag(RflagsBits.SF) ? Flags.Sf : 0) | (bits.HasFlag(RflagsBits.ZF) ? Flags.Zf : 0)
+        | (bits.HasFlag(RflagsBits.AF) ? Flags.Af : 0) | (bits.HasFlag(RflagsBits.CF) ? Flags.Cf : 0) | (bits.HasFlag(RflagsBits.PF) ? Flags.Pf : 0);
+
+    // Repetitions are cut into pieces of different lengths.
+    private bool ReadsTimeOrRepeats()
     {
         byte* code = stackalloc byte[4];
         int read = vcpu.Linear.Fetch(vcpu.Context->Rip, code, 4);
         vcpu.ClearFault();
+        if (read >= 3 && code[0] is 0xf2 or 0xf3 && (code[1] is 0x48 or 0x66 ? code[2] : code[1]) is >= 0xa4 and <= 0xaf) return true;
+        if (read == 4 && (code[0] & 0xf0) == 0x40 && code[1] == 0x0f && code[2] == 0xc7 && code[3] >= 0xf0) return true;
         return read >= 3 && code[0] == 0x0f && (code[1] == 0x31 || (code[1] == 0x01 && code[2] == 0xf9) || (code[1] == 0xc7 && code[2] >= 0xf0));
     }
 
-    private static string? Differences(byte[] expected, byte[] actual, bool flagsExact)
+    private static string? Differences(byte[] expected, byte[] actual, ulong undefined)
     {
         var text = new StringBuilder();
         fixed (byte* e = expected, a = actual)
@@ -96,15 +127,15 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
             var y = (VcpuContext*)a;
             for (int i = 0; i < 16; i++)
                 if (x->Gpr[i] != y->Gpr[i]) text.Append($" r{i}: interpreter {x->Gpr[i]:x}, translator {y->Gpr[i]:x};");
-            ulong mask = flagsExact ? ulong.MaxValue : ~Flags.Arithmetic;
+            ulong mask = ~undefined;
             if ((x->Rflags & mask) != (y->Rflags & mask)) text.Append($" rflags: interpreter {x->Rflags:x}, translator {y->Rflags:x};");
             for (int i = 0; i < 8; i++)
                 if (x->Segments[i].Base != y->Segments[i].Base) text.Append($" base of segment {i};");
-            // x87 opcode, instruction and data pointers (bytes 6 to 23) are the host's own; the header's state bitmap may differ in form.
+            // x87 opcode, instruction and data pointers (bytes 6 to 23) and MXCSR_MASK are the host's own; the header's state bitmap may differ in form.
             for (int i = VcpuContext.XsaveOffset; i < StateBytes; i++)
             {
                 int inArea = i - VcpuContext.XsaveOffset;
-                if (expected[i] != actual[i] && inArea is (< 6 or >= 24) and (< 416 or >= 576)) { text.Append($" vector state byte {inArea}: {expected[i]:x2}, {actual[i]:x2};"); break; }
+                if (expected[i] != actual[i] && inArea is (< 6 or >= 24) and (< 28 or >= 32) and (< 416 or >= 576)) { text.Append($" vector state byte {inArea}: {expected[i]:x2}, {actual[i]:x2};"); break; }
             }
         }
         return text.Length == 0 ? null : text.ToString();

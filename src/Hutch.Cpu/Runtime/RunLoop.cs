@@ -79,6 +79,8 @@ internal sealed unsafe class RunLoop : IDisposable
                 if (!_events.Complete(_vcpu.Interpreter.Step())) return 0;
                 continue;
             }
+            // RF ends with the first instruction, and translated code does not know it.
+            c->SystemFlags &= ~(uint)Flags.Rf;
             _vcpu.LockStep?.RunAhead(translations.Block(block)->Instructions);
             if (!EnterGuest()) continue;
             c->ScratchR11 = c->Rip;

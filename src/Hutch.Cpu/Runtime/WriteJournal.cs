@@ -52,7 +52,10 @@ internal sealed unsafe class WriteJournal
         foreach ((nint host, byte value) in expected)
             if (*(byte*)host != value)
             {
-                difference = $"RAM byte: interpreter {value:x2}, translator {*(byte*)host:x2}";
+                string writers = "";
+                foreach (Entry entry in _entries)
+                    if (host >= entry.Host && host < entry.Host + entry.Old.Length) writers += $" step {entry.Step} ({entry.Old.Length} bytes)";
+                difference = $"RAM byte at page offset {host & 0xfff:x}, written in{writers}: interpreter {value:x2}, translator {*(byte*)host:x2}";
                 return false;
             }
         difference = "";
