@@ -27,7 +27,8 @@ internal sealed class LocalApic : IDisposable
     /// <summary>Version 0x14, six LVT entries, no EOI broadcast suppression.</summary>
     internal const uint VersionValue = 0x0005_0014;
 
-    private const int SipiPending = 1 << 8, InitPending = 1 << 9, NmiPending = 1 << 10, WaitingForSipiBit = 1 << 11;
+    // Bits of _events: SIPI vector 0-7, number of NMIs that wait 10-11 (at most one in service and one behind it, as on hardware).
+    private const int SipiPending = 1 << 8, InitPending = 1 << 9, OneNmi = 1 << 10, NmiPending = 3 << 10, WaitingForSipiBit = 1 << 12;
 
     // A vector of 15 or less cannot be received (ESR bit 6).
     private const int FirstVector = 16;
@@ -124,7 +125,7 @@ internal sealed class LocalApic : IDisposable
     public bool TakeNmi()
     {
         if ((Volatile.Read(ref _events) & NmiPending) == 0) return false;
-        Change(clear: NmiPending, set: 0);
+        Interlocked.Add(ref _events, -OneNmi);
         return true;
     }
 
@@ -179,7 +180,7 @@ internal sealed class LocalApic : IDisposable
 
     /// <summary>Restores whether the vCPU waits for a SIPI and whether an NMI is pending, for a loaded state.</summary>
     public void RestoreEvents(bool waitingForSipi, bool nmiPending) =>
-        Volatile.Write(ref _events, (waitingForSipi ? WaitingForSipiBit : 0) | (nmiPending ? NmiPending : 0));
+        Volatile.Write(ref _events, (waitingForSipi ? WaitingForSipiBit : 0) | (nmiPending ? OneNmi : 0));
 
     /// <summary>Copies the registers out in xAPIC page layout (see <see cref="Core.Engine.X86VcpuState.LocalApic"/>). The vCPU is stopped.</summary>
     public void Save(Span<byte> page) => _registers.Save(page);
@@ -204,8 +205,7 @@ internal sealed class LocalApic : IDisposable
                 if (_registers.IsSoftwareEnabled) Accept(vector, level);
                 break;
             case DeliveryMode.Nmi:
-                Change(clear: 0, set: NmiPending);
-                _vcpu.Kick();
+                AcceptNmi();
                 break;
             case DeliveryMode.Init:
                 // Drops a SIPI that came before it.
@@ -283,6 +283,18 @@ internal sealed class LocalApic : IDisposable
         else if (Tmr[vector]) Tmr.Clear(vector);
         // Whoever set the bit first kicks (or is about to).
         if (Irr.Set(vector)) _vcpu.Kick();
+    }
+
+    private void AcceptNmi()
+    {
+        int most = IsNmiBlocked ? OneNmi : 2 * OneNmi, old;
+        do
+        {
+            old = Volatile.Read(ref _events);
+            if ((old & NmiPending) >= most) return;
+        }
+        while (Interlocked.CompareExchange(ref _events, old + OneNmi, old) != old);
+        _vcpu.Kick();
     }
 
     private void AcceptSipi(byte vector)

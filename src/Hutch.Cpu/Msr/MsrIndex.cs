@@ -11,6 +11,7 @@ internal static class MsrIndex
     public const uint KvmWallClock = 0x4b56_4d00, KvmSystemTime = 0x4b56_4d01;
     public const uint Efer = 0xc000_0080, Star = 0xc000_0081, Lstar = 0xc000_0082, Cstar = 0xc000_0083, SyscallMask = 0xc000_0084;
     public const uint FsBase = 0xc000_0100, GsBase = 0xc000_0101, KernelGsBase = 0xc000_0102, TscAux = 0xc000_0103;
+    public const uint PerfEventSelect0 = 0xc001_0000, PerfCounter3 = 0xc001_0007;
     public const uint Syscfg = 0xc001_0010, Hwcr = 0xc001_0015, TopMem = 0xc001_001a, TopMem2 = 0xc001_001d, NbCfg = 0xc001_001f, MmioConfBase = 0xc001_0058;
     public const uint TsegAddress = 0xc001_0112, TsegMask = 0xc001_0113, IcCfg = 0xc001_1021, DcCfg = 0xc001_1022, DeCfg = 0xc001_1029, BuCfg2 = 0xc001_102a;
 }

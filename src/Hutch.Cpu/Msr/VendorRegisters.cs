@@ -66,6 +66,8 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
             case MsrIndex.IcCfg: value = _icCfg; return true;
             case MsrIndex.Syscfg or MsrIndex.TopMem or MsrIndex.TopMem2 or MsrIndex.NbCfg or MsrIndex.MmioConfBase: return true;
             case MsrIndex.TsegAddress or MsrIndex.TsegMask or MsrIndex.DcCfg or MsrIndex.BuCfg2: return true;
+            // The four counters that every AMD CPU has are there and never count: a kernel that writes one and reads it back sees that.
+            case >= MsrIndex.PerfEventSelect0 and <= MsrIndex.PerfCounter3: return true;
             default: return false;
         }
     }
@@ -79,6 +81,7 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
             case MsrIndex.DeCfg: return Set(ref _deCfg, value, (value & ~LfenceSerializing) == 0);
             case MsrIndex.IcCfg: return Set(ref _icCfg, value, true);
             case MsrIndex.Syscfg or MsrIndex.NbCfg or MsrIndex.BuCfg2 or MsrIndex.DcCfg: return true;
+            case >= MsrIndex.PerfEventSelect0 and <= MsrIndex.PerfCounter3: return true;
             default: return false;
         }
     }

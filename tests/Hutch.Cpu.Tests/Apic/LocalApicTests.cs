@@ -139,6 +139,19 @@ public sealed class LocalApicTests
     }
 
     [Fact]
+    public unsafe void One_nmi_waits_behind_another_and_no_more()
+    {
+        using var m = new ApicMachine();
+        for (int i = 0; i < 5; i++) m.Apic().Deliver(DeliveryMode.Nmi, 0, level: false);
+        Assert.True(m.Apic().TakeNmi());
+        m.Vcpu().Context->NmiBlocked = 1;
+        Assert.False(m.Apic().HasWork);
+        m.Apic().Deliver(DeliveryMode.Nmi, 0, level: false);
+        Assert.True(m.Apic().TakeNmi());
+        Assert.False(m.Apic().TakeNmi());
+    }
+
+    [Fact]
     public void Registers_survive_saving_and_restoring()
     {
         using var m = new ApicMachine();
