@@ -56,7 +56,9 @@ internal sealed unsafe class Control(Interpreter cpu)
     {
         // TF is clear in the handler, and the processor does not trap between the two.
         cpu.SuppressTrap();
-        return cpu.Exceptions.Software(vector, kind);
+        if (!cpu.Exceptions.Software(vector, kind)) return false;
+        cpu.Debug.DropHeldBreakpoints(merge: kind == EventKind.PrivilegedSoftware);
+        return true;
     }
 
     private bool NearTarget(in Instruction i, out ulong target)

@@ -52,6 +52,13 @@ internal sealed unsafe class Debugging(Interpreter cpu)
         return Raise(hits);
     }
 
+    /// <summary>A software interrupt right behind MOV SS: INT1 reports the data breakpoint that was held (<paramref name="merge"/>), others lose it.</summary>
+    public void DropHeldBreakpoints(bool merge)
+    {
+        if (merge) _c->Dr[6] |= cpu.Addresses.BreakpointHits;
+        cpu.Addresses.BreakpointHits = 0;
+    }
+
     /// <summary>MOV with a debug register. False: a fault is pending.</summary>
     public bool Move(in Instruction i)
     {
