@@ -57,7 +57,7 @@ internal sealed unsafe class Control(Interpreter cpu)
         // TF is clear in the handler, and the processor does not trap between the two.
         cpu.SuppressTrap();
         if (!cpu.Exceptions.Software(vector, kind)) return false;
-        cpu.Debug.DropHeldBreakpoints(merge: kind == EventKind.PrivilegedSoftware);
+        if (kind == EventKind.PrivilegedSoftware) cpu.Debug.ReportHeldBreakpoints();
         return true;
     }
 

@@ -52,10 +52,10 @@ internal sealed unsafe class Debugging(Interpreter cpu)
         return Raise(hits);
     }
 
-    /// <summary>A software interrupt right behind MOV SS: INT1 reports the data breakpoint that was held (<paramref name="merge"/>), others lose it.</summary>
-    public void DropHeldBreakpoints(bool merge)
+    /// <summary>INT1 right behind MOV SS reports the data breakpoint that was held; behind other software interrupts it traps.</summary>
+    public void ReportHeldBreakpoints()
     {
-        if (merge) _c->Dr[6] |= cpu.Addresses.BreakpointHits;
+        _c->Dr[6] |= cpu.Addresses.BreakpointHits;
         cpu.Addresses.BreakpointHits = 0;
     }
 

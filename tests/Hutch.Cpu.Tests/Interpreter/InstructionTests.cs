@@ -297,6 +297,25 @@ public sealed unsafe class InstructionTests
         Assert.Equal(TestCpu.CodeStart + 9, t.Get<ulong>(t.Rsp));
     }
 
+    [Theory]
+    [InlineData(new byte[] { 0xf1 }, 1)]
+    [InlineData(new byte[] { 0xcd, 0x01 }, 2)]
+    public void Breakpoint_held_behind_mov_ss_merges_into_int1_only(byte[] interrupt, int handlerRuns)
+    {
+        using TestCpu t = TestCpu.Long();
+        t.Put(TestCpu.Data, TestCpu.Data32);
+        t.C->Dr[1] = TestCpu.Data;
+        t.C->Dr[7] = 0x408 | (0xfUL << 20);
+        t.Cpu.UpdateMode();
+        t.Rbx = TestCpu.Data;
+        t.Code(a => a.mov(ss, __word_ptr[rbx]));
+        t.Bytes([.. interrupt, 0xf4], TestCpu.CodeStart + 2);
+        t.Bytes([0x48, 0xff, 0xc1, 0x48, 0xcf], TestCpu.Handlers + 16);
+        Assert.Equal(-1, t.Run());
+        Assert.Equal((ulong)handlerRuns, t.Rcx);
+        Assert.Equal(2UL, t.C->Dr[6] & 15);
+    }
+
     [Fact]
     public void Syscall_and_sysret_go_to_lstar_and_back()
     {
