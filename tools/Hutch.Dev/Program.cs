@@ -13,6 +13,7 @@ internal static class Program
         ./dev test [WORD]         unit tests, those whose full name contains WORD
         ./dev tidy                rules about the working tree
         ./dev fmt                 format the sources
+        ./dev conformance [N]     the CPU engine against the host CPU: N random vectors of each instruction form (default 550: more than 4 million in all)
         ./dev guest [WORD]        guest tests, those whose full name contains WORD
         ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
         ./dev bench stress [N]    N boots in a row under load
@@ -30,6 +31,7 @@ internal static class Program
             case "test": return Test(root, "Hutch.Tests", second);
             case "tidy": return Run(root, "dotnet", "test", "tests/Hutch.Tests", "-v", "q", "--filter", "FullyQualifiedName~Tidy|FullyQualifiedName~Architecture");
             case "fmt": return Run(root, "dotnet", "format", "Hutch.slnx", "--no-restore");
+            case "conformance": return Conformance(root, second.Length == 0 ? "550" : second);
             case "guest": return Test(root, "Hutch.GuestTests", second);
             case "run": return Run(root, Path.Combine(root, "hutch"), arguments);
             case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));
@@ -44,6 +46,12 @@ internal static class Program
     private static int Test(string root, string project, string word) => word.Length == 0
         ? Run(root, "dotnet", "test", $"tests/{project}", "-v", "q")
         : Run(root, "dotnet", "test", $"tests/{project}", "-v", "q", "--filter", $"FullyQualifiedName~{word}");
+
+    private static int Conformance(string root, string rounds)
+    {
+        Environment.SetEnvironmentVariable("HUTCH_CONFORMANCE_ROUNDS", rounds);
+        return Run(root, "dotnet", "test", "tests/Hutch.Cpu.Tests", "-v", "q", "--filter", "FullyQualifiedName~Conformance", "--logger", "console;verbosity=detailed");
+    }
 
     private static int Count(string[] arguments, int unsaid) =>
         arguments.Length > 2 ? int.Parse(arguments[2], System.Globalization.CultureInfo.InvariantCulture) : unsaid;

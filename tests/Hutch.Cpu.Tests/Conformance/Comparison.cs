@@ -20,7 +20,8 @@ internal static class Comparison
         Normalise(vector, host, guest);
         Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(64, new Iced.Intel.ByteArrayCodeReader(vector.Code, 0, vector.Length));
         Iced.Intel.Instruction first = decoder.Decode();
-        ulong flags = ComparedFlags & ~Undefined.Flags(first);
+        ulong flags = ComparedFlags & ~Undefined.Flags(first) & ~vector.UndefinedFlags;
+        translated |= vector.Instructions > 1 && host.Trap >= 0;
         if (translated)
         {
             if (host.Trap >= 0) flags &= ~0x8d5UL;

@@ -24,7 +24,7 @@ internal sealed unsafe class ConformanceGuest : IVcpuExits, IDisposable
     private readonly GuestMemory _memory = GuestMemory.Create(4 << 20);
     private readonly SoftMachine _machine;
     private readonly VcpuContext* _c;
-    private readonly byte[] _template, _breakpoints = new byte[16];
+    private readonly byte[] _template, _breakpoints = new byte[OracleLayout.CodeBytes];
 
     /// <param name="template">Contents of the data pages before every vector.</param>
     public ConformanceGuest(ReadOnlySpan<byte> template)

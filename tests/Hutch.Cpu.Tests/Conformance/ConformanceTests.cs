@@ -20,6 +20,23 @@ public sealed class ConformanceTests(ITestOutputHelper output)
     public void Translated_instructions_do_what_the_host_cpu_does() =>
         Check((guest, vector, outcome) => guest.Run(vector, outcome), translated: true);
 
+    [Fact]
+    public void Translated_blocks_do_what_the_host_cpu_does() =>
+        CheckBlocks((guest, vector, outcome) => guest.Run(vector, outcome), translated: true);
+
+    [Fact]
+    public void Interpreted_blocks_do_what_the_host_cpu_does() =>
+        CheckBlocks((guest, vector, outcome) => guest.Interpret(vector, outcome), translated: false);
+
+    private void CheckBlocks(ConformanceRunner.Execution execute, bool translated)
+    {
+        using var runner = new ConformanceRunner(Number("HUTCH_CONFORMANCE_SEED", 1), execute, translated);
+        ConformanceReport report = runner.RunBlocks((long)Number("HUTCH_CONFORMANCE_ROUNDS", 12) * 500);
+        output.WriteLine($"{report.Vectors} blocks.");
+        foreach (string failure in report.Failures) output.WriteLine(failure);
+        Assert.Empty(report.Failures);
+    }
+
     private void Check(ConformanceRunner.Execution execute, bool translated)
     {
         using var runner = new ConformanceRunner(Number("HUTCH_CONFORMANCE_SEED", 1), execute, translated);

@@ -11,6 +11,7 @@ internal sealed class InstructionGenerator(TestRandom random)
 
     private readonly Bytes _bytes = new();
     private readonly MemoryOperandGenerator _memory = new(random);
+    private Instruction _decoded;
 
     /// <summary>Fills a vector with one instruction. False: no operands were found that encode.</summary>
     public bool Generate(Code code, TestVector vector)
@@ -18,6 +19,7 @@ internal sealed class InstructionGenerator(TestRandom random)
         vector.Rip = OracleLayout.Code + 0x400 + (ulong)random.Below(0x400);
         vector.Code.AsSpan().Fill(0xcc);
         vector.PatchLength = 0;
+        vector.UndefinedFlags = 0;
         StateGenerator.Fill(random, vector, strict: true);
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
@@ -25,7 +27,9 @@ internal sealed class InstructionGenerator(TestRandom random)
             if (instruction.IsInvalid) return false;
             if (memoryOperand >= 0) _memory.Choose(ref instruction, memoryOperand, vector);
             SetPrefixes(ref instruction, memoryOperand);
-            if (!Encode(instruction, vector)) continue;
+            if (!Encode(instruction, vector.Rip)) continue;
+            _bytes.Array.AsSpan(0, _bytes.Length).CopyTo(vector.Code);
+            vector.Length = _bytes.Length;
             if (memoryOperand >= 0) _memory.Prepare(vector);
             OperandTuning.Apply(random, instruction, vector);
             // Whether vectors and long operands are subject to alignment checks is up to the processor.
@@ -40,20 +44,38 @@ internal sealed class InstructionGenerator(TestRandom random)
     /// <summary>An INT3 near an instruction: never the instruction itself, which could loop for ever.</summary>
     public static ulong BranchTarget(TestRandom random, ulong rip) => random.Chance(50) ? rip + 16 + (ulong)random.Below(100) : rip - 16 - (ulong)random.Below(100);
 
-    private bool Encode(in Instruction instruction, TestVector vector)
+    /// <summary>
+    /// Adds an instruction to a block. Memory operands are at fixed addresses or relative to one of <paramref name="pointers"/>, whatever happened to it.
+    /// </summary>
+    /// <returns>The instruction as decoded; invalid if none was found.</returns>
+    public Instruction Append(Code code, TestVector vector, ReadOnlySpan<int> pointers)
+    {
+        ulong rip = vector.Rip + (ulong)vector.Length;
+        for (int attempt = 0; attempt < Attempts; attempt++)
+        {
+            Instruction instruction = Build(code, rip, out int memoryOperand);
+            if (instruction.IsInvalid) return default;
+            if (memoryOperand >= 0) _memory.ChooseInBlock(ref instruction, memoryOperand, vector, rip, pointers);
+            SetPrefixes(ref instruction, memoryOperand);
+            if (!Encode(instruction, rip) || vector.Length + _bytes.Length >= vector.Code.Length) continue;
+            _bytes.Array.AsSpan(0, _bytes.Length).CopyTo(vector.Code.AsSpan(vector.Length));
+            vector.Length += _bytes.Length;
+            vector.Instructions++;
+            return _decoded;
+        }
+        return default;
+    }
+
+    private bool Encode(in Instruction instruction, ulong rip)
     {
         var encoder = Encoder.Create(64, _bytes);
         _bytes.Length = 0;
-        if (!encoder.TryEncode(instruction, vector.Rip, out _, out _) || _bytes.Length > 15) return false;
+        if (!encoder.TryEncode(instruction, rip, out _, out _) || _bytes.Length > 15) return false;
         // Some Codes are aliases, or belong to another maker's processors.
         Decoder decoder = Decoder.Create(64, new ByteArrayCodeReader(_bytes.Array, 0, _bytes.Length));
-        decoder.IP = vector.Rip;
-        Instruction decoded = decoder.Decode();
-        if (decoded.Code != instruction.Code || decoded.Length != _bytes.Length) return false;
-        vector.Code.AsSpan().Fill(0xcc);
-        _bytes.Array.AsSpan(0, _bytes.Length).CopyTo(vector.Code);
-        vector.Length = _bytes.Length;
-        return true;
+        decoder.IP = rip;
+        _decoded = decoder.Decode();
+        return _decoded.Code == instruction.Code && _decoded.Length == _bytes.Length;
     }
 
     private Instruction Build(Code code, ulong rip, out int memoryOperand)

@@ -14,7 +14,7 @@ internal sealed class MemoryOperandGenerator(TestRandom random)
         int size = Math.Max(1, i.MemorySize.GetSize());
         _target = Place(size);
         // Intel's processors want these aligned like other SSE operands, AMD's do not care; the engine goes by the stricter rule.
-        if (i.Mnemonic.ToString().StartsWith("Sha", StringComparison.Ordinal)) _target &= ~15UL;
+        if (IgnoresAlignment(i)) _target &= ~15UL;
         OpCodeOperandKind kind = i.Code.ToOpCode().GetOpKind(operand);
         if (kind == OpCodeOperandKind.mem_offs)
         {
@@ -35,6 +35,34 @@ internal sealed class MemoryOperandGenerator(TestRandom random)
         ChooseForm(ref i, _target - @base, narrow, vector);
     }
 
+    /// <summary>Sets the address fields of an instruction of a block, leaving registers alone.</summary>
+    public void ChooseInBlock(ref Instruction i, int operand, TestVector vector, ulong rip, ReadOnlySpan<int> pointers)
+    {
+        int size = Math.Max(1, i.MemorySize.GetSize());
+        ulong target = random.Chance(95) ? OracleLayout.Data + (ulong)random.Below(OracleLayout.DataBytes - 1024) : Place(size);
+        if (size >= 16 && random.Chance(80)) target &= ~63UL;
+        if (i.Code.ToOpCode().GetOpKind(operand) == OpCodeOperandKind.mem_offs)
+        {
+            i.MemoryDisplacement64 = target;
+            i.MemoryDisplSize = 8;
+            return;
+        }
+        int form = random.Below(4);
+        if (IgnoresAlignment(i)) (form, target) = (1, target & ~15UL);
+        if (form == 0 && (int)(target - rip) == (long)(target - rip))
+        {
+            i.MemoryBase = Register.RIP;
+            i.MemoryDisplacement64 = target;
+            i.MemoryDisplSize = 8;
+            return;
+        }
+        int pointer = pointers[random.Below(pointers.Length)];
+        ulong displacement = form == 1 ? target : target - vector.Gpr[pointer];
+        if (form != 1) i.MemoryBase = Register.RAX + pointer;
+        i.MemoryDisplacement64 = displacement;
+        i.MemoryDisplSize = 8;
+    }
+
     /// <summary>Puts data at the operand.</summary>
     public void Prepare(TestVector vector)
     {
@@ -45,6 +73,8 @@ internal sealed class MemoryOperandGenerator(TestRandom random)
         random.Fill(vector.Patch);
         if (random.Chance(25)) random.Extended(vector.Patch.AsSpan(0, 10));
     }
+
+    private static bool IgnoresAlignment(in Instruction i) => i.Mnemonic.ToString().StartsWith("Sha", StringComparison.Ordinal);
 
     private ulong Place(int size)
     {

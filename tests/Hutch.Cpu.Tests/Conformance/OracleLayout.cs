@@ -19,8 +19,8 @@ internal static class OracleLayout
     /// <summary>What FS and GS base hold.</summary>
     public const ulong FsBase = Data + 0x800, GsBase = Data + 0x1400;
 
-    /// <summary>Where the oracle maps the shared file.</summary>
-    public const ulong Shared = 0x6000_0000;
+    /// <summary>Where the oracle maps the shared file. Like its other memory, at an address that no random pointer is likely to hit.</summary>
+    public const ulong Shared = 0x2345_7000_0000;
 
     public const int MaxVectors = 512;
 
@@ -33,8 +33,8 @@ internal static class OracleLayout
 
     // A vector: registers in the order of struct sigcontext, what to write to memory, the instruction, and the vector state.
     public const int Registers = 0, RegisterBytes = 18 * 8, RipRegister = 16, FlagsRegister = 17;
-    public const int PatchAddress = 152, PatchLength = 160, Bytes = 168, Patch = 192, PatchBytes = 64;
-    public const int Legacy = 256, LegacyBytes = 416, YmmHigh = 704, YmmHighBytes = 256;
+    public const int PatchAddress = 152, PatchLength = 160, Bytes = 168, CodeBytes = 80, Patch = 256, PatchBytes = 64;
+    public const int Legacy = 320, LegacyBytes = 416, YmmHigh = 736, YmmHighBytes = 256;
 
     // A result: registers as above, then err, trapno, oldmask, cr2 as the kernel saved them; the XSAVE image; the data pages.
     public const int ResultRegisterBytes = 184, ResultError = 152, ResultTrap = 160, ResultCr2 = 176, ResultXsave = 192, ResultXsaveBytes = 832, ResultData = 1024;

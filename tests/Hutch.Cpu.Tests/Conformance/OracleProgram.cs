@@ -11,7 +11,7 @@ namespace Hutch.Cpu.Tests.Conformance;
 /// </summary>
 internal static class OracleProgram
 {
-    private const ulong Origin = 0x400000, StackTop = 0x7000_0000, StackBytes = 0x20000;
+    private const ulong Origin = 0x2345_6780_0000, StackTop = 0x2345_9000_0000, StackBytes = 0x20000;
     private const int Read = 0, Write = 1, Open = 2, Mmap = 9, Mprotect = 10, SigAction = 13, SigAltStack = 131, Exit = 60, SigReturn = 15;
 
     // Offsets in struct ucontext (asm/ucontext.h, asm/sigcontext.h).
@@ -145,7 +145,7 @@ internal static class OracleProgram
         c.mov(rsi, OracleLayout.Data); c.lea(rdi, __[rbx + OracleLayout.ResultData]); c.mov(ecx, OracleLayout.DataBytes); c.rep.movsb();
         // The instruction's place becomes INT3s again.
         c.imul(rbx, r14, OracleLayout.VectorBytes);
-        c.mov(rdi, __[r15 + rbx + (OracleLayout.Vectors + OracleLayout.RipRegister * 8)]); c.mov(ecx, 16); c.mov(al, 0xcc); c.rep.stosb();
+        c.mov(rdi, __[r15 + rbx + (OracleLayout.Vectors + OracleLayout.RipRegister * 8)]); c.mov(ecx, OracleLayout.CodeBytes); c.mov(al, 0xcc); c.rep.stosb();
     }
 
     private static void EmitLoad(Assembler c)
@@ -156,7 +156,7 @@ internal static class OracleProgram
         c.add(rbx, OracleLayout.Vectors); c.add(rbx, r15);
         Copy(c, OracleLayout.Shared + OracleLayout.Template, OracleLayout.Data, OracleLayout.DataBytes);
         c.lea(rsi, __[rbx + OracleLayout.Patch]); c.mov(rdi, __[rbx + OracleLayout.PatchAddress]); c.mov(rcx, __[rbx + OracleLayout.PatchLength]); c.rep.movsb();
-        c.lea(rsi, __[rbx + OracleLayout.Bytes]); c.mov(rdi, __[rbx + OracleLayout.RipRegister * 8]); c.mov(ecx, 16); c.rep.movsb();
+        c.lea(rsi, __[rbx + OracleLayout.Bytes]); c.mov(rdi, __[rbx + OracleLayout.RipRegister * 8]); c.mov(ecx, OracleLayout.CodeBytes); c.rep.movsb();
         c.mov(rsi, rbx); c.lea(rdi, __[r13 + UcRegisters]); c.mov(ecx, OracleLayout.RegisterBytes); c.rep.movsb();
         c.mov(r12, __[r13 + UcFpState]);
         c.lea(rsi, __[rbx + OracleLayout.Legacy]); c.mov(rdi, r12); c.mov(ecx, OracleLayout.LegacyBytes); c.rep.movsb();

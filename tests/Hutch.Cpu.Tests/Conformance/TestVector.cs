@@ -11,12 +11,15 @@ internal sealed class TestVector
     public readonly ulong[] Gpr = new ulong[16];
     public ulong Rip, Flags;
 
-    /// <summary>The instruction, then INT3s.</summary>
-    public readonly byte[] Code = new byte[16];
+    /// <summary>The instructions, then INT3s.</summary>
+    public readonly byte[] Code = new byte[OracleLayout.CodeBytes];
     public int Length;
 
     /// <summary>How many instructions <see cref="Code"/> holds.</summary>
     public int Instructions = 1;
+
+    /// <summary>Flags that are undefined after a block, because the manuals call them so.</summary>
+    public ulong UndefinedFlags;
 
     /// <summary>Bytes to put over the template of the data pages.</summary>
     public readonly byte[] Patch = new byte[OracleLayout.PatchBytes];

@@ -19,9 +19,11 @@ internal static class Undefined
     };
 
     /// <summary>Flags that the manuals call undefined.</summary>
-    public static ulong ByManual(in Instruction i)
+    public static ulong ByManual(in Instruction i) => Bits(i.RflagsUndefined);
+
+    /// <summary>Iced's flag names as RFLAGS.</summary>
+    public static ulong Bits(RflagsBits undefined)
     {
-        RflagsBits undefined = i.RflagsUndefined;
         return ((undefined & RflagsBits.CF) != 0 ? 1u : 0) | ((undefined & RflagsBits.PF) != 0 ? 4u : 0) | ((undefined & RflagsBits.AF) != 0 ? 0x10u : 0)
             | ((undefined & RflagsBits.ZF) != 0 ? 0x40u : 0) | ((undefined & RflagsBits.SF) != 0 ? 0x80u : 0) | ((undefined & RflagsBits.OF) != 0 ? 0x800u : 0);
     }
