@@ -62,6 +62,31 @@ internal sealed unsafe class ConformanceGuest : IVcpuExits, IDisposable
         Unload(vector);
     }
 
+    /// <summary>Fills the code page and puts the vCPU at its start in some mode, for code that nobody knows.</summary>
+    public void Place(ReadOnlySpan<byte> page, int mode, TestVector state)
+    {
+        Load(state);
+        Check(_memory.TryCopyIn(CodePage, page));
+        _c->Rip = OracleLayout.Code;
+        if (mode == 0) return;
+        _c->Cpl = 0;
+        uint code = mode == 1 ? 0xa09bu : mode == 2 ? 0xc09bu : 0x9bu;
+        for (int n = 0; n < 6; n++) _c->Segments[n] = new SegmentState { Selector = 0x10, Limit = 0xffff_ffff, Attributes = 0xc093 };
+        _c->Segments[(int)Seg.Cs] = new SegmentState { Selector = 8, Limit = 0xffff_ffff, Attributes = code };
+        if (mode == 3) EnterRealMode();
+        Vcpu.UpdateMode();
+    }
+
+    private void EnterRealMode()
+    {
+        _c->Cr0 = 0x10;
+        _c->Efer = 0;
+        for (int n = 0; n < 6; n++) _c->Segments[n] = new SegmentState { Selector = 0x2000, Base = 0x2_0000, Limit = 0xffff, Attributes = 0x93 };
+        _c->Segments[(int)Seg.Cs] = new SegmentState { Selector = 0, Base = CodePage, Limit = 0xffff, Attributes = 0x9b };
+        _c->Rip = 0;
+        _c->Idtr = new TableState { Limit = 0x3ff };
+    }
+
     /// <summary>Puts the state of a vector into the vCPU and its memory.</summary>
     public void Load(TestVector vector)
     {
