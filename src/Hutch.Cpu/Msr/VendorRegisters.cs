@@ -36,6 +36,8 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
             case MsrIndex.P5McAddress or MsrIndex.P5McType or MsrIndex.McgCap: return true;
             case MsrIndex.McgStatus: value = _machineCheckStatus; return true;
             case MsrIndex.DebugCtl: value = _debugCtl; return true;
+            // Intel's; other hypervisors have it on every CPU, and test suites count on that.
+            case MsrIndex.MiscEnable: value = _miscEnable; return true;
             case >= MsrIndex.LastBranchFrom and <= MsrIndex.LastExceptionTo: return true;
             case MsrIndex.BiosSignId: value = cpuid.IsAmd ? AmdMicrocode : IntelMicrocode; return true;
             default: return cpuid.IsAmd ? ReadAmd(index, out value) : ReadIntel(index, out value);
@@ -52,6 +54,7 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
             // Branch records and single-step on branches are accepted and not carried out.
             case MsrIndex.DebugCtl: return Set(ref _debugCtl, value, (value & ~3UL) == 0);
             case MsrIndex.BiosSignId: return true;
+            case MsrIndex.MiscEnable: return Set(ref _miscEnable, value, true);
             default: return cpuid.IsAmd ? WriteAmd(index, value) : WriteIntel(index, value);
         }
     }
@@ -93,7 +96,6 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
         {
             case MsrIndex.PlatformId or MsrIndex.EblPowerOn: return true;
             case MsrIndex.FeatureControl: value = FeatureControlLocked; return true;
-            case MsrIndex.MiscEnable: value = _miscEnable; return true;
             // "TSC increments by" and multiplier, as hypervisors have always answered.
             case MsrIndex.PerfStatus: value = 1000 | (4UL << 40); return true;
             case MsrIndex.SpecCtrl when cpuid.Features[CpuFeature.SpecCtrl]: value = _specCtrl; return true;
@@ -106,7 +108,6 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
     {
         switch (index)
         {
-            case MsrIndex.MiscEnable: return Set(ref _miscEnable, value, true);
             case MsrIndex.EblPowerOn: return true;
             case MsrIndex.SpecCtrl when cpuid.Features[CpuFeature.SpecCtrl]: return Set(ref _specCtrl, value, (value & ~SpecCtrlBits) == 0);
             case MsrIndex.PredCmd when cpuid.Features[CpuFeature.SpecCtrl]: return (value & ~1UL) == 0;
