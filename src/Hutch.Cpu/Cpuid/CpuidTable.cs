@@ -30,7 +30,7 @@ internal sealed class CpuidTable
     /// <param name="host">CPUID of the host; null: the real one.</param>
     public CpuidTable(CpuModel model, CpuTopology topology, HostCpuid? host = null)
     {
-        _host = host ?? CpuidRegisters.OfHost;
+        _host = new CpuidCache(host ?? CpuidRegisters.OfHost).Query;
         _topology = new CpuidTopology(topology);
         // EBX of leaf 0: "Auth" of AuthenticAMD, "Hygo" of HygonGenuine, whose CPUs follow AMD's leaves.
         IsAmd = _host(0, 0).Ebx is 0x6874_7541 or 0x6f67_7948;
@@ -92,7 +92,7 @@ internal sealed class CpuidTable
                 uint ebx = (8 << 8) | ((uint)Math.Min(_topology.PerPackage, 255) << 16) | (apicId << 24);
                 return new CpuidRegisters(FamilyModel, ebx, one.Ecx, one.Edx | ht);
             case 2: return IsAmd ? default : _host(2, 0);
-            case 4: return IsAmd ? default : _topology.Cache(_host(4, subleaf), isIntel: true);
+            case 4: return IsAmd || subleaf > 7 ? default : _topology.Cache(_host(4, subleaf), isIntel: true);
             case 6: return Feature(6);
             case 7: return subleaf == 0 ? Feature(7) : default;
             case 0xb: return _topology.Extended(subleaf, apicId);
@@ -136,7 +136,7 @@ internal sealed class CpuidTable
                 uint width = IsAmd ? ((uint)_topology.PackageBits << 12) | (uint)(_topology.PerPackage - 1) : 0;
                 return new CpuidRegisters((uint)PhysicalAddressBits | (48 << 8), Feature(leaf).Ebx, width, 0);
             case 0x8000_0019 or 0x8000_001a: return _host(leaf, 0);
-            case 0x8000_001d: return Features[CpuFeature.TopoExt] ? _topology.Cache(_host(leaf, subleaf), isIntel: false) : default;
+            case 0x8000_001d: return Features[CpuFeature.TopoExt] && subleaf <= 7 ? _topology.Cache(_host(leaf, subleaf), isIntel: false) : default;
             case 0x8000_001e: return Features[CpuFeature.TopoExt] ? AmdUnit(apicId) : default;
             default: return Feature(leaf);
         }
