@@ -22,6 +22,7 @@ internal static class Comparison
         Iced.Intel.Instruction first = decoder.Decode();
         ulong flags = ComparedFlags & ~Undefined.Flags(first) & ~vector.UndefinedFlags;
         translated |= vector.Instructions > 1 && host.Trap >= 0;
+        if (Undefined.Outcome(first, host, guest)) return null;
         if (translated)
         {
             if (host.Trap >= 0) flags &= ~0x8d5UL;
