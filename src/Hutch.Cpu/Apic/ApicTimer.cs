@@ -216,8 +216,9 @@ internal sealed class ApicTimer : IDisposable
             }
             else if (_mode == TimerMode.Periodic && _initialCount != 0) NextPeriod(now);
             else _deadline = 0;
+            // With the lock held: once Dispose has had it, nothing of the vCPU is touched any more.
+            Fire();
         }
-        Fire();
     }
 
     // Periods that were missed altogether are not made up for.
@@ -232,5 +233,10 @@ internal sealed class ApicTimer : IDisposable
     private void Fire() => _apic.DeliverLocal(_apic.Registers.LvtTimer);
 
     /// <inheritdoc/>
-    public void Dispose() => _timer.Dispose();
+    public void Dispose()
+    {
+        // An expiry that has begun already finds nothing to do.
+        lock (_lock) Stop();
+        _timer.Dispose();
+    }
 }

@@ -12,22 +12,8 @@ public sealed class CpuidTableTests
 {
     private static readonly CpuTopology One = new(1, 1, 1);
 
-    // A host with every feature bit, of either vendor.
-    private static HostCpuid Host(bool amd, uint withoutLeaf7Ebx = 0) => (leaf, subleaf) => leaf switch
-    {
-        0 => amd ? new CpuidRegisters(0x10, 0x6874_7541, 0x444d_4163, 0x6974_6e65) : new CpuidRegisters(0x20, 0x756e_6547, 0x6c65_746e, 0x4965_6e69),
-        1 => new CpuidRegisters(amd ? 0x00a1_0f11u : 0x000a_0671u, uint.MaxValue, uint.MaxValue, uint.MaxValue),
-        4 when subleaf < 4 => new CpuidRegisters(0xfc00_0000 | (3u << 14) | ((subleaf < 2 ? 1u : subleaf) << 5) | 1, 0x01c0_003f, 0x3f, 0),
-        7 => new CpuidRegisters(2, ~withoutLeaf7Ebx, uint.MaxValue, uint.MaxValue),
-        0xd when subleaf == 1 => new CpuidRegisters(0xf, 0, 0, 0),
-        0x8000_0000 => new CpuidRegisters(amd ? 0x8000_0028 : 0x8000_0008, 0, 0, 0),
-        0x8000_0001 or 0x8000_0007 or 0x8000_0008 or 0x8000_0021 => new CpuidRegisters(uint.MaxValue, uint.MaxValue, uint.MaxValue, uint.MaxValue),
-        0x8000_001d when subleaf < 4 => new CpuidRegisters((15u << 14) | ((subleaf < 2 ? 1u : subleaf) << 5) | 1, 0x01c0_003f, 0x3f, 0),
-        _ => default,
-    };
-
     private static CpuidTable Table(bool amd, CpuTopology? topology = null, string model = "max", string[]? add = null, string[]? remove = null) =>
-        new(new CpuModel(model, [.. add ?? []], [.. remove ?? []]), topology ?? One, Host(amd));
+        new(new CpuModel(model, [.. add ?? []], [.. remove ?? []]), topology ?? One, FakeHost.Create(amd));
 
     private static CpuidRegisters Query(CpuidTable table, uint leaf, uint subleaf = 0, uint id = 0) => table.Query(leaf, subleaf, id, () => 2_600_000);
 
@@ -136,7 +122,7 @@ public sealed class CpuidTableTests
     [InlineData("max", "avx2", "CPU feature 'avx2' cannot be given")]
     public void What_cannot_be_given_is_said_in_one_sentence(string model, string feature, string expected)
     {
-        HostCpuid host = Host(amd: false, withoutLeaf7Ebx: 1 << 5);
+        HostCpuid host = FakeHost.Create(amd: false, withoutLeaf7Ebx: 1 << 5);
         var wanted = new CpuModel(model, feature.Length == 0 ? [] : [feature], []);
         CpuModelException error = Assert.Throws<CpuModelException>(() => new CpuidTable(wanted, One, host));
         Assert.StartsWith(expected, error.Message, StringComparison.Ordinal);
