@@ -1,11 +1,12 @@
 using System;
 using System.Diagnostics;
 using System.IO;
+using System.Text.RegularExpressions;
 
 namespace Hutch.Dev.Bench;
 
 /// <summary>Runs Debian's memtest86+ through <c>--kernel</c> until its first pass ends.</summary>
-internal sealed class MemtestBench(string root)
+internal sealed partial class MemtestBench(string root)
 {
     internal int Run()
     {
@@ -14,12 +15,15 @@ internal sealed class MemtestBench(string root)
         if (!File.Exists(image)) Download(folder);
         using Guest guest = Guest.Start(Path.Combine(root, "hutch"), ["run", "--kernel", image, "--memory", "32M", "--append", "console=ttyS0,115200"]);
         long start = Stopwatch.GetTimestamp();
-        // The screen is drawn with cursor movements; a count that changes is drawn anew, so the finished pass shows as its own text.
-        bool passed = guest.WaitFor("Pass complete", TimeSpan.FromMinutes(30));
+        // The screen is drawn line by line with cursor movements; passes and errors are counted on the same line.
+        bool passed = guest.WaitFor("Pass:  1 ", TimeSpan.FromMinutes(30)) && guest.WaitFor("Errors: 0 ", TimeSpan.FromSeconds(30)) && !Errors().IsMatch(guest.Transcript);
         Console.WriteLine($"{(passed ? "first pass without an error" : "FAILED")} after {Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s");
         if (!passed) Console.WriteLine(guest.Transcript);
         return passed ? 0 : 1;
     }
+
+    [GeneratedRegex("Errors: *[1-9]")]
+    private static partial Regex Errors();
 
     private static void Download(string folder)
     {
