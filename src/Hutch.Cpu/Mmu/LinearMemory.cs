@@ -134,6 +134,7 @@ internal sealed unsafe class LinearMemory(SoftVcpu vcpu)
 
     private bool Locate(ulong linear, AccessKind kind, AccessMode mode, out ulong physical, out byte* host)
     {
+        if (kind != AccessKind.Execute && InTlb(linear, kind, mode, out physical, out host)) return true;
         physical = 0;
         host = null;
         if (!vcpu.IsCanonical(linear)) return vcpu.RaiseNonCanonical();
@@ -141,5 +142,16 @@ internal sealed unsafe class LinearMemory(SoftVcpu vcpu)
         physical = page.PhysicalPage | (linear & 0xfff);
         host = vcpu.Memory.HostAddress(physical);
         return true;
+    }
+
+    // What translated code may access by its TLB, so may the interpreter: a tag is there only if the access cannot fault.
+    private bool InTlb(ulong linear, AccessKind kind, AccessMode mode, out ulong physical, out byte* host)
+    {
+        // SAFETY: mode is one of three, and the mask keeps the entry inside its table of the current area.
+        var entry = (TlbEntry*)(vcpu.Contexts.Current + ContextLayout.Tlb + (int)mode * ContextLayout.TlbStride + ((linear >> 7) & ContextLayout.TlbIndexMask));
+        ulong offset = linear & 0xfff;
+        physical = (entry->Meta & ~0xfffUL) | offset;
+        host = (byte*)entry->HostPage + offset;
+        return (kind == AccessKind.Write ? entry->WriteTag : entry->ReadTag) == linear - offset;
     }
 }
