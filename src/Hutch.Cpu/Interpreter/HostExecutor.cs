@@ -54,6 +54,7 @@ internal sealed unsafe class HostExecutor : IDisposable
             return true;
         }
         if (i.Mnemonic is Mnemonic.Stmxcsr or Mnemonic.Vstmxcsr) return _fpu.StoreMxcsr(i);
+        if (i.Mnemonic is Mnemonic.Vzeroall or Mnemonic.Vzeroupper) return _fpu.ZeroVectors(all: i.Mnemonic == Mnemonic.Vzeroall);
         if ((traits & FormTraits.BitString) != 0) return ExecuteBitString(i, form);
         if (form.MemorySize == 0) return form.Class == InstructionClass.Divide ? DivideByRegister(i, form) : Run(i, form, null, 0);
         AccessKind kind = (traits & FormTraits.Writes) != 0 ? AccessKind.Write : AccessKind.Read;

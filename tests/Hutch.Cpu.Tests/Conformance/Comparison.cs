@@ -18,7 +18,7 @@ internal static class Comparison
     public static string? Describe(TestVector vector, TestOutcome host, TestOutcome guest, bool translated)
     {
         Normalise(vector, host, guest);
-        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(64, new Iced.Intel.ByteArrayCodeReader(vector.Code, 0, vector.Length));
+        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(vector.Bitness, new Iced.Intel.ByteArrayCodeReader(vector.Code, 0, vector.Length));
         Iced.Intel.Instruction first = decoder.Decode();
         ulong flags = ComparedFlags & ~Undefined.Flags(first) & ~vector.UndefinedFlags;
         translated |= vector.Instructions > 1 && host.Trap >= 0;
@@ -76,7 +76,7 @@ internal static class Comparison
     private static string Explain(TestVector vector, TestOutcome host, TestOutcome guest, ulong flags)
     {
         var text = new StringBuilder();
-        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(64, new Iced.Intel.ByteArrayCodeReader(vector.Code, 0, vector.Length));
+        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(vector.Bitness, new Iced.Intel.ByteArrayCodeReader(vector.Code, 0, vector.Length));
         decoder.IP = vector.Rip;
         text.Append(vector.Name).Append(": ").Append(Convert.ToHexString(vector.Code, 0, vector.Length));
         for (int n = 0; n < vector.Instructions; n++) text.Append(" | ").Append(decoder.Decode());

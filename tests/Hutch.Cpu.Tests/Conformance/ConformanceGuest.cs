@@ -100,7 +100,7 @@ internal sealed unsafe class ConformanceGuest : IVcpuExits, IDisposable
         _c->Cr2 = 0;
         _c->Cpl = 3;
         _c->InterruptShadow = 0;
-        SetUserSegments();
+        SetUserSegments(vector.Bitness);
         vector.Legacy.CopyTo(new Span<byte>(_c->Xsave, OracleLayout.LegacyBytes));
         vector.YmmHigh.CopyTo(new Span<byte>(_c->Xsave + 576, OracleLayout.YmmHighBytes));
         *(uint*)(_c->Xsave + 28) = 0xffff;
@@ -228,10 +228,13 @@ internal sealed unsafe class ConformanceGuest : IVcpuExits, IDisposable
         Vcpu.Contexts.Select(Pml4, keep: false);
     }
 
-    private void SetUserSegments()
+    private void SetUserSegments(int bitness)
     {
         for (int n = 0; n < 6; n++) _c->Segments[n] = new SegmentState { Selector = 0x2b, Limit = 0xffff_ffff, Attributes = 0xc0f3 };
-        _c->Segments[(int)Seg.Cs] = new SegmentState { Selector = 0x33, Limit = 0xffff_ffff, Attributes = 0xa0fb };
+        _c->Segments[(int)Seg.Cs] = new SegmentState
+        {
+            Selector = bitness == 64 ? OracleLayout.Code64 : OracleLayout.Code32, Limit = 0xffff_ffff, Attributes = bitness == 64 ? 0xa0fbu : 0xc0fbu,
+        };
         _c->Segments[(int)Seg.Fs].Base = OracleLayout.FsBase;
         _c->Segments[(int)Seg.Gs].Base = OracleLayout.GsBase;
     }

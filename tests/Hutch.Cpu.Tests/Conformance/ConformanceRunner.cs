@@ -27,10 +27,10 @@ internal sealed class ConformanceRunner(ulong seed, ConformanceRunner.Execution 
     public delegate void Execution(ConformanceGuest guest, TestVector vector, TestOutcome outcome);
 
     /// <summary>Compares <paramref name="rounds"/> vectors of each covered form. <paramref name="filter"/>: only Codes whose name contains it.</summary>
-    public ConformanceReport RunForms(int rounds, string? filter)
+    public ConformanceReport RunForms(int rounds, string? filter, int bitness)
     {
-        (ImmutableArray<Code> covered, ImmutableArray<(Code Code, string Reason)> skipped) = FormCatalog.Sort();
-        var generator = new InstructionGenerator(new TestRandom(seed));
+        (ImmutableArray<Code> covered, ImmutableArray<(Code Code, string Reason)> skipped) = FormCatalog.Sort(bitness);
+        var generator = new InstructionGenerator(new TestRandom(seed), bitness);
         var notCovered = skipped.ToBuilder();
         int count = 0, forms = 0;
         long total = 0;

@@ -17,6 +17,10 @@ public sealed class ConformanceTests(ITestOutputHelper output)
         Check((guest, vector, outcome) => guest.Interpret(vector, outcome), translated: false);
 
     [Fact]
+    public void Interpreted_instructions_of_32_bit_code_do_what_the_host_cpu_does() =>
+        Check((guest, vector, outcome) => guest.Interpret(vector, outcome), translated: false, bitness: 32);
+
+    [Fact]
     public void Translated_instructions_do_what_the_host_cpu_does() =>
         Check((guest, vector, outcome) => guest.Run(vector, outcome), translated: true);
 
@@ -37,10 +41,10 @@ public sealed class ConformanceTests(ITestOutputHelper output)
         Assert.Empty(report.Failures);
     }
 
-    private void Check(ConformanceRunner.Execution execute, bool translated)
+    private void Check(ConformanceRunner.Execution execute, bool translated, int bitness = 64)
     {
         using var runner = new ConformanceRunner(Number("HUTCH_CONFORMANCE_SEED", 1), execute, translated);
-        ConformanceReport report = runner.RunForms((int)Number("HUTCH_CONFORMANCE_ROUNDS", 12), Environment.GetEnvironmentVariable("HUTCH_CONFORMANCE_FILTER"));
+        ConformanceReport report = runner.RunForms((int)Number("HUTCH_CONFORMANCE_ROUNDS", 12), Environment.GetEnvironmentVariable("HUTCH_CONFORMANCE_FILTER"), bitness);
         output.WriteLine($"{report.Vectors} vectors of {report.Forms} forms.");
         foreach (var group in report.NotCovered.GroupBy(entry => entry.Reason))
             output.WriteLine($"Not covered, {group.Key}: {(group.Key == FormCatalog.NotOffered ? $"{group.Count()} forms" : string.Join(' ', group.Select(entry => entry.Code)))}");

@@ -13,24 +13,24 @@ internal static class FormCatalog
     public const string NotOffered = "not offered to guests";
 
     /// <summary>Sorts every Code.</summary>
-    public static (ImmutableArray<Code> Covered, ImmutableArray<(Code Code, string Reason)> Skipped) Sort()
+    public static (ImmutableArray<Code> Covered, ImmutableArray<(Code Code, string Reason)> Skipped) Sort(int bitness = 64)
     {
         var covered = ImmutableArray.CreateBuilder<Code>();
         var skipped = ImmutableArray.CreateBuilder<(Code, string)>();
         foreach (Code code in Enum.GetValues<Code>())
         {
-            string? reason = ReasonToSkip(code);
+            string? reason = ReasonToSkip(code, bitness);
             if (reason == null) covered.Add(code);
             else skipped.Add((code, reason));
         }
         return (covered.ToImmutable(), skipped.ToImmutable());
     }
 
-    private static string? ReasonToSkip(Code code)
+    private static string? ReasonToSkip(Code code, int bitness)
     {
         OpCodeInfo info = code.ToOpCode();
         if (!info.IsInstruction) return "not an instruction";
-        if (!info.Mode64) return "not in 64-bit mode";
+        if (bitness == 64 ? !info.Mode64 : !info.Mode32) return "not in this mode";
         Instruction instruction = default;
         instruction.Code = code;
         InstructionForm form = InstructionTable.Get(instruction);
@@ -42,7 +42,7 @@ internal static class FormCatalog
             case Mnemonic.Rdtsc or Mnemonic.Rdtscp or Mnemonic.Cpuid or Mnemonic.Rdpid or Mnemonic.Xgetbv: return "says what the machine is";
             case Mnemonic.Syscall or Mnemonic.Sysenter or Mnemonic.Int or Mnemonic.Int3 or Mnemonic.Int1: return "enters the host's kernel";
             case Mnemonic.Sgdt or Mnemonic.Sidt or Mnemonic.Sldt or Mnemonic.Str or Mnemonic.Smsw: return "shows the host kernel's tables";
-            case Mnemonic.Lar or Mnemonic.Lsl or Mnemonic.Verr or Mnemonic.Verw or Mnemonic.Lss or Mnemonic.Lfs or Mnemonic.Lgs: return "depends on the host kernel's descriptors";
+            case Mnemonic.Lar or Mnemonic.Lsl or Mnemonic.Verr or Mnemonic.Verw or Mnemonic.Lss or Mnemonic.Lfs or Mnemonic.Lgs or Mnemonic.Lds or Mnemonic.Les or Mnemonic.Arpl: return "depends on the host kernel's descriptors";
             case Mnemonic.Retf or Mnemonic.Iretq or Mnemonic.Iret or Mnemonic.Iretd: return "depends on the host kernel's descriptors";
             case Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64 or Mnemonic.Xsavec or Mnemonic.Xsavec64 or Mnemonic.Xrstor or Mnemonic.Xrstor64:
                 return "depends on the host's XCR0";
@@ -50,6 +50,7 @@ internal static class FormCatalog
         }
         if (form.Class == InstructionClass.Special && UsesSegmentRegister(info)) return "depends on the host kernel's descriptors";
         if (info.IsPrivileged || info.Cpl0 && !info.Cpl3) return "system instruction";
+        if (code is Code.Jmp_ptr1616 or Code.Jmp_ptr1632 or Code.Call_ptr1616 or Code.Call_ptr1632 or Code.Into) return "depends on the host kernel's descriptors";
         if ((info.Mnemonic is Mnemonic.Call or Mnemonic.Jmp) && info.OpCount > 0 && info.GetOpKind(0) is OpCodeOperandKind.farbr4_2 or OpCodeOperandKind.farbr2_2)
             return "depends on the host kernel's descriptors";
         if (code is Code.Call_m1616 or Code.Call_m1632 or Code.Call_m1664 or Code.Jmp_m1616 or Code.Jmp_m1632 or Code.Jmp_m1664) return "depends on the host kernel's descriptors";

@@ -5,12 +5,15 @@ using Iced.Intel;
 namespace Hutch.Cpu.Tests.Conformance;
 
 /// <summary>Random instructions of a given Code with random operands, placed in a vector whose registers and memory suit them.</summary>
-internal sealed class InstructionGenerator(TestRandom random)
+/// <param name="random">Source.</param>
+/// <param name="bitness">64, or 32 for compatibility mode.</param>
+internal sealed class InstructionGenerator(TestRandom random, int bitness = 64)
 {
     private const int Attempts = 40;
 
     private readonly Bytes _bytes = new();
-    private readonly MemoryOperandGenerator _memory = new(random);
+    private readonly MemoryOperandGenerator _memory = new(random, bitness);
+    private readonly int _registers = bitness == 64 ? 16 : 8;
     private Instruction _decoded;
 
     /// <summary>Fills a vector with one instruction. False: no operands were found that encode.</summary>
@@ -20,6 +23,7 @@ internal sealed class InstructionGenerator(TestRandom random)
         vector.Code.AsSpan().Fill(0xcc);
         vector.PatchLength = 0;
         vector.UndefinedFlags = 0;
+        vector.Bitness = bitness;
         StateGenerator.Fill(random, vector, strict: true);
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
@@ -68,11 +72,11 @@ internal sealed class InstructionGenerator(TestRandom random)
 
     private bool Encode(in Instruction instruction, ulong rip)
     {
-        var encoder = Encoder.Create(64, _bytes);
+        var encoder = Encoder.Create(bitness, _bytes);
         _bytes.Length = 0;
         if (!encoder.TryEncode(instruction, rip, out _, out _) || _bytes.Length > 15) return false;
         // Some Codes are aliases, or belong to another maker's processors.
-        Decoder decoder = Decoder.Create(64, new ByteArrayCodeReader(_bytes.Array, 0, _bytes.Length));
+        Decoder decoder = Decoder.Create(bitness, new ByteArrayCodeReader(_bytes.Array, 0, _bytes.Length));
         decoder.IP = rip;
         _decoded = decoder.Decode();
         return _decoded.Code == instruction.Code && _decoded.Length == _bytes.Length;
@@ -97,6 +101,11 @@ internal sealed class InstructionGenerator(TestRandom random)
             {
                 instruction.SetOpKind(n, OpKind.NearBranch64);
                 instruction.NearBranch64 = BranchTarget(random, rip);
+            }
+            else if (kind is OpCodeOperandKind.br32_1 or OpCodeOperandKind.br32_4)
+            {
+                instruction.SetOpKind(n, OpKind.NearBranch32);
+                instruction.NearBranch32 = (uint)BranchTarget(random, rip);
             }
             else if (!SetOperand(ref instruction, n, kind))
             {
@@ -135,12 +144,12 @@ internal sealed class InstructionGenerator(TestRandom random)
             case OpCodeOperandKind.imm32: return Immediate(ref i, n, OpKind.Immediate32, (long)random.Integer());
             case OpCodeOperandKind.imm32sex64: return Immediate(ref i, n, OpKind.Immediate32to64, (int)random.Integer());
             case OpCodeOperandKind.imm64: return Immediate(ref i, n, OpKind.Immediate64, (long)random.Integer());
-            case OpCodeOperandKind.seg_rSI: i.SetOpKind(n, random.Chance(80) ? OpKind.MemorySegRSI : OpKind.MemorySegESI); return true;
+            case OpCodeOperandKind.seg_rSI: i.SetOpKind(n, IsWide ? OpKind.MemorySegRSI : OpKind.MemorySegESI); return true;
             case OpCodeOperandKind.es_rDI: i.SetOpKind(n, StringDestination(i, OpKind.MemoryESRDI, OpKind.MemoryESEDI)); return true;
-            case OpCodeOperandKind.seg_rDI: i.SetOpKind(n, random.Chance(80) ? OpKind.MemorySegRDI : OpKind.MemorySegEDI); return true;
+            case OpCodeOperandKind.seg_rDI: i.SetOpKind(n, IsWide ? OpKind.MemorySegRDI : OpKind.MemorySegEDI); return true;
             case OpCodeOperandKind.seg_rBX_al:
                 i.SetOpKind(n, OpKind.Memory);
-                i.MemoryBase = random.Chance(80) ? Register.RBX : Register.EBX;
+                i.MemoryBase = IsWide ? Register.RBX : Register.EBX;
                 i.MemoryIndex = Register.AL;
                 i.MemoryIndexScale = 1;
                 return true;
@@ -157,8 +166,10 @@ internal sealed class InstructionGenerator(TestRandom random)
     {
         if (i.Op0Kind == OpKind.MemorySegRSI || i.Op1Kind == OpKind.MemorySegRSI) return wide;
         if (i.Op0Kind == OpKind.MemorySegESI || i.Op1Kind == OpKind.MemorySegESI) return narrow;
-        return random.Chance(80) ? wide : narrow;
+        return IsWide ? wide : narrow;
     }
+
+    private bool IsWide => bitness == 64 && random.Chance(80);
 
     private static bool Immediate(ref Instruction i, int n, OpKind kind, long value)
     {
@@ -181,17 +192,17 @@ internal sealed class InstructionGenerator(TestRandom random)
     {
         switch (kind)
         {
-            case OpCodeOperandKind.r8_or_mem or OpCodeOperandKind.r8_reg or OpCodeOperandKind.r8_opcode: return Register.AL + random.Below(20);
-            case OpCodeOperandKind.r16_or_mem or OpCodeOperandKind.r16_reg or OpCodeOperandKind.r16_rm or OpCodeOperandKind.r16_opcode: return Register.AX + random.Below(16);
+            case OpCodeOperandKind.r8_or_mem or OpCodeOperandKind.r8_reg or OpCodeOperandKind.r8_opcode: return Register.AL + random.Below(bitness == 64 ? 20 : 8);
+            case OpCodeOperandKind.r16_or_mem or OpCodeOperandKind.r16_reg or OpCodeOperandKind.r16_rm or OpCodeOperandKind.r16_opcode: return Register.AX + random.Below(_registers);
             case OpCodeOperandKind.r32_or_mem or OpCodeOperandKind.r32_reg or OpCodeOperandKind.r32_rm or OpCodeOperandKind.r32_opcode or OpCodeOperandKind.r32_vvvv:
-                return Register.EAX + random.Below(16);
+                return Register.EAX + random.Below(_registers);
             case OpCodeOperandKind.r64_or_mem or OpCodeOperandKind.r64_reg or OpCodeOperandKind.r64_rm or OpCodeOperandKind.r64_opcode or OpCodeOperandKind.r64_vvvv:
-                return Register.RAX + random.Below(16);
+                return Register.RAX + random.Below(_registers);
             case OpCodeOperandKind.mm_or_mem or OpCodeOperandKind.mm_reg or OpCodeOperandKind.mm_rm: return Register.MM0 + random.Below(8);
             case OpCodeOperandKind.xmm_or_mem or OpCodeOperandKind.xmm_reg or OpCodeOperandKind.xmm_rm or OpCodeOperandKind.xmm_vvvv or OpCodeOperandKind.xmm_is4:
-                return Register.XMM0 + random.Below(16);
+                return Register.XMM0 + random.Below(_registers);
             case OpCodeOperandKind.ymm_or_mem or OpCodeOperandKind.ymm_reg or OpCodeOperandKind.ymm_rm or OpCodeOperandKind.ymm_vvvv or OpCodeOperandKind.ymm_is4:
-                return Register.YMM0 + random.Below(16);
+                return Register.YMM0 + random.Below(_registers);
             case OpCodeOperandKind.sti_opcode: return Register.ST0 + random.Below(8);
             case OpCodeOperandKind.st0: return Register.ST0;
             case OpCodeOperandKind.al: return Register.AL;

@@ -4,8 +4,9 @@ using Iced.Intel;
 namespace Hutch.Cpu.Tests.Conformance;
 
 /// <summary>Chooses where a memory operand is and how the instruction addresses it.</summary>
-internal sealed class MemoryOperandGenerator(TestRandom random)
+internal sealed class MemoryOperandGenerator(TestRandom random, int bitness)
 {
+    private readonly int _registers = bitness == 64 ? 16 : 8;
     private ulong _target;
 
     /// <summary>Sets the address fields of an instruction and the registers they name.</summary>
@@ -19,7 +20,7 @@ internal sealed class MemoryOperandGenerator(TestRandom random)
         if (kind == OpCodeOperandKind.mem_offs)
         {
             i.MemoryDisplacement64 = _target;
-            i.MemoryDisplSize = 8;
+            i.MemoryDisplSize = bitness / 8;
             return;
         }
         if (kind is OpCodeOperandKind.mem_vsib32x or OpCodeOperandKind.mem_vsib64x or OpCodeOperandKind.mem_vsib32y or OpCodeOperandKind.mem_vsib64y)
@@ -28,10 +29,10 @@ internal sealed class MemoryOperandGenerator(TestRandom random)
             return;
         }
         ulong @base = 0;
-        i.SegmentPrefix = random.Below(12) switch { 0 => Register.FS, 1 => Register.GS, _ => Register.None };
+        i.SegmentPrefix = random.Below(bitness == 64 ? 12 : 1) switch { _ when bitness == 32 => Register.None, 0 => Register.FS, 1 => Register.GS, _ => Register.None };
         if (i.SegmentPrefix == Register.FS) @base = OracleLayout.FsBase;
         if (i.SegmentPrefix == Register.GS) @base = OracleLayout.GsBase;
-        bool narrow = @base == 0 && _target <= uint.MaxValue && random.Chance(10);
+        bool narrow = bitness == 32 || (@base == 0 && _target <= uint.MaxValue && random.Chance(10));
         ChooseForm(ref i, _target - @base, narrow, vector);
     }
 
@@ -94,15 +95,15 @@ internal sealed class MemoryOperandGenerator(TestRandom random)
                     0 => OracleLayout.Unmapped + (ulong)random.Below(0x1000),
                     1 => OracleLayout.Data - (ulong)random.Below(span),
                     // Operands of more than 8 bytes are accessed in parts, whose order decides between #PF and #GP here.
-                    2 when size <= 8 => 0x0000_8000_0000_0000 - (ulong)random.Below(span),
-                    _ => random.Next() | 0x0100_0000_0000_0000,
+                    2 when size <= 8 && bitness == 64 => 0x0000_8000_0000_0000 - (ulong)random.Below(span),
+                    _ => bitness == 64 ? random.Next() | 0x0100_0000_0000_0000 : OracleLayout.Unmapped,
                 };
         }
     }
 
     private void ChooseForm(ref Instruction i, ulong offset, bool narrow, TestVector vector)
     {
-        bool reachable = (long)offset == (int)offset;
+        bool reachable = bitness == 32 || (long)offset == (int)offset;
         int form = random.Below(10);
         if (form == 0 && reachable)
         {
@@ -112,14 +113,14 @@ internal sealed class MemoryOperandGenerator(TestRandom random)
             return;
         }
         long distance = (long)(offset - vector.Rip);
-        if (form == 1 && (int)distance == distance && !narrow)
+        if (bitness == 64 && form == 1 && (int)distance == distance && !narrow)
         {
             i.MemoryBase = Register.RIP;
             i.MemoryDisplacement64 = offset;
             i.MemoryDisplSize = 8;
             return;
         }
-        int b = random.Below(16), x = random.Below(16);
+        int b = random.Below(_registers), x = random.Below(_registers);
         bool indexed = form >= 6 && x != 4 && x != b;
         int displacement = form switch { 2 or 6 => 0, 3 or 7 => random.Below(256) - 128, _ => (int)random.Integer() };
         i.MemoryBase = (narrow ? Register.EAX : Register.RAX) + b;
@@ -134,14 +135,14 @@ internal sealed class MemoryOperandGenerator(TestRandom random)
         }
         ulong value = offset - sum;
         // Rubbish above 32 bits must not matter with 32-bit addresses.
-        vector.Gpr[b] = narrow ? (uint)value | random.Next() << 32 : value;
+        vector.Gpr[b] = !narrow ? value : (uint)value | (bitness == 64 ? random.Next() << 32 : 0);
     }
 
     private void ChooseVectorIndex(ref Instruction i, OpCodeOperandKind kind, TestVector vector)
     {
         bool wide = kind is OpCodeOperandKind.mem_vsib32y or OpCodeOperandKind.mem_vsib64y;
-        int b = random.Below(16), x = random.Below(16);
-        i.MemoryBase = Register.RAX + b;
+        int b = random.Below(_registers), x = random.Below(_registers);
+        i.MemoryBase = (bitness == 64 ? Register.RAX : Register.EAX) + b;
         i.MemoryIndex = (wide ? Register.YMM0 : Register.XMM0) + x;
         i.MemoryIndexScale = 1 << random.Below(4);
         vector.Gpr[b] = _target;

@@ -17,7 +17,7 @@ internal static class OperandTuning
             vector.Gpr[Rdi] = Anywhere(random);
             if (random.Chance(20)) vector.Gpr[Rdi] = vector.Gpr[Rsi] + (ulong)(random.Below(32) - 16);
             vector.Gpr[Rcx] = (ulong)random.Below(random.Chance(30) ? 600 : 20);
-            if (Uses(i, OpKind.MemorySegESI) || Uses(i, OpKind.MemoryESEDI)) vector.Gpr[Rcx] |= random.Next() << 32;
+            if (vector.Bitness == 64 && (Uses(i, OpKind.MemorySegESI) || Uses(i, OpKind.MemoryESEDI))) vector.Gpr[Rcx] |= random.Next() << 32;
             return;
         }
         SetImageKind(i, vector);
@@ -35,7 +35,7 @@ internal static class OperandTuning
             case Mnemonic.Bt or Mnemonic.Bts or Mnemonic.Btr or Mnemonic.Btc when i.Op0Kind == OpKind.Memory && i.Op1Kind == OpKind.Register && random.Chance(80):
                 int register = i.Op1Register.GetFullRegister() - Register.RAX;
                 if (i.MemoryBase.GetFullRegister() != Register.RAX + register && i.MemoryIndex.GetFullRegister() != Register.RAX + register)
-                    vector.Gpr[register] = (ulong)(random.Below(4000) - 2000);
+                    vector.Gpr[register] = (ulong)(random.Below(4000) - 2000) & (ulong.MaxValue >> (64 - vector.Bitness));
                 break;
             case Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr when random.Chance(80): BitConverter.TryWriteBytes(vector.Patch, (uint)random.Next() & 0xffff); break;
             // CALL with both a bad target and a bad stack may fault on either.

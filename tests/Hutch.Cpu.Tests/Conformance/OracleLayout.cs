@@ -34,7 +34,10 @@ internal static class OracleLayout
     // A vector: registers in the order of struct sigcontext, what to write to memory, the instruction, and the vector state.
     public const int Registers = 0, RegisterBytes = 18 * 8, RipRegister = 16, FlagsRegister = 17;
     public const int PatchAddress = 152, PatchLength = 160, Bytes = 168, CodeBytes = 80, Patch = 256, PatchBytes = 64;
-    public const int Legacy = 320, LegacyBytes = 416, YmmHigh = 736, YmmHighBytes = 256;
+    public const int Legacy = 320, LegacyBytes = 416, YmmHigh = 736, YmmHighBytes = 256, CodeSelector = 992;
+
+    /// <summary>What Linux calls its user segments: 64-bit code, 32-bit code, data.</summary>
+    public const ushort Code64 = 0x33, Code32 = 0x23, DataSelector = 0x2b;
 
     // A result: registers as above, then err, trapno, oldmask, cr2 as the kernel saved them; the XSAVE image; the data pages.
     public const int ResultRegisterBytes = 184, ResultError = 152, ResultTrap = 160, ResultCr2 = 176, ResultXsave = 192, ResultXsaveBytes = 832, ResultData = 1024;

@@ -101,6 +101,7 @@ internal sealed unsafe class OracleProcess : IDisposable
         registers[OracleLayout.FlagsRegister] = vector.Flags;
         *(ulong*)(to + OracleLayout.PatchAddress) = vector.PatchAddress;
         *(ulong*)(to + OracleLayout.PatchLength) = (ulong)vector.PatchLength;
+        *(ushort*)(to + OracleLayout.CodeSelector) = vector.Bitness == 64 ? OracleLayout.Code64 : OracleLayout.Code32;
         vector.Code.CopyTo(new Span<byte>(to + OracleLayout.Bytes, OracleLayout.CodeBytes));
         vector.Patch.CopyTo(new Span<byte>(to + OracleLayout.Patch, OracleLayout.PatchBytes));
         vector.Legacy.CopyTo(new Span<byte>(to + OracleLayout.Legacy, OracleLayout.LegacyBytes));

@@ -15,7 +15,7 @@ internal static class OracleProgram
     private const int Read = 0, Write = 1, Open = 2, Mmap = 9, Mprotect = 10, SigAction = 13, SigAltStack = 131, Exit = 60, SigReturn = 15;
 
     // Offsets in struct ucontext (asm/ucontext.h, asm/sigcontext.h).
-    private const int UcRegisters = 40, UcFpState = 224;
+    private const int UcRegisters = 40, UcCodeSelector = 184, UcFpState = 224;
 
     /// <summary>The bytes of the executable file.</summary>
     public static byte[] Build()
@@ -44,6 +44,8 @@ internal static class OracleProgram
         Label handler = c.CreateLabel(), restorer = c.CreateLabel();
         MapEverything(c);
         InstallHandlers(c, handler, restorer);
+        // 64-bit programs start with null selectors, which compatibility mode could not use.
+        c.mov(eax, (int)OracleLayout.DataSelector); c.mov(ds, eax); c.mov(es, eax);
         c.int3();
         c.ud2();
         EmitHandler(c, handler);
@@ -158,6 +160,7 @@ internal static class OracleProgram
         c.lea(rsi, __[rbx + OracleLayout.Patch]); c.mov(rdi, __[rbx + OracleLayout.PatchAddress]); c.mov(rcx, __[rbx + OracleLayout.PatchLength]); c.rep.movsb();
         c.lea(rsi, __[rbx + OracleLayout.Bytes]); c.mov(rdi, __[rbx + OracleLayout.RipRegister * 8]); c.mov(ecx, OracleLayout.CodeBytes); c.rep.movsb();
         c.mov(rsi, rbx); c.lea(rdi, __[r13 + UcRegisters]); c.mov(ecx, OracleLayout.RegisterBytes); c.rep.movsb();
+        c.mov(ax, __[rbx + OracleLayout.CodeSelector]); c.mov(__[r13 + UcCodeSelector], ax);
         c.mov(r12, __[r13 + UcFpState]);
         c.lea(rsi, __[rbx + OracleLayout.Legacy]); c.mov(rdi, r12); c.mov(ecx, OracleLayout.LegacyBytes); c.rep.movsb();
         c.or(__qword_ptr[r12 + 512], 7);

@@ -13,7 +13,7 @@ internal static class StateGenerator
     /// <param name="strict">Some floating-point exceptions may be unmasked or pending.</param>
     public static void Fill(TestRandom random, TestVector vector, bool strict)
     {
-        for (int n = 0; n < 16; n++) vector.Gpr[n] = random.Integer();
+        for (int n = 0; n < 16; n++) vector.Gpr[n] = vector.Bitness == 64 ? random.Integer() : (uint)random.Integer();
         vector.Gpr[4] = OracleLayout.Data + 0x1000 + (ulong)(random.Below(256) * 8) - (random.Chance(5) ? 3u : 0u);
         vector.Flags = Interrupts | (random.Next() & Arithmetic);
         if (random.Chance(20)) vector.Flags |= Direction;

@@ -15,6 +15,9 @@ internal sealed class TestVector
     public readonly byte[] Code = new byte[OracleLayout.CodeBytes];
     public int Length;
 
+    /// <summary>64, or 32 for compatibility mode.</summary>
+    public int Bitness = 64;
+
     /// <summary>How many instructions <see cref="Code"/> holds.</summary>
     public int Instructions = 1;
 

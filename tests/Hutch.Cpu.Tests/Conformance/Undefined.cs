@@ -23,6 +23,9 @@ internal static class Undefined
     /// <summary>Flags that may differ.</summary>
     public static ulong Flags(in Instruction i) => i.Mnemonic switch
     {
+        // The interpreter computes these itself.
+        Mnemonic.Daa or Mnemonic.Das or Mnemonic.Aaa or Mnemonic.Aas or Mnemonic.Aam or Mnemonic.Aad => ByManual(i),
+
         // Rotations through carry by more than one leave in OF what the microcode happened to compute.
         Mnemonic.Rcl or Mnemonic.Rcr when i.Op1Kind == OpKind.Register || i.Immediate8 != 1 => Of,
         _ => 0,

@@ -29,6 +29,15 @@ internal sealed unsafe class FpuInstructions(SoftVcpu vcpu, AddressComputer addr
     public bool StoreMxcsr(in Instruction i) =>
         addresses.Effective(i, -1, sizeof(uint), AccessKind.Write, out ulong linear) && vcpu.Linear.Write(linear, FpuArea.At<uint>(_c, FpuArea.Mxcsr));
 
+    /// <summary>VZEROALL and VZEROUPPER: outside 64-bit mode, of registers 0 to 7 only.</summary>
+    public bool ZeroVectors(bool all)
+    {
+        int bytes = (Is64 ? 16 : 8) * 16;
+        new Span<byte>(FpuArea.YmmUpper(_c, 0), bytes).Clear();
+        if (all) new Span<byte>(FpuArea.XmmRegister(_c, 0), bytes).Clear();
+        return true;
+    }
+
     /// <summary>FXSAVE.</summary>
     public bool Fxsave(in Instruction i)
     {
