@@ -13,7 +13,7 @@ internal static class Program
         ./dev test [WORD]         unit tests, those whose full name contains WORD
         ./dev tidy                rules about the working tree
         ./dev fmt                 format the sources
-        ./dev conformance [N]     the CPU engine against the host CPU: N random vectors of each instruction form (default 550: more than 4 million in all)
+        ./dev conformance [N]     the CPU engine against the host CPU: N random vectors of each instruction form (default 550: more than 3 million in all)
         ./dev guest [WORD]        guest tests, those whose full name contains WORD
         ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
         ./dev bench stress [N]    N boots in a row under load

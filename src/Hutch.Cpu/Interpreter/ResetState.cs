@@ -1,5 +1,6 @@
 using System;
 using Hutch.Core.Engine;
+using Hutch.Cpu.Interpreter.Host;
 using Hutch.Cpu.State;
 
 namespace Hutch.Cpu.Interpreter;
@@ -52,6 +53,6 @@ internal static unsafe class ResetState
         *(ushort*)area = 0x40;
         *(uint*)(area + 24) = 0x1f80;
         *(uint*)(area + 28) = 0xffff;
-        *(ulong*)(area + 512) = 7;
+        *(ulong*)(area + 512) = FpuArea.Components;
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Hutch.Cpu.State;
 
 namespace Hutch.Cpu.Interpreter.Host;
@@ -35,8 +36,27 @@ internal static unsafe class FpuArea
         for (int n = 0; n < 8; n++) new System.Span<byte>(c->Xsave + Stack + n * 16 + 10, 6).Clear();
     }
 
+    /// <summary>The components that the host can save and load: x87, SSE and, where there is AVX, that.</summary>
+    public static ulong Components => Avx.IsSupported ? 7u : 3u;
+
     /// <summary>All components hold data of their own.</summary>
-    public static void MarkUsed(VcpuContext* c) => At<ulong>(c, Header) |= 7;
+    public static void MarkUsed(VcpuContext* c) => At<ulong>(c, Header) |= Components;
+
+    /// <summary>
+    /// Makes an area that came from outside (a saved state) one that XRSTOR takes without a fault, whatever it held: contents of absent components are
+    /// initial, and what the architecture reserves is zero.
+    /// </summary>
+    public static void Adopt(VcpuContext* c)
+    {
+        ulong present = At<ulong>(c, Header) & Components;
+        if ((present & 1) == 0) InitialiseX87(c);
+        if ((present & 2) == 0) new System.Span<byte>(c->Xsave + Xmm, 256).Clear();
+        if ((present & 4) == 0) new System.Span<byte>(c->Xsave + YmmHigh, 256).Clear();
+        new System.Span<byte>(c->Xsave + Header, YmmHigh - Header).Clear();
+        At<ulong>(c, Header) = present;
+        At<uint>(c, Mxcsr) &= MxcsrWritable;
+        NormaliseX87(c);
+    }
 
     /// <summary>
     /// Sets the last instruction and data pointers. Like AMD's processors we keep them only while an exception is pending; what the host left there are

@@ -19,7 +19,7 @@ internal sealed unsafe class HostStubs : IDisposable
     private readonly Entry[] _entries = new Entry[Slots];
     private readonly Buffer _buffer = new();
     private readonly Encoder _encoder;
-    private readonly byte _allComponents = Avx.IsSupported ? (byte)7 : (byte)3;
+    private readonly byte _allComponents = (byte)FpuArea.Components;
     private int _used, _count;
 
     public HostStubs() => _encoder = Encoder.Create(64, _buffer);
