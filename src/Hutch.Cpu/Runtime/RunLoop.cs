@@ -131,6 +131,7 @@ internal sealed unsafe class RunLoop : IDisposable
     {
         VcpuContext* c = _vcpu.Context;
         ulong rip = c->Rip = c->ScratchR11;
+        c->ArithmeticFlags = SlowAccess.Unpack(c->FlagSave);
         if (_vcpu.LockStep is not null) return Agrees() ? Advance() : 0;
         int block = c->Request == 0 ? _vcpu.Translations.FindOrTranslate(rip) : 0;
         if (block != 0) _vcpu.Contexts.FillJump(rip, _vcpu.DataMode, _vcpu.Translations.Block(block)->IndirectEntry);
@@ -166,7 +167,7 @@ internal sealed unsafe class RunLoop : IDisposable
         VcpuContext* c = _vcpu.Context;
         ulong site = c->SiteAddress;
         var access = new SlowAccess(*(uint*)site);
-        if (access.FlagsSaved) c->ArithmeticFlags = access.Unpack(c->FlagSave);
+        if (access.FlagsSaved) c->ArithmeticFlags = SlowAccess.Unpack(c->FlagSave);
         c->Rip = *(ulong*)(site + 4);
         if (access.TryFill(_vcpu) && EnterGuest())
         {

@@ -16,7 +16,7 @@ internal readonly unsafe struct SlowAccess(uint info)
     public bool FlagsSaved => (info & 0x800) != 0;
 
     /// <summary>RFLAGS bits from LAHF's AH and SETO's AL.</summary>
-    public ulong Unpack(ushort saved) => ((ulong)(saved >> 8) & 0xd5) | ((ulong)(saved & 1) << 11);
+    public static ulong Unpack(ushort saved) => ((ulong)(saved >> 8) & 0xd5) | ((ulong)(saved & 1) << 11);
 
     /// <summary>
     /// Fills the TLB entry if the access can go to RAM as it stands, and sets R10 and R11 so that their sum is the host address. False, with no

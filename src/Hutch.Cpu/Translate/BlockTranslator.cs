@@ -81,11 +81,14 @@ internal sealed unsafe class BlockTranslator
         return bound;
     }
 
-    // Returns the hole of the poll's jump, which leads to the dead exit. Without live flags: two compares. With them: the same by JRCXZ, which reads none.
+    // At the indirect entry flags are in FlagSave, at the direct entry in the host's flags. Returns the hole of the poll's jump, which leads to the dead exit.
     private byte* Entry(ulong rip, byte live, ref TranslatedBlock block)
     {
         block.IndirectEntry = _code.Offset;
-        byte* poll = live == 0 ? EntryByCompare(rip, ref block) : EntryByCount(rip, ref block);
+        CompareTarget(rip);
+        if (live != 0) _code.RestoreFlags();
+        block.DirectEntry = _code.Offset;
+        byte* poll = live == 0 ? PollByCompare() : PollByCount();
         if (!_emission.Vector) return poll;
         _emission.Flags.BeforeCheck(live);
         _code.CompareGsByte(HostState.VectorLoaded, 1);
@@ -94,7 +97,7 @@ internal sealed unsafe class BlockTranslator
         return poll;
     }
 
-    private byte* EntryByCompare(ulong rip, ref TranslatedBlock block)
+    private void CompareTarget(ulong rip)
     {
         if ((ulong)(int)rip == rip)
         {
@@ -107,46 +110,27 @@ internal sealed unsafe class BlockTranslator
             _code.Bytes(0xd3394d, 3);                // cmp r11, r10
         }
         _code.JumpIf(HostState.NotEqual, _emission.Stubs.IndirectMiss);
-        block.DirectEntry = _code.Offset;
+    }
+
+    private byte* PollByCompare()
+    {
         _code.Bytes(0x253c8365, 4);                  // cmp dword gs:[Request], 0
         _code.Dword(HostState.Request);
         _code.Byte(0);
         return _code.JumpIfHole(HostState.NotEqual);
     }
 
-    private byte* EntryByCount(ulong rip, ref TranslatedBlock block)
+    // JRCXZ reads no flags and changes none.
+    private byte* PollByCount()
     {
-        ulong negative = 0 - rip;
-        if ((ulong)(int)negative == negative) _code.Lea(HostState.R10, HostState.R11, -1, 0, (int)negative);
-        else
-        {
-            _code.Load(HostState.R10, negative);
-            _code.Lea(HostState.R10, HostState.R10, HostState.R11, 0, 0);
-        }
-        byte* same = ExchangeAndTest();
-        _code.Jump(_emission.Stubs.IndirectMiss);
-        Exchanged(same);
-        block.DirectEntry = _code.Offset;
         _code.Gs32(0x8b, HostState.R10, HostState.Request);
-        byte* quiet = ExchangeAndTest();
+        _code.Bytes(0xca8749, 3);                    // xchg r10, rcx
+        byte* quiet = _code.ShortHole(0xe3);
+        _code.Bytes(0xca8749, 3);
         byte* poll = _code.JumpHole();
-        Exchanged(quiet);
+        _code.LandShort(quiet);
+        _code.Bytes(0xca8749, 3);
         return poll;
-    }
-
-    // xchg r10, rcx; jrcxz zero; xchg r10, rcx; what follows runs when R10 was not zero.
-    private byte* ExchangeAndTest()
-    {
-        _code.Bytes(0xca8749, 3);
-        byte* zero = _code.ShortHole(0xe3);
-        _code.Bytes(0xca8749, 3);
-        return zero;
-    }
-
-    private void Exchanged(byte* zero)
-    {
-        _code.LandShort(zero);
-        _code.Bytes(0xca8749, 3);
     }
 
     private void CheckNextPage(in TranslationRequest request, in GuestInstruction first)

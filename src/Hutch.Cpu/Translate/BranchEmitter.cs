@@ -2,7 +2,10 @@ using Iced.Intel;
 
 namespace Hutch.Cpu.Translate;
 
-/// <summary>Control transfers. Flags are in the host's flags at every exit.</summary>
+/// <summary>
+/// Control transfers. Flags are in the host's flags at linked branches and where the interpreter goes on; they are in FlagSave where the jump cache leads,
+/// for the entry there compares R11 before it is known whether the block is the right one.
+/// </summary>
 internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memory, StackEmitter stack)
 {
     private readonly CodeWriter _code = emission.Code;
@@ -10,12 +13,13 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
     /// <summary>Goes on at a constant RIP.</summary>
     public void ExitTo(ulong target)
     {
-        emission.Flags.BeforeExit();
         if (emission.IsLinkable(target))
         {
+            emission.Flags.BeforeExit();
             emission.Cold.Link(_code.JumpHole(), target);
             return;
         }
+        emission.Flags.BeforeIndirectExit();
         _code.Load(HostState.R11, target);
         _code.JumpGs(HostState.JumpSlot(emission.Access, target));
     }
@@ -39,7 +43,7 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
         bool inMemory = g.Iced.Op0Kind == OpKind.Memory;
         if (inMemory) stack.LoadValue(memory.Access(g, 8, false));
         stack.PushConstant(g, g.Iced.NextIP);
-        emission.Flags.BeforeExit();
+        emission.Flags.BeforeIndirectExit();
         if (inMemory) stack.FetchValue(HostState.R11);
         else LoadTarget(g, 8);
         ExitToR11();
@@ -49,7 +53,7 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
     {
         if (g.Iced.Op0Kind == OpKind.Memory) _code.Memory(0x8b, true, HostState.R11, memory.Access(g, 8, false));
         else LoadTarget(g, 0);
-        emission.Flags.BeforeExit();
+        emission.Flags.BeforeIndirectExit();
         ExitToR11();
     }
 
@@ -65,7 +69,7 @@ internal sealed unsafe class BranchEmitter(Emission emission, MemoryEmitter memo
     public void Return(in GuestInstruction g)
     {
         stack.PopReturnAddress(g, g.Iced.OpCount == 0 ? 0 : g.Iced.Immediate16);
-        emission.Flags.BeforeExit();
+        emission.Flags.BeforeIndirectExit();
         ExitToR11();
     }
 

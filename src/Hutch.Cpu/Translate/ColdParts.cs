@@ -130,6 +130,7 @@ internal sealed unsafe class ColdParts(Emission emission)
                 CallLink(part.Rip, branch);
                 break;
             case Kind.JumpCache:
+                code.ParkFlags();
                 code.Load(HostState.R11, part.Rip);
                 code.JumpGs(HostState.JumpSlot(part.Access, part.Rip));
                 break;

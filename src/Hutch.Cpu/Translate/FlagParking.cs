@@ -43,6 +43,13 @@ internal sealed class FlagParking(CodeWriter code)
         Parked = false;
     }
 
+    /// <summary>Puts the flags where an indirect entry expects them: in FlagSave. Uses R10.</summary>
+    public void BeforeIndirectExit()
+    {
+        if (!Parked) code.ParkFlags();
+        Parked = false;
+    }
+
     private static bool NeedsHostFlags(in GuestInstruction instruction) =>
         instruction.FlagsRead != 0 || (instruction.FlagsChanged != 0 && (instruction.LiveOut & ~instruction.FlagsKilled) != 0);
 }

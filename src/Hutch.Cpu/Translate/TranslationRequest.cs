@@ -30,7 +30,7 @@ internal struct TranslatedBlock
     /// <summary>Host bytes emitted.</summary>
     public int Length;
 
-    /// <summary>Offset of the entry that checks R11 against the block's RIP.</summary>
+    /// <summary>Offset of the entry that checks R11 against the block's RIP. Flags are in FlagSave there.</summary>
     public int IndirectEntry;
 
     /// <summary>Offset of the entry of linked branches. Its first five bytes become a jump to <see cref="DeadExit"/> when the block dies.</summary>
@@ -55,7 +55,7 @@ internal sealed class StubAddresses
     /// <summary>Called by the cold part of a patchable branch; target and distance of the branch follow the call.</summary>
     public ulong Link { get; init; }
 
-    /// <summary>As <see cref="Dispatch"/>, for a target that the jump cache should hold.</summary>
+    /// <summary>As <see cref="Dispatch"/>, for a target that the jump cache should hold; flags are in FlagSave.</summary>
     public ulong IndirectMiss { get; init; }
 
     /// <summary>Jumped to with R11 = RIP of one instruction to interpret.</summary>

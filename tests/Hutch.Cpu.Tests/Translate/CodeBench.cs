@@ -103,7 +103,8 @@ internal sealed unsafe class CodeBench : IDisposable
         _lastBlock = block;
         MapData(missing);
         for (int i = 0; i < 16; i++) Context->Gpr[i] = registers.Gpr[i];
-        Context->ArithmeticFlags = registers.Flags;
+        Context->ArithmeticFlags = ~registers.Flags & Flags.Arithmetic;
+        Context->FlagSave = (ushort)((registers.Flags & 0xd5) << 8 | (registers.Flags >> 11 & 1));
         *(ulong*)(_context + ExitOffset) = 0;
         fixed (byte* vector = registers.Vector) Buffer.MemoryCopy(vector, Context->Xsave, VectorBytes, VectorBytes);
         ulong entry = (ulong)(_code.Executable + _used) + (ulong)block.IndirectEntry;
