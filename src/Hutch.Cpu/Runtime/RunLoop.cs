@@ -140,8 +140,12 @@ internal sealed unsafe class RunLoop : IDisposable
 
     private ulong OnInterpret()
     {
-        _vcpu.Context->Rip = _vcpu.Context->ScratchR11;
-        if (!Agrees()) return 0;
+        ulong rip = _vcpu.Context->Rip = _vcpu.Context->ScratchR11;
+        bool crossesPage = (rip & 0xfff) > 4096 - 15;
+        // A block of one instruction that crosses a page comes here when the second page is not in the instruction TLB (with flags that are
+        // dead at its start destroyed): put it there for the next time.
+        if (crossesPage) _vcpu.Translations.Touch((rip & ~0xfffUL) + 4096);
+        if (!Agrees(flagsExact: !crossesPage)) return 0;
         return _events.Complete(_vcpu.Interpreter.Step()) ? Advance() : 0;
     }
 

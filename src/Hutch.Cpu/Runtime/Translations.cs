@@ -123,6 +123,9 @@ internal sealed unsafe class Translations : IDisposable
         _blocks.Sweep(block->SecondPage);
     }
 
+    /// <summary>Fills the instruction TLB for an address if it can be executed from RAM.</summary>
+    public void Touch(ulong rip) => _ = TryFetchPage(rip, out _);
+
     private bool TryFetchPage(ulong rip, out ulong physicalPage)
     {
         bool user = _vcpu.Context->Cpl == 3;

@@ -50,7 +50,7 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
         lock (_lock)
         {
             value = ReadLocked(register);
-            if (_refusedInput && _received.Count == 0 && (_modemControl & McrLoop) == 0)
+            if (_refusedInput && _received.Count == 0 && Listens)
             {
                 _refusedInput = false;
                 resume = true;
@@ -67,7 +67,7 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
         lock (_lock)
         {
             send = WriteLocked(register, value);
-            resume = _refusedInput && _received.Room > 0 && (_modemControl & McrLoop) == 0 && register != Data;
+            resume = _refusedInput && _received.Room > 0 && Listens && register != Data;
             if (resume) _refusedInput = false;
         }
         if (send) _channel.Write([value]);
@@ -234,13 +234,17 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
         return IirNone;
     }
 
+    // The other side sends only while RTS asks for it: what is piped in before the guest's driver has opened the port waits instead of
+    // being lost when the driver clears the FIFO.
+    private bool Listens => (_modemControl & (McrLoop | McrRequestToSend)) == McrRequestToSend;
+
     private void UpdateLine() => _line.SetLevel(Identify() != IirNone);
 
     private int Receive(ReadOnlySpan<byte> data)
     {
         lock (_lock)
         {
-            int taken = (_modemControl & McrLoop) != 0 ? 0 : Math.Min(data.Length, _received.Room);
+            int taken = !Listens ? 0 : Math.Min(data.Length, _received.Room);
             for (int i = 0; i < taken; i++) _received.Add(data[i]);
             if (taken > 0) _lineStatus |= LsrDataReady;
             if (taken < data.Length) _refusedInput = true;
