@@ -26,6 +26,7 @@ internal static unsafe class StateTransfer
         state.Idtr = c->Idtr;
         (state.Cr0, state.Cr2, state.Cr3, state.Cr4) = (c->Cr0, c->Cr2, c->Cr3, c->Cr4);
         (state.Efer, state.Xcr0) = (c->Efer, c->Xcr0);
+        FpuArea.DropStalePointers(c);
         new ReadOnlySpan<byte>(c->Xsave, XsaveBytes).CopyTo(state.XsaveArea);
         state.Activity = vcpu.RunLoop.Activity;
         state.InterruptShadow = c->InterruptShadow != 0;

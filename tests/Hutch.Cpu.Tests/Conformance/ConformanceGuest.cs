@@ -13,7 +13,8 @@ namespace Hutch.Cpu.Tests.Conformance;
 /// </summary>
 internal sealed unsafe class ConformanceGuest : IVcpuExits, IDisposable
 {
-    private const ulong KernelData = 0x7000_0000, Gdt = KernelData + 0x1000, Tss = KernelData + 0x2000, Stack = KernelData + 0x4000, Handlers = KernelData + 0x4000;
+    // Where random pointers do not go: the oracle has nothing there.
+    private const ulong KernelData = 0x7abc_0000, Gdt = KernelData + 0x1000, Tss = KernelData + 0x2000, Stack = KernelData + 0x4000, Handlers = KernelData + 0x4000;
     private const ulong Pml4 = 0x1000, Pdpt = 0x2000, Directory = 0x3000, FirstTable = 0x4000;
 
     // Physical pages in no order, so that crossing a page by host address would be noticed.

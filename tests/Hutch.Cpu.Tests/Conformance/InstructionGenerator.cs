@@ -37,7 +37,7 @@ internal sealed class InstructionGenerator(TestRandom random, int bitness = 64)
             if (memoryOperand >= 0) _memory.Prepare(vector);
             OperandTuning.Apply(random, instruction, vector);
             // Whether vectors and long operands are subject to alignment checks is up to the processor.
-            if (instruction.MemorySize.GetSize() > 8 || code is Code.Movsxd_r16_rm16 or Code.Enterw_imm16_imm8 or Code.Enterq_imm16_imm8 || InstructionTable.Get(instruction).Class == InstructionClass.Assisted) vector.Flags &= ~0x4_0000UL;
+            if (instruction.MemorySize.GetSize() > 8 || code == Code.Movsxd_r16_rm16 || instruction.Mnemonic is Mnemonic.Enter or Mnemonic.Bound || InstructionTable.Get(instruction).Class == InstructionClass.Assisted) vector.Flags &= ~0x4_0000UL;
             vector.Name = memoryOperand >= 0 ? code + " (memory)" : code.ToString();
             vector.Instructions = 1;
             return true;

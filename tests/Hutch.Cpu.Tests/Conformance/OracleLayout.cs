@@ -29,7 +29,8 @@ internal static class OracleLayout
     public const int Template = 0x1000;
     public const int Vectors = 0x3000, VectorBytes = 1024;
     public const int Results = Vectors + MaxVectors * VectorBytes, ResultBytes = 0x2400;
-    public const int SharedBytes = Results + MaxVectors * ResultBytes;
+    public const int CodePage = (Results + MaxVectors * ResultBytes + 0xfff) & ~0xfff;
+    public const int SharedBytes = CodePage + 0x1000;
 
     // A vector: registers in the order of struct sigcontext, what to write to memory, the instruction, and the vector state.
     public const int Registers = 0, RegisterBytes = 18 * 8, RipRegister = 16, FlagsRegister = 17;

@@ -72,13 +72,15 @@ internal static class OracleProgram
         Call(c, Open);
         c.mov(r8d, eax); c.mov(rdi, OracleLayout.Shared); c.mov(esi, OracleLayout.SharedBytes); c.mov(edx, 3); c.mov(r10d, 0x11); c.xor(r9d, r9d);
         Call(c, Mmap);
-        Map(c, OracleLayout.Code, 0x1000, 7);
+        // The code page is part of the file: written there, and only read and executed where instructions run. R8 still holds the file.
+        c.mov(rdi, OracleLayout.Code); c.mov(esi, 0x1000); c.mov(edx, 5); c.mov(r10d, 0x11); c.mov(r9d, OracleLayout.CodePage);
+        Call(c, Mmap);
         Map(c, OracleLayout.Data, OracleLayout.DataBytes + 0x1000, 3);
         Map(c, StackTop - StackBytes, StackBytes, 3);
         Copy(c, OracleLayout.Shared + OracleLayout.Template, OracleLayout.ReadOnly, 0x1000);
         c.mov(rdi, OracleLayout.ReadOnly); c.mov(esi, 0x1000); c.mov(edx, 1);
         Call(c, Mprotect);
-        c.mov(rdi, OracleLayout.Code); c.mov(ecx, 0x1000); c.mov(al, 0xcc); c.rep.stosb();
+        c.mov(rdi, OracleLayout.Shared + OracleLayout.CodePage); c.mov(ecx, 0x1000); c.mov(al, 0xcc); c.rep.stosb();
     }
 
     private static void InstallHandlers(Assembler c, Label handler, Label restorer)
@@ -147,7 +149,14 @@ internal static class OracleProgram
         c.mov(rsi, OracleLayout.Data); c.lea(rdi, __[rbx + OracleLayout.ResultData]); c.mov(ecx, OracleLayout.DataBytes); c.rep.movsb();
         // The instruction's place becomes INT3s again.
         c.imul(rbx, r14, OracleLayout.VectorBytes);
-        c.mov(rdi, __[r15 + rbx + (OracleLayout.Vectors + OracleLayout.RipRegister * 8)]); c.mov(ecx, OracleLayout.CodeBytes); c.mov(al, 0xcc); c.rep.stosb();
+        c.mov(rdi, __[r15 + rbx + (OracleLayout.Vectors + OracleLayout.RipRegister * 8)]); ToAlias(c); c.mov(ecx, OracleLayout.CodeBytes); c.mov(al, 0xcc); c.rep.stosb();
+    }
+
+    // RDI: from where an instruction runs to where its bytes are written.
+    private static void ToAlias(Assembler c)
+    {
+        c.and(edi, 0xfff);
+        c.lea(rdi, __[r15 + rdi + OracleLayout.CodePage]);
     }
 
     private static void EmitLoad(Assembler c)
@@ -158,7 +167,7 @@ internal static class OracleProgram
         c.add(rbx, OracleLayout.Vectors); c.add(rbx, r15);
         Copy(c, OracleLayout.Shared + OracleLayout.Template, OracleLayout.Data, OracleLayout.DataBytes);
         c.lea(rsi, __[rbx + OracleLayout.Patch]); c.mov(rdi, __[rbx + OracleLayout.PatchAddress]); c.mov(rcx, __[rbx + OracleLayout.PatchLength]); c.rep.movsb();
-        c.lea(rsi, __[rbx + OracleLayout.Bytes]); c.mov(rdi, __[rbx + OracleLayout.RipRegister * 8]); c.mov(ecx, OracleLayout.CodeBytes); c.rep.movsb();
+        c.lea(rsi, __[rbx + OracleLayout.Bytes]); c.mov(rdi, __[rbx + OracleLayout.RipRegister * 8]); ToAlias(c); c.mov(ecx, OracleLayout.CodeBytes); c.rep.movsb();
         c.mov(rsi, rbx); c.lea(rdi, __[r13 + UcRegisters]); c.mov(ecx, OracleLayout.RegisterBytes); c.rep.movsb();
         c.mov(ax, __[rbx + OracleLayout.CodeSelector]); c.mov(__[r13 + UcCodeSelector], ax);
         c.mov(r12, __[r13 + UcFpState]);
