@@ -236,7 +236,7 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
 
     // The other side sends only while RTS asks for it: what is piped in before the guest's driver has opened the port waits instead of
     // being lost when the driver clears the FIFO.
-    private bool Listens => (_modemControl & (McrLoop | McrRequestToSend)) == McrRequestToSend;
+    private bool Listens => (_modemControl & (McrLoop | McrRts)) == McrRts;
 
     private void UpdateLine() => _line.SetLevel(Identify() != IirNone);
 

@@ -21,6 +21,7 @@ public sealed class Uart16550Tests : IDisposable
     public Uart16550Tests()
     {
         _uart = new Uart16550("serial0", _wire.Line, _channel);
+        _uart.WriteRegister(4, 0x02);           // RTS: the line is open for input
         _uart.Start();
     }
 
