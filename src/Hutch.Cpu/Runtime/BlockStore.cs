@@ -73,7 +73,7 @@ internal sealed unsafe class BlockStore : IDisposable
         while (number != 0)
         {
             BlockRecord* block = _records + number;
-            if (block->Physical == physical && block->Rip == rip && block->Mode == mode) return number;
+            if (block->Physical == physical && block->Rip == rip && block->Mode == mode && !block->Dead) return number;
             number = block->HashNext;
         }
         return 0;
@@ -102,14 +102,22 @@ internal sealed unsafe class BlockStore : IDisposable
     /// <summary>The block after <paramref name="number"/> in a page's list.</summary>
     public int NextOf(int number, int page) => _records[number].Page == page ? _records[number].PageNext : _records[number].SecondPageNext;
 
-    /// <summary>Takes a block out of the hash; it stays in the page lists until <see cref="Sweep"/>.</summary>
-    public void Kill(int number)
+    /// <summary>Makes a block unfindable; it stays in the page lists until <see cref="Sweep"/>, and in the hash until <see cref="TakeDead"/>.</summary>
+    public void Kill(int number) => _records[number].Dead = true;
+
+    /// <summary>Takes one dead block with the same key as <paramref name="number"/> out of the hash; 0 if there is none (any more).</summary>
+    public int TakeDead(int number)
     {
         BlockRecord* block = _records + number;
-        block->Dead = true;
-        int* link = _hash + Hash(block->Physical, block->Rip, block->Mode);
-        while (*link != number) link = &_records[*link].HashNext;
-        *link = block->HashNext;
+        for (int* link = _hash + Hash(block->Physical, block->Rip, block->Mode); *link != 0; link = &_records[*link].HashNext)
+        {
+            int candidate = *link;
+            BlockRecord* dead = _records + candidate;
+            if (!dead->Dead || dead->Physical != block->Physical || dead->Rip != block->Rip || dead->Mode != block->Mode) continue;
+            *link = dead->HashNext;
+            return candidate;
+        }
+        return 0;
     }
 
     /// <summary>Takes dead blocks out of a page's list.</summary>

@@ -114,9 +114,7 @@ internal sealed unsafe class Translations : IDisposable
     private void Kill(int number)
     {
         BlockRecord* block = _blocks[number];
-        byte* entry = ToWritable(block->DirectEntry);
-        entry[0] = 0xe9;
-        Unsafe.WriteUnaligned(entry + 1, (int)(block->DeadExit - (block->DirectEntry + JumpBytes)));
+        Redirect(number, block->DeadExit);
         _blocks.Kill(number);
         if (block->SecondPage < 0) return;
         _blocks.Sweep(block->Page);
@@ -125,6 +123,14 @@ internal sealed unsafe class Translations : IDisposable
 
     /// <summary>Fills the instruction TLB for an address if it can be executed from RAM.</summary>
     public void Touch(ulong rip) => _ = TryFetchPage(rip, out _);
+
+    private void Redirect(int number, ulong target)
+    {
+        ulong from = _blocks[number]->DirectEntry;
+        byte* entry = ToWritable(from);
+        entry[0] = 0xe9;
+        Unsafe.WriteUnaligned(entry + 1, (int)(target - (from + JumpBytes)));
+    }
 
     private bool TryFetchPage(ulong rip, out ulong physicalPage)
     {
@@ -169,7 +175,7 @@ internal sealed unsafe class Translations : IDisposable
         _free = (_free + block.Length + 15) & ~15;
         TranslatedBlocks++;
         TranslatedInstructions += block.Instructions;
-        return _blocks.Add(new BlockRecord
+        int number = _blocks.Add(new BlockRecord
         {
             Physical = physical,
             Rip = rip,
@@ -182,6 +188,9 @@ internal sealed unsafe class Translations : IDisposable
             Page = codePages.IndexOf(physical),
             SecondPage = block.GuestBytes > available ? secondPage : -1,
         });
+        // Jumps that led to a block of this key that died meanwhile are good for this one.
+        for (int dead = _blocks.TakeDead(number); dead != 0; dead = _blocks.TakeDead(number)) Redirect(dead, _blocks[number]->DirectEntry);
+        return number;
     }
 
     /// <summary>How many guest bytes a block may cover; the granules are marked before the bytes are read.</summary>
