@@ -18,12 +18,15 @@ internal sealed unsafe class Translations : IDisposable
     private const int BlockReserve = 64 << 10;
     private const int JumpBytes = 5;
 
+    /// <summary>After this much new code the writable view is let go: linking maps the few pages that it still patches again.</summary>
+    private const int ReleaseBytes = 4 << 20;
+
     private readonly SoftVcpu _vcpu;
     private readonly ExecutableRegion _cache;
     private readonly BlockStore _blocks;
     private readonly BlockTranslator _translator;
     private readonly int _firstFree;
-    private int _free;
+    private int _free, _released;
 
     public Translations(SoftVcpu vcpu)
     {
@@ -173,6 +176,7 @@ internal sealed unsafe class Translations : IDisposable
             throw new InvalidOperationException("A translated block is larger than the space reserved for one.");
         ulong start = (ulong)_cache.Executable + (ulong)_free;
         _free = (_free + block.Length + 15) & ~15;
+        if (_free - _released >= ReleaseBytes) ReleaseFinished();
         TranslatedBlocks++;
         TranslatedInstructions += block.Instructions;
         int number = _blocks.Add(new BlockRecord
@@ -200,8 +204,15 @@ internal sealed unsafe class Translations : IDisposable
     {
         _blocks.Clear();
         _free = _firstFree;
+        _released = 0;
         Generation++;
         _vcpu.Contexts.FlushAllExecution();
+    }
+
+    private void ReleaseFinished()
+    {
+        _cache.ReleaseWritable(0, (ulong)_free);
+        _released = _free;
     }
 
     private byte* ToWritable(ulong executable) => _cache.Writable + (executable - (ulong)_cache.Executable);

@@ -1,3 +1,4 @@
+using System;
 using System.Runtime.InteropServices;
 using Hutch.Host.Linux;
 
@@ -60,6 +61,17 @@ public sealed unsafe class ExecutableRegion : SafeHandle
         }
 
         void* Map(int protection) => Libc.Mmap(null, (nuint)length, protection, Libc.MapShared | Libc.MapNoReserve, fd, 0);
+    }
+
+    /// <summary>
+    /// Lets the writable view of a finished part go: the code stays, in the executable view, and a later write maps the page again. Without it every
+    /// page would be counted twice against this process. Offset and length are rounded inwards to whole pages.
+    /// </summary>
+    public void ReleaseWritable(ulong offset, ulong lengthBytes)
+    {
+        ulong first = (offset + 4095) & ~4095UL, end = Math.Min(offset + lengthBytes, LengthBytes) & ~4095UL;
+        // SAFETY: the range lies inside the mapping. The memory is shared with the other view, so dropping page-table entries loses nothing.
+        if (end > first) _ = Libc.Madvise(Writable + first, (nuint)(end - first), Libc.MadvDontNeed);
     }
 
     /// <inheritdoc/>
