@@ -1,7 +1,7 @@
 using System;
-using System.Security.Cryptography;
 using Hutch.Core.Memory;
 using Hutch.Devices.Virtio.Queue;
+using Hutch.Host.Files;
 
 namespace Hutch.Devices.Virtio.Rng;
 
@@ -47,7 +47,7 @@ internal sealed class VirtioRng : VirtioDevice
         for (int done = 0; done < total;)
         {
             Span<byte> part = _random.AsSpan(0, Math.Min(_random.Length, total - done));
-            RandomNumberGenerator.Fill(part);
+            HostRandom.Fill(part);
             _ = Chain.TryWrite(done, part);
             done += part.Length;
         }
