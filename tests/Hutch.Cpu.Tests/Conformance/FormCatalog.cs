@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.Collections.Immutable;
 using Hutch.Cpu.Tables;
 using Iced.Intel;

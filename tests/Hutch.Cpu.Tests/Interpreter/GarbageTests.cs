@@ -1,6 +1,5 @@
 using System;
 using Hutch.Cpu.Interpreter;
-using Hutch.Cpu.State;
 using Xunit;
 
 namespace Hutch.Cpu.Tests.Interpreter;
