@@ -77,7 +77,8 @@ internal static class Program
     private static SoftHypervisor ChooseEngine(EngineChoice choice, ITimerService timers) => choice switch
     {
         EngineChoice.Kvm => throw new ConfigException("This build has no KVM engine yet; use --engine software."),
-        _ => new SoftHypervisor(timers),
+        // For finding faults of the engine: every translated block is checked against the interpreter (one vCPU; minutes to boot).
+        _ => new SoftHypervisor(timers, lockStep: Environment.GetEnvironmentVariable("HUTCH_LOCKSTEP") == "1"),
     };
 
     private static MachineDefinition ReadDefinition(bool isDescriptor, string where)
