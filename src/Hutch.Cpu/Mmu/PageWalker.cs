@@ -48,13 +48,19 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
             result.Writable = true;
             return true;
         }
-        Walked walked = default;
-        walked.Rights = Write | User;
-        bool present = (c->Efer & EferLma) != 0 ? WalkLong(c, linear, ref walked)
-            : (c->Cr4 & Cr4Pae) != 0 ? WalkPae(c, linear, ref walked) : WalkLegacy(c, linear, ref walked);
-        if (!present) return PageFault(linear, kind, mode, walked.Reserved ? 9u : 0u);
-        if (!Allowed(c, walked.Rights, kind, mode)) return PageFault(linear, kind, mode, 1);
-        SetDirty(ref walked, kind);
+        Walked walked;
+        do
+        {
+            walked = default;
+            walked.Rights = Write | User;
+            bool present = (c->Efer & EferLma) != 0 ? WalkLong(c, linear, ref walked)
+                : (c->Cr4 & Cr4Pae) != 0 ? WalkPae(c, linear, ref walked) : WalkLegacy(c, linear, ref walked);
+            if (walked.Changed) continue;
+            if (!present) return PageFault(linear, kind, mode, walked.Reserved ? 9u : 0u);
+            if (!Allowed(c, walked.Rights, kind, mode)) return PageFault(linear, kind, mode, 1);
+            SetDirty(ref walked, kind);
+        }
+        while (walked.Changed);
         result.PhysicalPage = walked.Page;
         result.Large = walked.Large;
         result.Huge = walked.Huge;
@@ -68,6 +74,9 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
     {
         public ulong Rights, Leaf, Page, LeafAddress;
         public bool Large, Huge, Reserved, Leaf32;
+
+        /// <summary>Another vCPU changed an entry between our reading it and setting its flags: the walk begins anew.</summary>
+        public bool Changed;
     }
 
     private bool WalkLong(VcpuContext* c, ulong linear, ref Walked w)
@@ -83,7 +92,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
                 return Leaf(ref w, at, entry, entry & AddressMask & ~((1UL << shift) - 1), linear, shift);
             }
             if (shift == 12) return Leaf(ref w, at, entry, entry & AddressMask, linear, 12);
-            MarkAccessed(at, ref entry);
+            if (!SetFlags(ref w, at, entry, Accessed)) return false;
             table = entry & AddressMask;
         }
     }
@@ -100,7 +109,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
             if ((entry & 0x1fe000) != 0) return Reserved(ref w);
             return Leaf(ref w, at, entry, entry & AddressMask & ~0x1fffffUL, linear, 21);
         }
-        MarkAccessed(at, ref entry);
+        if (!SetFlags(ref w, at, entry, Accessed)) return false;
         at = (entry & AddressMask) + (((linear >> 12) & 0x1ff) << 3);
         return ReadEntry(c, at, ref w, out entry) && Leaf(ref w, at, entry, entry & AddressMask, linear, 12);
     }
@@ -117,8 +126,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
             ulong big = (pde & 0xffc0_0000UL) | ((ulong)((pde >> 13) & 0xff) << 32);
             return Leaf(ref w, at, pde, big, linear, 22);
         }
-        ulong entry = pde;
-        MarkAccessed32(at, ref entry);
+        if (!SetFlags(ref w, at, pde, Accessed)) return false;
         at = (pde & 0xffff_f000UL) + (((linear >> 12) & 0x3ff) << 2);
         if (!_memory.TryRead(at, out uint pte) || (pte & Present) == 0) return false;
         w.Rights &= pte;
@@ -169,27 +177,20 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
     private void SetDirty(ref Walked w, AccessKind kind)
     {
         ulong wanted = Accessed | (kind == AccessKind.Write ? Dirty : 0);
-        if ((w.Leaf & wanted) == wanted) return;
-        SetFlags(w.LeafAddress, wanted, w.Leaf32);
-        w.Leaf |= wanted;
+        if (SetFlags(ref w, w.LeafAddress, w.Leaf, wanted)) w.Leaf |= wanted;
     }
 
-    private void MarkAccessed(ulong at, ref ulong entry)
+    // Only in the entry that was seen: flags set in one that another vCPU has just cleared would be part of what the guest keeps there
+    // (a swap entry), and the guest would take the page for clean.
+    private bool SetFlags(ref Walked w, ulong at, ulong seen, ulong flags)
     {
-        if ((entry & Accessed) == 0) SetFlags(at, Accessed, is32: false);
-    }
-
-    private void MarkAccessed32(ulong at, ref ulong entry)
-    {
-        if ((entry & Accessed) == 0) SetFlags(at, Accessed, is32: true);
-    }
-
-    private void SetFlags(ulong at, ulong flags, bool is32)
-    {
+        if ((seen & flags) == flags) return true;
         byte* host = _memory.HostAddress(at);
         // SAFETY: the entry was just read from this RAM address; entries are naturally aligned, so they do not cross a page.
-        if (is32) Interlocked.Or(ref *(uint*)host, (uint)flags);
-        else Interlocked.Or(ref *(ulong*)host, flags);
+        w.Changed = w.Leaf32
+            ? Interlocked.CompareExchange(ref *(uint*)host, (uint)(seen | flags), (uint)seen) != (uint)seen
+            : Interlocked.CompareExchange(ref *(ulong*)host, seen | flags, seen) != seen;
+        return !w.Changed;
     }
 
     private bool PageFault(ulong linear, AccessKind kind, AccessMode mode, uint presentOrReserved)

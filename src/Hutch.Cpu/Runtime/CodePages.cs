@@ -17,6 +17,9 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
     private readonly MappedRegion _granuleMemory, _writerMemory, _ownerMemory;
     private readonly ulong* _granules, _writers, _owners;
 
+    // How many vCPUs are between setting bits and having removed the write tags.
+    private int _beginning;
+
     public CodePages(SoftMachine machine, GuestMemory memory)
     {
         _machine = machine;
@@ -71,10 +74,21 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
         int page = IndexOf(physical);
         ulong own = 1UL << (vcpu.Index & 63);
         Interlocked.Or(ref _owners[page], own);
+        Interlocked.Increment(ref _beginning);
         ulong before = Interlocked.Or(ref _granules[page], GranuleBits(physical, size));
-        if (before != 0) return;
+        if (before == 0) DropAllWriteTags(page, physical & ~0xfffUL, own, vcpu);
+        Interlocked.Decrement(ref _beginning);
+        if (before == 0) return;
+        // Who set the page's first bits may still be waiting for a writer to let go of its tag. This vCPU is not in translated code, so
+        // nobody waits for it meanwhile.
+        var spin = new SpinWait();
+        while (Volatile.Read(ref _beginning) != 0) spin.SpinOnce(sleep1Threshold: -1);
+    }
+
+    private void DropAllWriteTags(int page, ulong physicalPage, ulong own, SoftVcpu vcpu)
+    {
         ulong writers = Interlocked.Exchange(ref _writers[page], 0);
-        if ((writers & own) != 0) vcpu.Contexts.DropWriteTags(page, physical & ~0xfffUL);
+        if ((writers & own) != 0) vcpu.Contexts.DropWriteTags(page, physicalPage);
         if ((writers & ~own) != 0) _machine.DropRemoteWriteTags(page, writers & ~own, vcpu);
     }
 
