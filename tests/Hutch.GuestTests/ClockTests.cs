@@ -14,7 +14,7 @@ public sealed class ClockTests(ITestOutputHelper output)
     public async Task The_guests_clock_keeps_the_hosts_time_for_a_minute_under_load(int vcpus)
     {
         await using Vm vm = await Vm.Boot("--cpus", $"{vcpus}");
-        Assert.Equal("kvm-clock", await vm.Shell("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"));
+        Assert.Contains(await vm.Shell("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"), (string[])["kvm-clock", "tsc"]);
         (double before, double uncertainty1) = await Offset(vm);
         await vm.Shell($"for i in $(seq {vcpus}); do timeout 60 sh -c 'while :; do :; done' & done 2>/dev/null; wait", seconds: 180);
         (double after, double uncertainty2) = await Offset(vm);

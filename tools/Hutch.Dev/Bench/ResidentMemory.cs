@@ -5,7 +5,10 @@ using System.Text.RegularExpressions;
 
 namespace Hutch.Dev.Bench;
 
-/// <summary>Resident memory of a process that runs a machine, from /proc/PID/smaps (proc(5)).</summary>
+/// <summary>
+/// Resident memory of a process that runs a machine, from /proc/PID/smaps (proc(5)). Rss counts a page once for each mapping, so memory files that
+/// the process maps twice (translated code: once to write, once to execute) are taken by Pss, which counts each page once.
+/// </summary>
 /// <param name="GuestKilobytes">Resident part of the guest's RAM.</param>
 /// <param name="OtherKilobytes">Resident size of all other mappings: what the machine costs beyond its guest.</param>
 /// <param name="OtherProportionalKilobytes">The same with shared pages divided by their users.</param>
@@ -15,7 +18,7 @@ internal sealed partial record ResidentMemory(long GuestKilobytes, long OtherKil
     internal static ResidentMemory Read(int processId, long guestMegabytes)
     {
         long guest = 0, other = 0, proportional = 0;
-        bool isGuest = false;
+        bool isGuest = false, isMemoryFile = false;
         foreach (string line in File.ReadLines($"/proc/{processId}/smaps"))
         {
             Match mapping = Mapping().Match(line);
@@ -23,14 +26,19 @@ internal sealed partial record ResidentMemory(long GuestKilobytes, long OtherKil
             {
                 long length = Hexadecimal(mapping, "end") - Hexadecimal(mapping, "start");
                 bool sized = Math.Abs(length - (guestMegabytes << 20)) <= 2 << 20 && mapping.Groups["rights"].Value.StartsWith("rw-", StringComparison.Ordinal);
+                isMemoryFile = mapping.Groups["name"].Value.StartsWith("/memfd:", StringComparison.Ordinal);
                 isGuest = sized || mapping.Groups["name"].Value.Contains("guest", StringComparison.Ordinal);
             }
             else if (line.StartsWith("Rss:", StringComparison.Ordinal))
             {
                 if (isGuest) guest += Kilobytes(line);
-                else other += Kilobytes(line);
+                else if (!isMemoryFile) other += Kilobytes(line);
             }
-            else if (line.StartsWith("Pss:", StringComparison.Ordinal) && !isGuest) proportional += Kilobytes(line);
+            else if (line.StartsWith("Pss:", StringComparison.Ordinal) && !isGuest)
+            {
+                proportional += Kilobytes(line);
+                if (isMemoryFile) other += Kilobytes(line);
+            }
         }
         return new ResidentMemory(guest, other, proportional);
     }
