@@ -4,14 +4,22 @@ using Hutch.Host.Linux;
 namespace Hutch.Host.Memory;
 
 /// <summary>
-/// Anonymous, zero-filled memory of this process, page aligned. The region owns the mapping: disposing it unmaps,
-/// so every pointer taken from <see cref="Start"/> must not outlive it.
+/// Anonymous, zero-filled memory of this process, between two pages that nobody may touch. It starts at a multiple of its alignment:
+/// a page, or 2 MiB where huge pages are asked for. The region owns the mapping: disposing it unmaps, so every pointer taken from
+/// <see cref="Start"/> must not outlive it.
 /// </summary>
 public sealed unsafe class MappedRegion : SafeHandle
 {
-    private MappedRegion(void* start, ulong lengthBytes) : base(0, ownsHandle: true)
+    private const ulong PageBytes = 4096, HugePageBytes = 2 << 20;
+
+    private readonly byte* _reserved;
+    private readonly ulong _reservedBytes;
+
+    private MappedRegion(byte* reserved, ulong reservedBytes, byte* start, ulong lengthBytes) : base(0, ownsHandle: true)
     {
         SetHandle((nint)start);
+        _reserved = reserved;
+        _reservedBytes = reservedBytes;
         LengthBytes = lengthBytes;
     }
 
@@ -33,17 +41,29 @@ public sealed unsafe class MappedRegion : SafeHandle
     /// <param name="hugePages">Ask for transparent huge pages.</param>
     public static MappedRegion Allocate(ulong lengthBytes, string purpose, bool hugePages = false)
     {
-        ulong length = (lengthBytes + 4095) & ~4095UL;
-        void* start = Libc.Mmap(null, (nuint)length, Libc.ProtRead | Libc.ProtWrite,
-            Libc.MapPrivate | Libc.MapAnonymous | Libc.MapNoReserve, -1, 0);
-        if ((nint)start == -1) LinuxException.ThrowLast("mmap", $"{purpose} ({length} bytes)");
+        ulong length = (lengthBytes + PageBytes - 1) & ~(PageBytes - 1);
+        ulong alignment = hugePages ? HugePageBytes : PageBytes;
+        ulong reservedBytes = length + alignment + PageBytes;
+        // The guard pages also keep the kernel from joining the region with its neighbours: it is one line in /proc/PID/smaps.
+        byte* reserved = Map(null, reservedBytes, Libc.ProtNone, purpose);
+        byte* start = (byte*)(((ulong)reserved + PageBytes + alignment - 1) & ~(alignment - 1));
+        MappedRegion region = new(reserved, reservedBytes, start, length);
+        _ = Map(start, length, Libc.ProtRead | Libc.ProtWrite, purpose);
         if (hugePages) _ = Libc.Madvise(start, (nuint)length, Libc.MadvHugePage);
-        return new MappedRegion(start, length);
+        return region;
+    }
+
+    private static byte* Map(byte* at, ulong length, int protection, string purpose)
+    {
+        int flags = Libc.MapPrivate | Libc.MapAnonymous | Libc.MapNoReserve | (at == null ? 0 : Libc.MapFixed);
+        void* start = Libc.Mmap(at, (nuint)length, protection, flags, -1, 0);
+        if ((nint)start == -1) LinuxException.ThrowLast("mmap", $"{purpose} ({length} bytes)");
+        return (byte*)start;
     }
 
     /// <summary>Gives the pages back to the host; they read as zero afterwards.</summary>
     public void Discard() => _ = Libc.Madvise(Start, (nuint)LengthBytes, Libc.MadvDontNeed);
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() => Libc.Munmap((void*)handle, (nuint)LengthBytes) == 0;
+    protected override bool ReleaseHandle() => Libc.Munmap(_reserved, (nuint)_reservedBytes) == 0;
 }

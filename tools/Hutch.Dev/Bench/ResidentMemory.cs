@@ -25,7 +25,7 @@ internal sealed partial record ResidentMemory(long GuestKilobytes, long OtherKil
             if (mapping.Success)
             {
                 long length = Hexadecimal(mapping, "end") - Hexadecimal(mapping, "start");
-                bool sized = Math.Abs(length - (guestMegabytes << 20)) <= 2 << 20 && mapping.Groups["rights"].Value.StartsWith("rw-", StringComparison.Ordinal);
+                bool sized = length == guestMegabytes << 20 && mapping.Groups["rights"].Value.StartsWith("rw-", StringComparison.Ordinal);
                 isMemoryFile = mapping.Groups["name"].Value.StartsWith("/memfd:", StringComparison.Ordinal);
                 isGuest = sized || mapping.Groups["name"].Value.Contains("guest", StringComparison.Ordinal);
             }
