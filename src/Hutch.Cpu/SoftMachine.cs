@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Immutable;
 using System.Threading;
+using Hutch.Core.Cpuid;
 using Hutch.Core.Engine;
 using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
@@ -32,7 +33,7 @@ internal sealed class SoftMachine : IVirtualMachine
         Topology = topology;
         Model = model;
         Timers = timers;
-        Cpuid = new CpuidTable(model, topology);
+        Cpuid = new CpuidTable(model, topology, SoftCpuid.Create());
         _tsc = new HostTsc();
         Clock = new TscClock(readTsc ?? _tsc.Read, timers.Clock);
         CodePages = new CodePages(this, memory);

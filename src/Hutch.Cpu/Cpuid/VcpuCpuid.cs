@@ -1,4 +1,5 @@
 using System;
+using Hutch.Core.Cpuid;
 using Hutch.Cpu.Apic;
 
 namespace Hutch.Cpu.Cpuid;

@@ -1,6 +1,6 @@
 using System.Collections.Generic;
 using Hutch.Cpu.Apic;
-using Hutch.Cpu.Cpuid;
+using Hutch.Core.Cpuid;
 using Hutch.Cpu.Paravirtual;
 using Hutch.Cpu.State;
 

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using Hutch.Core.Cpuid;
 using Hutch.Cpu.Cpuid;
 using Hutch.Cpu.Tests.Apic;
 using Hutch.Model.Machine;
@@ -13,7 +14,7 @@ public sealed class CpuidTableTests
     private static readonly CpuTopology One = new(1, 1, 1);
 
     private static CpuidTable Table(bool amd, CpuTopology? topology = null, string model = "max", string[]? add = null, string[]? remove = null) =>
-        new(new CpuModel(model, [.. add ?? []], [.. remove ?? []]), topology ?? One, FakeHost.Create(amd));
+        new(new CpuModel(model, [.. add ?? []], [.. remove ?? []]), topology ?? One, SoftCpuid.Create(FakeHost.Create(amd)));
 
     private static CpuidRegisters Query(CpuidTable table, uint leaf, uint subleaf = 0, uint id = 0) => table.Query(leaf, subleaf, id, () => 2_600_000);
 
@@ -42,7 +43,7 @@ public sealed class CpuidTableTests
     [Fact]
     public void The_real_host_gives_a_64_bit_guest_with_a_clock()
     {
-        var table = new CpuidTable(CpuModel.Max, One);
+        var table = new CpuidTable(CpuModel.Max, One, SoftCpuid.Create());
         Assert.True(table.Features[CpuFeature.Lm]);
         Assert.True(table.Features[CpuFeature.X2Apic]);
         Assert.Equal(System.Runtime.Intrinsics.X86.Avx2.IsSupported, table.Features[CpuFeature.Avx2]);
@@ -124,7 +125,7 @@ public sealed class CpuidTableTests
     {
         HostCpuid host = FakeHost.Create(amd: false, withoutLeaf7Ebx: 1 << 5);
         var wanted = new CpuModel(model, feature.Length == 0 ? [] : [feature], []);
-        CpuModelException error = Assert.Throws<CpuModelException>(() => new CpuidTable(wanted, One, host));
+        CpuModelException error = Assert.Throws<CpuModelException>(() => new CpuidTable(wanted, One, SoftCpuid.Create(host)));
         Assert.StartsWith(expected, error.Message, StringComparison.Ordinal);
         Assert.EndsWith(".", error.Message, StringComparison.Ordinal);
     }
@@ -132,10 +133,10 @@ public sealed class CpuidTableTests
     [Fact]
     public void The_catalog_and_the_table_name_the_same_features()
     {
-        IEnumerable<string> table = FeatureTable.Bits.Concat(FeatureTable.XsaveBits).Select(b => b.Name).Where(n => n.Length != 0);
+        IEnumerable<string> table = FeatureTable.Bits.Select(b => b.Name).Where(n => n.Length != 0);
         Assert.Equal(CpuModelCatalog.Features.Order(StringComparer.Ordinal), table.Order(StringComparer.Ordinal));
         foreach (CpuFeature feature in Enum.GetValues<CpuFeature>())
-            Assert.Single(FeatureTable.Bits.Concat(FeatureTable.XsaveBits), b => b.Feature == feature);
+            Assert.Single(FeatureTable.Bits, b => b.Feature == feature);
     }
 
     [Fact]

@@ -1,4 +1,4 @@
-using Hutch.Cpu.Cpuid;
+using Hutch.Core.Cpuid;
 
 namespace Hutch.Cpu.Tests.Cpuid;
 

@@ -1,3 +1,4 @@
+using Hutch.Core.Cpuid;
 using Hutch.Cpu.Cpuid;
 using Hutch.Cpu.Msr;
 using Hutch.Cpu.Tests.Cpuid;
@@ -8,7 +9,7 @@ namespace Hutch.Cpu.Tests.Msr;
 
 public sealed class VendorRegistersTests
 {
-    private static VendorRegisters Create(bool amd) => new(new CpuidTable(CpuModel.Max, new CpuTopology(1, 1, 1), FakeHost.Create(amd)));
+    private static VendorRegisters Create(bool amd) => new(new CpuidTable(CpuModel.Max, new CpuTopology(1, 1, 1), SoftCpuid.Create(FakeHost.Create(amd))));
 
     [Theory]
     [InlineData(MsrIndex.FeatureControl, 1ul)]

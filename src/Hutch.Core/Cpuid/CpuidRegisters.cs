@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics.X86;
 
-namespace Hutch.Cpu.Cpuid;
+namespace Hutch.Core.Cpuid;
 
 /// <summary>EAX, EBX, ECX and EDX of one CPUID leaf.</summary>
 internal readonly record struct CpuidRegisters(uint Eax, uint Ebx, uint Ecx, uint Edx)
@@ -19,6 +19,15 @@ internal readonly record struct CpuidRegisters(uint Eax, uint Ebx, uint Ecx, uin
         CpuidRegister.Ebx => Ebx,
         CpuidRegister.Ecx => Ecx,
         _ => Edx,
+    };
+
+    /// <summary>The same with a bit set.</summary>
+    public CpuidRegisters With(CpuidRegister register, int bit) => register switch
+    {
+        CpuidRegister.Eax => this with { Eax = Eax | 1u << bit },
+        CpuidRegister.Ebx => this with { Ebx = Ebx | 1u << bit },
+        CpuidRegister.Ecx => this with { Ecx = Ecx | 1u << bit },
+        _ => this with { Edx = Edx | 1u << bit },
     };
 }
 

@@ -1,14 +1,12 @@
 using System;
 using System.Collections.Generic;
-using Hutch.Cpu.Apic;
-using Hutch.Host.Processor;
 using Hutch.Model.Machine;
 
-namespace Hutch.Cpu.Cpuid;
+namespace Hutch.Core.Cpuid;
 
 /// <summary>
 /// CPUID of one machine: vendor, family, caches and brand are the host's; features are those of the model that host and engine can give;
-/// topology is the machine's. What differs between vCPUs or changes with their state is added by <see cref="VcpuCpuid"/>.
+/// topology is the machine's. Bits that mirror a vCPU's registers (OSXSAVE, the APIC's enable bit, the XSAVE area for the current XCR0) are the engine's to add.
 /// Immutable; any thread.
 /// </summary>
 internal sealed class CpuidTable
@@ -17,33 +15,38 @@ internal sealed class CpuidTable
     public const uint KvmFeatureLeaf = 0x4000_0001;
 
     private const uint HypervisorLeaf = 0x4000_0000, TimingLeaf = 0x4000_0010, ExtendedLeaf = 0x8000_0000;
-    private const uint AmdDuplicates = 0x0183_f3ff, HyperThreading = 1 << 28, CmpLegacy = 1 << 1, NopIoDelay = 1 << 1, OldClock = 1, StableClock = 1 << 24;
+    private const uint AmdDuplicates = 0x0183_f3ff, HyperThreading = 1 << 28, CmpLegacy = 1 << 1, ClockFeatures = 1 | 1 << 3 | 1 << 24;
 
     private readonly HostCpuid _host;
     private readonly CpuidTopology _topology;
     private readonly Dictionary<uint, CpuidRegisters> _features = [];
-    private readonly uint _xsaveFeatures, _highest, _highestExtended;
+    private readonly uint _xsaveFeatures, _highest, _highestExtended, _apicTimerKhz;
 
     /// <summary>Throws <see cref="CpuModelException"/> for a model or feature that does not exist or that the host cannot give.</summary>
     /// <param name="model">What the user asks for.</param>
     /// <param name="topology">Arrangement of vCPUs.</param>
-    /// <param name="host">CPUID of the host; null: the real one.</param>
-    public CpuidTable(CpuModel model, CpuTopology topology, HostCpuid? host = null)
+    /// <param name="engine">What the engine can give.</param>
+    public CpuidTable(CpuModel model, CpuTopology topology, EngineCpuid engine)
     {
-        _host = new CpuidCache(host ?? CpuidRegisters.OfHost).Query;
+        _host = engine.Supported;
+        _apicTimerKhz = engine.ApicTimerKhz;
         _topology = new CpuidTopology(topology);
-        // EBX of leaf 0: "Auth" of AuthenticAMD, "Hygo" of HygonGenuine, whose CPUs follow AMD's leaves.
-        IsAmd = _host(0, 0).Ebx is 0x6874_7541 or 0x6f67_7948;
-        Features = FeatureSet.Create(model, _host, IsAmd);
+        IsAmd = HasAmdLeaves(_host);
+        Features = FeatureSet.Create(model, _host);
         foreach (FeatureBit bit in FeatureTable.Bits)
-            if (Features[bit.Feature]) SetBit(bit.Leaf, bit.Register, bit.Bit);
-        foreach (FeatureBit bit in FeatureTable.XsaveBits)
-            if (Features[bit.Feature]) _xsaveFeatures |= 1u << bit.Bit;
+        {
+            if (!Features[bit.Feature]) continue;
+            if (bit.Leaf == 0xd) _xsaveFeatures |= 1u << bit.Bit;
+            else _features[bit.Leaf] = Feature(bit.Leaf).With(bit.Register, bit.Bit);
+        }
         _highest = IsAmd ? 0xdu : 0x1f;
         _highestExtended = IsAmd ? 0x8000_0021 : 0x8000_0008;
-        ArchCapabilities = IsAmd ? 0 : Mitigations.ArchCapabilities(ProcessorVulnerabilities.IsNotAffected);
+        ArchCapabilities = engine.ArchCapabilities;
         FamilyModel = _host(1, 0).Eax;
     }
+
+    /// <summary>Whether a CPU follows AMD's leaves: AMD's own and Hygon's.</summary>
+    public static bool HasAmdLeaves(HostCpuid cpu) => cpu(0, 0).Ebx is 0x6874_7541 or 0x6f67_7948; // EBX: "Auth" of AuthenticAMD, "Hygo" of HygonGenuine.
 
     /// <summary>AMD's or Hygon's leaves and MSRs; else Intel's.</summary>
     public bool IsAmd { get; }
@@ -76,6 +79,24 @@ internal sealed class CpuidTable
         if (leaf >= ExtendedLeaf) return leaf <= _highestExtended ? Extended(leaf, subleaf, apicId) : OutOfRange(subleaf, apicId);
         if (leaf >= HypervisorLeaf && leaf <= TimingLeaf && Features[CpuFeature.Hypervisor]) return Hypervisor(leaf, tscKhz);
         return leaf <= _highest ? Basic(leaf, subleaf, apicId) : OutOfRange(subleaf, apicId);
+    }
+
+    /// <summary>Every leaf that exists, as vCPU <paramref name="apicId"/> sees it: for an engine that takes them as a list.</summary>
+    public IEnumerable<CpuidEntry> All(uint apicId, Func<ulong> tscKhz)
+    {
+        foreach ((uint first, uint last) in ((uint, uint)[])[(0, _highest), (HypervisorLeaf, TimingLeaf), (ExtendedLeaf, _highestExtended)])
+        {
+            if (first == HypervisorLeaf && !Features[CpuFeature.Hypervisor]) continue;
+            for (uint leaf = first; leaf <= last; leaf++)
+            {
+                uint subleaves = leaf switch { 4 or 0x8000_001d => 8, 7 => 3, 0xb or 0x1f => 4, 0xd => 64, _ => 1 };
+                for (uint subleaf = 0; subleaf < subleaves; subleaf++)
+                {
+                    CpuidRegisters registers = Query(leaf, subleaf, apicId, tscKhz);
+                    if (registers != default || subleaf == 0) yield return new CpuidEntry(leaf, subleaf, subleaves > 1, registers);
+                }
+            }
+        }
     }
 
     // Intel answers with its highest basic leaf, AMD with zeros.
@@ -158,25 +179,11 @@ internal sealed class CpuidTable
         {
             case HypervisorLeaf: return new CpuidRegisters(TimingLeaf, 0x4b4d_564b, 0x564b_4d56, 0x0000_004d);
             case KvmFeatureLeaf:
-                uint clock = Features[CpuFeature.KvmClock] ? OldClock | (HasInvariantTsc ? StableClock : 0) : 0;
-                return new CpuidRegisters(Feature(leaf).Eax | NopIoDelay | clock, 0, 0, 0);
-            case TimingLeaf: return new CpuidRegisters((uint)tscKhz(), ApicTimer.BusKhz, 0, 0);
+                return new CpuidRegisters(Features[CpuFeature.KvmClock] ? _host(leaf, 0).Eax : _host(leaf, 0).Eax & ~ClockFeatures, 0, 0, 0);
+            case TimingLeaf: return new CpuidRegisters((uint)tscKhz(), _apicTimerKhz, 0, 0);
             default: return default;
         }
     }
 
     private CpuidRegisters Feature(uint leaf) => _features.GetValueOrDefault(leaf);
-
-    private void SetBit(uint leaf, CpuidRegister register, int bit)
-    {
-        CpuidRegisters old = Feature(leaf);
-        uint mask = 1u << bit;
-        _features[leaf] = register switch
-        {
-            CpuidRegister.Eax => old with { Eax = old.Eax | mask },
-            CpuidRegister.Ebx => old with { Ebx = old.Ebx | mask },
-            CpuidRegister.Ecx => old with { Ecx = old.Ecx | mask },
-            _ => old with { Edx = old.Edx | mask },
-        };
-    }
 }

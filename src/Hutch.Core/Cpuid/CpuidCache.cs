@@ -1,7 +1,7 @@
 using System.Collections.Generic;
 using System.Threading;
 
-namespace Hutch.Cpu.Cpuid;
+namespace Hutch.Core.Cpuid;
 
 /// <summary>
 /// Remembers a host's CPUID leaves. Where the host is a virtual machine itself, every CPUID leaves it, at more than ten microseconds

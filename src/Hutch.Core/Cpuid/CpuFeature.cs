@@ -1,4 +1,4 @@
-namespace Hutch.Cpu.Cpuid;
+namespace Hutch.Core.Cpuid;
 
 /// <summary>Features that the engine knows how to give, named as Linux's /proc/cpuinfo has them.</summary>
 internal enum CpuFeature : byte

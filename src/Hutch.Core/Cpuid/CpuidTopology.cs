@@ -1,7 +1,7 @@
 using System.Numerics;
 using Hutch.Model.Machine;
 
-namespace Hutch.Cpu.Cpuid;
+namespace Hutch.Core.Cpuid;
 
 /// <summary>How CPUID tells the arrangement of vCPUs. APIC ids are the vCPU indexes, so field widths fit best where cores and threads are powers of two.</summary>
 internal readonly struct CpuidTopology(CpuTopology topology)
