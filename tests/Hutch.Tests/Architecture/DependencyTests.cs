@@ -19,9 +19,10 @@ public sealed class DependencyTests
         ["Hutch.Model"] = [],
         ["Hutch.Core"] = ["Hutch.Host", "Hutch.Model"],
         ["Hutch.Cpu"] = ["Hutch.Core", "Hutch.Host", "Hutch.Model"],
+        ["Hutch.Kvm"] = ["Hutch.Core", "Hutch.Host", "Hutch.Model"],
         ["Hutch.Block"] = ["Hutch.Host", "Hutch.Model"],
         ["Hutch.Devices"] = ["Hutch.Block", "Hutch.Core", "Hutch.Host", "Hutch.Model"],
-        ["Hutch.Vmm"] = ["Hutch.Block", "Hutch.Core", "Hutch.Cpu", "Hutch.Devices", "Hutch.Host", "Hutch.Model"],
+        ["Hutch.Vmm"] = ["Hutch.Block", "Hutch.Core", "Hutch.Cpu", "Hutch.Devices", "Hutch.Host", "Hutch.Kvm", "Hutch.Model"],
         ["Hutch.Cli"] = ["Hutch.Block", "Hutch.Host", "Hutch.Model"],
     };
 
