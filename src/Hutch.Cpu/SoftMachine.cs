@@ -75,6 +75,22 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <inheritdoc/>
     public IInterruptRouter Interrupts => Router;
 
+    /// <inheritdoc/>
+    public MachineClock SaveClock()
+    {
+        ulong host = Clock.ReadTsc();
+        var counters = new ulong[SoftVcpus.Length];
+        foreach (SoftVcpu vcpu in SoftVcpus) counters[vcpu.Index] = vcpu.Time.TscAt(host);
+        return new MachineClock(Clock.GuestNanosecondsAt(host), Clock.Khz, [.. counters]);
+    }
+
+    /// <inheritdoc/>
+    public void RestoreClock(MachineClock clock)
+    {
+        ulong host = Clock.GoOn(clock.Nanoseconds, clock.TscKhz);
+        foreach (SoftVcpu vcpu in SoftVcpus) vcpu.Time.GoOn(clock.Tsc[vcpu.Index], host);
+    }
+
     /// <summary>Removes the write tags that other vCPUs hold for a page and waits until none of them can be using one.</summary>
     public void DropRemoteWriteTags(int page, ulong writers, SoftVcpu self)
     {

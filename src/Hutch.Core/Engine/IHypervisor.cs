@@ -23,6 +23,15 @@ public interface IVirtualMachine : IDisposable
 
     /// <summary>Where MSIs and the PIC's output go.</summary>
     IInterruptRouter Interrupts { get; }
+
+    /// <summary>Reads the guest's clocks, all at one moment. No vCPU runs.</summary>
+    MachineClock SaveClock();
+
+    /// <summary>
+    /// Lets the guest's clocks go on from a reading, as if no time had passed since. No vCPU runs. Comes before
+    /// <see cref="IVcpu.RestoreRegisters"/>, whose timers count on it. Throws <see cref="State.StateException"/> when the TSC's frequency cannot be given.
+    /// </summary>
+    void RestoreClock(MachineClock clock);
 }
 
 /// <summary>Why <see cref="IVcpu.Run"/> returned.</summary>

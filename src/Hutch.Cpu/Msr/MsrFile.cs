@@ -18,7 +18,7 @@ internal sealed unsafe class MsrFile
         MsrIndex.Star, MsrIndex.Lstar, MsrIndex.Cstar, MsrIndex.SyscallMask, MsrIndex.KernelGsBase, MsrIndex.TscAux,
         MsrIndex.SysenterCs, MsrIndex.SysenterEsp, MsrIndex.SysenterEip, MsrIndex.MiscEnable, MsrIndex.SpecCtrl, MsrIndex.McgStatus, MsrIndex.DebugCtl,
         MsrIndex.Hwcr, MsrIndex.DeCfg, MsrIndex.IcCfg, .. MemoryTypeRegisters.Indexes,
-        MsrIndex.KvmWallClock, MsrIndex.KvmSystemTime, MsrIndex.TscDeadline,
+        MsrIndex.TscAdjust, MsrIndex.KvmWallClock, MsrIndex.KvmSystemTime, MsrIndex.TscDeadline,
     ];
 
     private readonly SoftVcpu _vcpu;
@@ -135,9 +135,15 @@ internal sealed unsafe class MsrFile
     {
         foreach (uint index in Saved)
         {
-            // The wall clock is written into guest RAM once; that RAM has been restored with it.
-            if (index == MsrIndex.KvmWallClock || !msrs.TryGetValue(index, out ulong value)) continue;
-            WriteMsr(index, value);
+            if (!msrs.TryGetValue(index, out ulong value)) continue;
+            switch (index)
+            {
+                // The wall clock is written into guest RAM once; that RAM has been restored with it.
+                case MsrIndex.KvmWallClock: KvmClock.RestoreWallClock(value); break;
+                // The TSC itself is restored with the machine's clock.
+                case MsrIndex.TscAdjust: Time.RestoreTscAdjust(value); break;
+                default: WriteMsr(index, value); break;
+            }
         }
     }
 

@@ -6,8 +6,6 @@ namespace Hutch.Cpu.Paravirtual;
 /// </summary>
 internal sealed unsafe class GuestTime(SoftVcpu vcpu, TscClock clock)
 {
-    private readonly ulong _origin = 0 - clock.Reference.Tsc;
-
     /// <summary>IA32_TSC_ADJUST: the sum of what the guest moved its TSC by (Intel SDM 3B §17.17.3).</summary>
     public ulong TscAdjust { get; private set; }
 
@@ -18,7 +16,10 @@ internal sealed unsafe class GuestTime(SoftVcpu vcpu, TscClock clock)
     public ulong FrequencyKhz => clock.Khz;
 
     /// <summary>The guest's TSC now. Any thread.</summary>
-    public ulong ReadTsc() => clock.ReadTsc() + System.Threading.Volatile.Read(ref vcpu.Context->TscOffset);
+    public ulong ReadTsc() => TscAt(clock.ReadTsc());
+
+    /// <summary>The guest's TSC at a reading of the host's. Any thread.</summary>
+    public ulong TscAt(ulong hostTsc) => hostTsc + System.Threading.Volatile.Read(ref vcpu.Context->TscOffset);
 
     /// <summary>As <see cref="TscClock.TicksToNanoseconds"/>.</summary>
     public long TicksToNanoseconds(ulong ticks) => clock.TicksToNanoseconds(ticks);
@@ -33,8 +34,19 @@ internal sealed unsafe class GuestTime(SoftVcpu vcpu, TscClock clock)
     public void Reset()
     {
         TscAdjust = 0;
-        vcpu.Context->TscOffset = _origin;
+        vcpu.Context->TscOffset = 0 - clock.Reference.Tsc;
     }
+
+    /// <summary>Lets the TSC go on from <paramref name="value"/> at the host's <paramref name="hostTsc"/>. The vCPU is stopped.</summary>
+    public void GoOn(ulong value, ulong hostTsc)
+    {
+        System.Threading.Volatile.Write(ref vcpu.Context->TscOffset, value - hostTsc);
+        vcpu.Apic.Timer.OnTscChanged();
+        vcpu.Msrs.KvmClock.Publish();
+    }
+
+    /// <summary>Restores IA32_TSC_ADJUST without moving the TSC, which <see cref="GoOn"/> sets.</summary>
+    public void RestoreTscAdjust(ulong value) => TscAdjust = value;
 
     private void Move(ulong delta)
     {

@@ -17,9 +17,6 @@ internal sealed unsafe class KvmClock(SoftVcpu vcpu)
     private const ulong Enable = 1;
     private const byte StableFlag = 1;
 
-    // Even: of the last complete structure.
-    private uint _version;
-
     /// <summary>MSR 0x4b564d01 (or 0x12): address of the structure, bit 0: enabled.</summary>
     public ulong SystemTime { get; private set; }
 
@@ -42,13 +39,17 @@ internal sealed unsafe class KvmClock(SoftVcpu vcpu)
         if (address == 0 || !vcpu.Memory.TryRead(address, out uint version)) return;
         version = (version | 1) + 2;
         TscClock clock = vcpu.Time.Clock;
-        long sinceBeginning = clock.Clock.MonotonicNanoseconds - clock.Reference.Nanoseconds;
+        TscClock.Start start = clock.Reference;
+        long sinceBeginning = clock.Clock.MonotonicNanoseconds - start.Nanoseconds + (long)start.GuestNanoseconds;
         long wall = ((clock.Clock.UtcNow.Ticks - DateTimeOffset.UnixEpoch.Ticks) * 100) - sinceBeginning;
         Span<byte> body = stackalloc byte[8];
         BinaryPrimitives.WriteUInt32LittleEndian(body, (uint)(wall / 1_000_000_000));
         BinaryPrimitives.WriteUInt32LittleEndian(body[4..], (uint)(wall % 1_000_000_000));
         Store(address, version, body);
     }
+
+    /// <summary>Restores the wall clock MSR without writing to guest RAM.</summary>
+    public void RestoreWallClock(ulong address) => WallClock = address;
 
     /// <summary>State after reset.</summary>
     public void Reset()
@@ -60,18 +61,19 @@ internal sealed unsafe class KvmClock(SoftVcpu vcpu)
     /// <summary>Writes the structure again: it was enabled, or the TSC was moved.</summary>
     public void Publish()
     {
-        if ((SystemTime & Enable) == 0) return;
+        // The version goes on from what is there: a restored guest may have been stopped while it read.
+        if ((SystemTime & Enable) == 0 || !vcpu.Memory.TryRead(SystemTime & ~Enable, out uint version)) return;
         TscClock clock = vcpu.Time.Clock;
         (uint multiplier, sbyte shift) = Scale(clock.Khz);
         Span<byte> body = stackalloc byte[Bytes - 4];
         body.Clear();
-        BinaryPrimitives.WriteUInt64LittleEndian(body[4..], clock.Reference.Tsc + vcpu.Context->TscOffset);
-        BinaryPrimitives.WriteUInt64LittleEndian(body[12..], 0);
+        TscClock.Start start = clock.Reference;
+        BinaryPrimitives.WriteUInt64LittleEndian(body[4..], start.Tsc + vcpu.Context->TscOffset);
+        BinaryPrimitives.WriteUInt64LittleEndian(body[12..], start.GuestNanoseconds);
         BinaryPrimitives.WriteUInt32LittleEndian(body[20..], multiplier);
         body[24] = (byte)shift;
         body[25] = vcpu.Machine.Cpuid.HasInvariantTsc ? StableFlag : (byte)0;
-        Store(SystemTime & ~Enable, _version + 1, body);
-        _version += 2;
+        Store(SystemTime & ~Enable, (version | 1) + (version & 1) * 2, body);
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using System;
 using System.Threading;
+using Hutch.Core.State;
 using Hutch.Host.Time;
 
 namespace Hutch.Cpu.Paravirtual;
@@ -8,7 +9,7 @@ namespace Hutch.Cpu.Paravirtual;
 /// The relation of one machine between the host's TSC and CLOCK_MONOTONIC, measured once. The first pair of readings is taken when the
 /// machine is made, the second when the guest first asks for the frequency; both are good to some tens of nanoseconds,
 /// so that the 10 ms that must at least lie between them make the frequency good to a few millionths, and the usual 50 ms to less than one.
-/// After that the frequency never changes: a guest that was told one would not notice another. Any thread.
+/// After that the frequency never changes, but that a restored machine keeps the one it was told. Any thread.
 /// </summary>
 internal sealed class TscClock
 {
@@ -17,10 +18,14 @@ internal sealed class TscClock
     // The reading of the narrowest of these many windows counts: one that no interrupt fell into.
     private const int Attempts = 16;
 
+    // A part of this many: more than two measurements of one host differ by, less than a guest's clock could hide.
+    private const ulong MostDeviation = 500;
+
     private readonly Lock _lock = new();
     private readonly Func<ulong> _readTsc;
     private readonly IClock _clock;
     private readonly Reading _first;
+    private volatile Start _start;
     private ulong _khz;
 
     /// <param name="readTsc">The host's TSC.</param>
@@ -30,14 +35,42 @@ internal sealed class TscClock
         _readTsc = readTsc;
         _clock = clock;
         _first = Read();
-        Reference = _first;
+        _start = new Start(_first.Tsc, _first.Nanoseconds, 0);
     }
 
     /// <summary>The TSC and the clock at the same moment.</summary>
     public readonly record struct Reading(ulong Tsc, long Nanoseconds);
 
-    /// <summary>The pair from which kvm-clock counts: the machine's beginning.</summary>
-    public Reading Reference { get; }
+    /// <summary>Where kvm-clock counts from: at the host's <paramref name="Tsc"/> and <paramref name="Nanoseconds"/> it stood at <paramref name="GuestNanoseconds"/>.</summary>
+    public sealed record Start(ulong Tsc, long Nanoseconds, ulong GuestNanoseconds);
+
+    /// <summary>The machine's beginning, or when it last went on after a pause.</summary>
+    public Start Reference => _start;
+
+    /// <summary>kvm-clock at a reading of the host's TSC, by the arithmetic that guests use.</summary>
+    public ulong GuestNanosecondsAt(ulong hostTsc)
+    {
+        Start start = _start;
+        (uint multiplier, sbyte shift) = KvmClock.Scale(Khz);
+        UInt128 ticks = hostTsc - start.Tsc;
+        ticks = shift < 0 ? ticks >> -shift : ticks << shift;
+        return start.GuestNanoseconds + (ulong)((ticks * multiplier) >> 32);
+    }
+
+    /// <summary>
+    /// Lets kvm-clock go on from <paramref name="guestNanoseconds"/> now, with the frequency that the guest was told before. Returns the host's TSC now.
+    /// Throws <see cref="StateException"/> when this host's TSC has another frequency. No vCPU runs.
+    /// </summary>
+    public ulong GoOn(ulong guestNanoseconds, ulong khz)
+    {
+        ulong own = Khz;
+        if ((khz > own ? khz - own : own - khz) > own / MostDeviation)
+            throw new StateException($"The guest's time stamp counter runs at {khz} kHz and this host's at {own} kHz, which the software engine cannot change; use a host like the first.");
+        Volatile.Write(ref _khz, khz);
+        Reading now = Read();
+        _start = new Start(now.Tsc, now.Nanoseconds, guestNanoseconds);
+        return now.Tsc;
+    }
 
     /// <summary>Clock of the wall time and of the calibration.</summary>
     public IClock Clock => _clock;

@@ -58,6 +58,9 @@ internal sealed unsafe class RunLoop : IDisposable
     /// <inheritdoc cref="IVcpu.RequestStop"/>
     public void RequestStop() => _events.RequestStop();
 
+    /// <inheritdoc cref="VcpuEvents.TakeStartUp"/>
+    public void TakeStartUp() => _events.TakeStartUp();
+
     /// <summary>Ends a wait.</summary>
     public void Wake() => _events.Wake();
 

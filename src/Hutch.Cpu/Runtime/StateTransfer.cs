@@ -13,6 +13,7 @@ internal static unsafe class StateTransfer
 
     public static void Save(SoftVcpu vcpu, X86VcpuState state)
     {
+        vcpu.RunLoop.TakeStartUp();
         VcpuContext* c = vcpu.Context;
         for (int i = 0; i < 16; i++) state.Gpr[i] = c->Gpr[i];
         state.Rip = c->Rip;

@@ -96,9 +96,9 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
 
     private Func<bool>? _hasReason;
 
-    private bool TakeApicWork()
+    /// <summary>Takes the INIT and the SIPI that wait. Also called before a state is saved, which has no place for them.</summary>
+    public void TakeStartUp()
     {
-        VcpuContext* c = vcpu.Context;
         if (vcpu.Apic.TakeInit())
         {
             vcpu.Interpreter.Initialise();
@@ -106,6 +106,12 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
         }
         int sipi = vcpu.Apic.TakeSipi();
         if (sipi >= 0 && Activity == VcpuActivity.WaitForSipi) StartUp(sipi);
+    }
+
+    private bool TakeApicWork()
+    {
+        VcpuContext* c = vcpu.Context;
+        TakeStartUp();
         if (Activity == VcpuActivity.WaitForSipi) return true;
         if (c->InterruptShadow != 0)
         {

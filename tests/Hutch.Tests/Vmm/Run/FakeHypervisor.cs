@@ -40,6 +40,12 @@ internal sealed class FakeMachine : IVirtualMachine, IInterruptRouter
 
     public IInterruptRouter Interrupts => this;
 
+    internal MachineClock? RestoredClock { get; private set; }
+
+    public MachineClock SaveClock() => new(1, 1000, [.. new ulong[Vcpus.Length]]);
+
+    public void RestoreClock(MachineClock clock) => RestoredClock = clock;
+
     public void SignalMsi(MsiMessage message) { }
 
     public void SetExternalInterrupt(bool asserted) { }

@@ -1,0 +1,9 @@
+using System.Collections.Immutable;
+
+namespace Hutch.Core.Engine;
+
+/// <summary>The guest's clocks at one moment, the same for every engine. While a machine is paused or saved none of them goes on.</summary>
+/// <param name="Nanoseconds">kvm-clock: nanoseconds since the machine began.</param>
+/// <param name="TscKhz">Frequency of the guest's TSC in kHz.</param>
+/// <param name="Tsc">The TSC of each vCPU, IA32_TSC_ADJUST included.</param>
+public sealed record MachineClock(ulong Nanoseconds, ulong TscKhz, ImmutableArray<ulong> Tsc);
