@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using System.IO;
 using Hutch.Dev.Bench;
+using Hutch.Dev.KvmLab;
 
 namespace Hutch.Dev;
 
@@ -18,6 +19,8 @@ internal static class Program
         ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
         ./dev bench stress [N]    N boots in a row under load
         ./dev bench memtest       the first pass of memtest86+
+        ./dev kvm-lab [--with PATH]... [COMMAND...]
+                                  a computer with a real kvm-amd, emulated by QEMU: runs COMMAND in it, or a shell; PATH is copied into it
         ./dev run ...             ./hutch run ...
         """;
 
@@ -34,6 +37,7 @@ internal static class Program
             case "conformance": return Conformance(root, second.Length == 0 ? "550" : second);
             case "guest": return Test(root, "Hutch.GuestTests", second);
             case "run": return Run(root, Path.Combine(root, "hutch"), arguments);
+            case "kvm-lab": return new KvmLabCommand(root).Run(arguments[1..]);
             case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));
             case "bench" when second == "stress": return new StressBench(root).Run(Count(arguments, 200));
             case "bench" when second == "memtest": return new MemtestBench(root).Run();

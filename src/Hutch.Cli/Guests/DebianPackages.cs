@@ -39,10 +39,20 @@ internal sealed class DebianPackages(string directory, Action<string> say)
         throw new UserException($"The host's package sources do not have {package}; the tiny guest needs those of Debian 12.", ExitStatus.BadConfiguration);
     }
 
+    /// <summary>The package itself and all that it needs and the host does not have installed; nothing is installed by this.</summary>
+    internal IReadOnlyList<string> NotInstalled(string package)
+    {
+        string output = Explain(() => HostProgram.Run("apt-get", [.. _options, "-s", "--no-install-recommends", "install", package], directory));
+        List<string> packages = [];
+        foreach (string line in output.Split('\n'))
+            if (line.StartsWith("Inst ", StringComparison.Ordinal)) packages.Add(line.Split(' ')[1]);
+        return packages;
+    }
+
     /// <summary>Downloads packages into the directory.</summary>
     internal void Download(IReadOnlyList<string> packages)
     {
-        say($"Downloading {string.Join(" and ", packages)}.");
+        say(packages.Count > 3 ? $"Downloading {packages.Count} packages." : $"Downloading {string.Join(" and ", packages)}.");
         Explain(() => HostProgram.Run("apt-get", [.. _options, "download", .. packages], directory));
     }
 

@@ -39,7 +39,7 @@ internal static class Initramfs
         Text(cpio, "etc/profile", Profile);
         Text(cpio, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
         Text(cpio, "etc/group", "root:x:0:\n");
-        Modules(cpio, $"lib/modules/{release}", modules);
+        AddModules(cpio, release, modules);
         cpio.Finish();
     }
 
@@ -52,8 +52,10 @@ internal static class Initramfs
         return script;
     }
 
-    private static void Modules(CpioWriter cpio, string directory, IReadOnlyList<KernelModule> modules)
+    /// <summary>Adds modules below <c>lib/modules/RELEASE</c>, which is made too, with the tables by which modprobe finds them.</summary>
+    internal static void AddModules(CpioWriter cpio, string release, IReadOnlyList<KernelModule> modules)
     {
+        string directory = $"lib/modules/{release}";
         StringBuilder dependencies = new(), aliases = new();
         Dictionary<string, KernelModule> byName = [];
         HashSet<string> made = [];

@@ -11,8 +11,6 @@ namespace Hutch.Cli.Guests;
 /// </summary>
 internal static class TinyGuest
 {
-    private const string KernelPackage = "linux-image-cloud-amd64", ShellPackage = "busybox-static";
-
     /// <summary>Raised when what is made from the packages changes otherwise than by the init script and the list of modules.</summary>
     private const string Recipe = "1";
 
@@ -44,51 +42,10 @@ internal static class TinyGuest
     {
         say("Preparing the tiny guest; this happens once.");
         string packages = $"{directory}/packages";
-        DebianPackages debian = new(packages, say);
-        debian.Update();
-        string kernelPackage = debian.FirstDependency(KernelPackage);
-        debian.Download([kernelPackage, ShellPackage]);
+        GuestParts parts = GuestParts.Download(packages, Initramfs.WantedModules, say);
         say("Assembling its first root file system.");
-        Dictionary<string, byte[]> kernel = debian.Read(kernelPackage, IsKernelPart);
-        Dictionary<string, byte[]> shell = debian.Read(ShellPackage, path => path.EndsWith("/bin/busybox", StringComparison.Ordinal));
-        string image = The(kernel.Keys, path => path.StartsWith("./boot/vmlinuz-", StringComparison.Ordinal), kernelPackage, "a kernel");
-        string release = image["./boot/vmlinuz-".Length..];
-        byte[] busybox = shell[The(shell.Keys, _ => true, ShellPackage, "busybox")];
-        List<KernelModule> modules = Modules(kernel, release, kernelPackage);
-        GuestCache.WriteDurably($"{directory}/vmlinuz", file => file.Write(kernel[image]));
-        GuestCache.WriteDurably($"{directory}/initrd", file => Initramfs.Write(file, release, busybox, modules));
+        GuestCache.WriteDurably($"{directory}/vmlinuz", file => file.Write(parts.Kernel));
+        GuestCache.WriteDurably($"{directory}/initrd", file => Initramfs.Write(file, parts.Release, parts.Busybox, parts.Modules));
         Directory.Delete(packages, recursive: true);
-    }
-
-    private static bool IsKernelPart(string path) => path.StartsWith("./boot/vmlinuz-", StringComparison.Ordinal) || path.EndsWith(".ko", StringComparison.Ordinal);
-
-    /// <summary>The wanted modules and all that they need, each after its needs.</summary>
-    private static List<KernelModule> Modules(Dictionary<string, byte[]> files, string release, string package)
-    {
-        string root = $"/modules/{release}/";
-        Dictionary<string, string> paths = [];
-        foreach (string path in files.Keys)
-            if (path.Contains(root, StringComparison.Ordinal)) paths[KernelModule.NameOf(path)] = path;
-        List<KernelModule> ordered = [];
-        HashSet<string> seen = [];
-        foreach (string name in Initramfs.WantedModules) Add(name);
-        return ordered;
-
-        void Add(string name)
-        {
-            if (!seen.Add(name)) return;
-            if (!paths.TryGetValue(name, out string? path))
-                throw new UserException($"The package {package} has no module {name}; the tiny guest needs the kernel of Debian 12.", ExitStatus.BadConfiguration);
-            KernelModule module = KernelModule.Read(path[(path.IndexOf(root, StringComparison.Ordinal) + root.Length)..], files[path]);
-            foreach (string needed in module.Depends) Add(needed);
-            ordered.Add(module);
-        }
-    }
-
-    private static string The(IEnumerable<string> paths, Predicate<string> which, string package, string what)
-    {
-        foreach (string path in paths)
-            if (which(path)) return path;
-        throw new UserException($"The package {package} does not hold {what}; the tiny guest needs the packages of Debian 12.", ExitStatus.BadConfiguration);
     }
 }

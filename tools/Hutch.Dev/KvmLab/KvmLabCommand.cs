@@ -1,0 +1,118 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+using System.Runtime.InteropServices;
+using System.Text;
+using Hutch.Cli;
+using Hutch.Cli.Guests;
+using Hutch.Model.Machine;
+
+namespace Hutch.Dev.KvmLab;
+
+/// <summary>
+/// The verb <c>./dev kvm-lab</c>: a computer with a real kvm-amd, emulated by QEMU, with our published programs in it, so that the KVM engine can be tested on
+/// a machine without hardware virtualisation. TCG does not emulate Intel's VMX.
+/// </summary>
+internal sealed class KvmLabCommand(string root)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromHours(1);
+
+    /// <summary>Folders that belong to one run of the lab are below.</summary>
+    private string Folder => Path.Combine(root, "build", "kvm-lab");
+
+    /// <summary>Runs a command line in the lab, or a shell when it is empty; returns its status.</summary>
+    internal int Run(IReadOnlyList<string> arguments)
+    {
+        List<string> extra = [];
+        int first = 0;
+        for (; first + 1 < arguments.Count && arguments[first] == "--with"; first += 2) extra.Add(arguments[first + 1]);
+        string[] command = [.. arguments.Skip(first)];
+        try
+        {
+            return Run(command.Length == 0 ? null : string.Join(' ', command.Select(Quote)), extra, Patience);
+        }
+        catch (UserException error)
+        {
+            Say(error.Message);
+            return error.Status;
+        }
+    }
+
+    private int Run(string? command, IReadOnlyList<string> extra, TimeSpan patience)
+    {
+        GuestCache cache = new(GuestCache.DefaultRoot(), Say);
+        Qemu qemu = Qemu.Find(cache, Say);
+        LabKernel kernel = LabKernel.Prepare(cache, Say);
+        KernelBoot tiny = TinyGuest.Prepare(cache, Say, null);
+        Publish();
+        string run = Path.Combine(Folder, $"run-{Environment.ProcessId}"), last = Path.Combine(Folder, "last");
+        Directory.CreateDirectory(run);
+        try
+        {
+            string image = Path.Combine(run, "image");
+            WriteImage(image, Path.Combine(run, "root"), qemu, kernel, tiny, command, extra);
+            int status = new LabMachine(qemu, kernel, run).Run(image, command is null, patience);
+            File.Delete(image);
+            return status;
+        }
+        finally
+        {
+            if (Directory.Exists(last)) Directory.Delete(last, recursive: true);
+            Directory.Move(run, last);
+        }
+    }
+
+    private void WriteImage(string image, string folder, Qemu qemu, LabKernel kernel, KernelBoot tiny, string? command, IReadOnlyList<string> extra)
+    {
+        LabTree tree = new(folder, qemu);
+        foreach (string at in (string[])["/usr/bin", "/usr/lib", "/usr/lib64", "/dev", "/proc", "/sys", "/tmp", "/run", "/root/.cache/hutch", "/etc"]) tree.Folder(at);
+        foreach (string at in (string[])["bin", "lib", "lib64"]) tree.Link($"/{at}", $"usr/{at}");
+        tree.Link("/sbin", "usr/bin");
+        tree.Script("/usr/bin/busybox", File.ReadAllBytes(kernel.Busybox));
+        foreach (string applet in BusyboxApplets.List(File.ReadAllBytes(kernel.Busybox)))
+            if (applet != "busybox") tree.Link($"/usr/bin/{applet}", "busybox");
+        tree.Script("/lab/init", LabKernel.Resource("init.sh"));
+        if (command is not null) tree.Script("/lab/command", Encoding.UTF8.GetBytes(command + "\n"));
+        tree.Script("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"u8);
+        string guest = Path.GetDirectoryName(tiny.KernelPath)!;
+        tree.Copy(guest, $"/root/.cache/hutch/{Path.GetFileName(guest)}");
+        tree.Copy(Path.Combine(root, "build/current/cli"), "/hutch/cli");
+        tree.Copy(Path.Combine(root, "build/current/vmm"), "/hutch/vmm");
+        tree.Copy(AppContext.BaseDirectory, "/lab/dev");
+        AddRuntime(tree);
+        qemu.AddTo(tree);
+        foreach (string path in extra)
+        {
+            if (Directory.Exists(path)) tree.Copy(path, Path.GetFullPath(path));
+            else tree.Program(path, Path.GetFullPath(path));
+        }
+        tree.WriteImage(image);
+        Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>The .NET runtime that this program runs on: ROOT/shared/Microsoft.NETCore.App/VERSION.</summary>
+    private static void AddRuntime(LabTree tree)
+    {
+        string runtime = RuntimeEnvironment.GetRuntimeDirectory().TrimEnd('/'), version = Path.GetFileName(runtime);
+        string dotnet = Path.GetFullPath(Path.Combine(runtime, "..", "..", ".."));
+        const string At = "/usr/share/dotnet";
+        tree.Program(Path.Combine(dotnet, "dotnet"), $"{At}/dotnet");
+        tree.Copy(Path.Combine(dotnet, "host"), $"{At}/host");
+        tree.Copy(runtime, $"{At}/shared/Microsoft.NETCore.App/{version}");
+    }
+
+    /// <summary>Lets the launcher build the programs when a source is newer.</summary>
+    private void Publish()
+    {
+        using Process process = Process.Start(new ProcessStartInfo(Path.Combine(root, "hutch"), "--version") { RedirectStandardOutput = true })!;
+        process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0) throw new UserException("./hutch cannot be built.", ExitStatus.BadConfiguration);
+    }
+
+    private static string Quote(string word) => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+
+    private static void Say(string text) => Console.Error.WriteLine($"kvm-lab: {text}");
+}
