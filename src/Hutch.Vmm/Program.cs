@@ -6,6 +6,7 @@ using Hutch.Cpu;
 using Hutch.Devices;
 using Hutch.Host.Linux;
 using Hutch.Host.Time;
+using Hutch.Kvm;
 using Hutch.Model.Machine;
 using Hutch.Vmm.Build;
 using Hutch.Vmm.Run;
@@ -43,6 +44,10 @@ internal static class Program
         {
             (status, sentence) = (ExitStatus.BadConfiguration, mistake.Message);
         }
+        catch (KvmUnavailableException missing)
+        {
+            (status, sentence) = (ExitStatus.BadConfiguration, missing.Message);
+        }
         catch (LinuxException refused)
         {
             (status, sentence) = (ExitStatus.BadConfiguration, refused.Message);
@@ -74,9 +79,9 @@ internal static class Program
     }
 
     // The only place that knows which engines there are.
-    private static SoftHypervisor ChooseEngine(EngineChoice choice, ITimerService timers) => choice switch
+    private static IHypervisor ChooseEngine(EngineChoice choice, ITimerService timers) => choice switch
     {
-        EngineChoice.Kvm => throw new ConfigException("This build has no KVM engine yet; use --engine software."),
+        EngineChoice.Kvm => KvmHypervisor.Open(),
         // For finding faults of the engine: every translated block is checked against the interpreter (one vCPU; minutes to boot).
         _ => new SoftHypervisor(timers, lockStep: Environment.GetEnvironmentVariable("HUTCH_LOCKSTEP") == "1"),
     };

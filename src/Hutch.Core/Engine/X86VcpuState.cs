@@ -43,6 +43,12 @@ public enum VcpuActivity
     WaitForSipi,
 }
 
+/// <summary>An exception between its cause and its handler.</summary>
+/// <param name="Vector">0 to 31, but not 2.</param>
+/// <param name="HasError">An error code is pushed.</param>
+/// <param name="Error">The error code.</param>
+public readonly record struct PendingException(byte Vector, bool HasError, uint Error);
+
 /// <summary>The architectural state of one vCPU, the same record for every engine, so that state can move between them.</summary>
 public sealed class X86VcpuState
 {
@@ -108,4 +114,10 @@ public sealed class X86VcpuState
 
     /// <summary>An NMI waits.</summary>
     public bool NmiPending { get; set; }
+
+    /// <summary>Vector of an external interrupt that the processor has acknowledged (local APIC: in service) and delivers before its next instruction.</summary>
+    public byte? PendingInterrupt { get; set; }
+
+    /// <summary>A fault that the processor has raised and delivers before its next instruction; before <see cref="PendingInterrupt"/>.</summary>
+    public PendingException? PendingException { get; set; }
 }

@@ -1,0 +1,75 @@
+using System;
+using System.Collections.Generic;
+using System.Runtime.InteropServices;
+using Hutch.Core.Cpuid;
+using Hutch.Host.Linux;
+using Hutch.Kvm.Abi;
+
+namespace Hutch.Kvm.Cpuid;
+
+/// <summary>CPUID between the kernel's lists (KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2) and the machine's table.</summary>
+internal static unsafe class KvmCpuid
+{
+    private const int TooBig = 7, MostEntries = 4096, HeaderBytes = 8;
+    private const uint TscDeadline = 1 << 24, X2Apic = 1 << 21, ArchCapabilitiesMsr = 0x10a;
+
+    // One tick of the in-kernel local APIC's timer is a nanosecond (linux/arch/x86/kvm/lapic.h, APIC_BUS_CYCLE_NS).
+    private const uint ApicTimerKhz = 1_000_000;
+
+    /// <summary>What KVM can give guests on this host.</summary>
+    internal static EngineCpuid Query(KvmDescriptor system, KvmCapabilities capabilities)
+    {
+        Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> leaves = [];
+        HashSet<uint> indexed = [];
+        foreach (KvmCpuidEntry entry in Supported(system))
+        {
+            bool isIndexed = (entry.Flags & KvmCpuidEntry.SubleafCounts) != 0;
+            if (isIndexed) indexed.Add(entry.Leaf);
+            leaves[(entry.Leaf, isIndexed ? entry.Subleaf : 0)] = new CpuidRegisters(entry.Eax, entry.Ebx, entry.Ecx, entry.Edx);
+        }
+        // The kernel's local APIC gives both; older kernels leave it to us to say so (linux/Documentation/virt/kvm/api.rst §4.45).
+        CpuidRegisters one = leaves.GetValueOrDefault((1u, 0u));
+        uint apic = X2Apic | (capabilities[KvmCap.TscDeadlineTimer] != 0 ? TscDeadline : 0);
+        leaves[(1, 0)] = one with { Ecx = one.Ecx | apic };
+        CpuidRegisters Answer(uint leaf, uint subleaf) => leaves.GetValueOrDefault((leaf, indexed.Contains(leaf) ? subleaf : 0u));
+        return new EngineCpuid(Answer, ApicTimerKhz, KvmMsrList.ReadFeature(system, ArchCapabilitiesMsr));
+    }
+
+    /// <summary>Hands a vCPU its CPUID.</summary>
+    internal static void Set(KvmDescriptor vcpu, IEnumerable<CpuidEntry> table)
+    {
+        List<KvmCpuidEntry> entries = [];
+        foreach (CpuidEntry entry in table)
+            entries.Add(new KvmCpuidEntry
+            {
+                Leaf = entry.Leaf,
+                Subleaf = entry.Subleaf,
+                Flags = entry.IsIndexed ? KvmCpuidEntry.SubleafCounts : 0,
+                Eax = entry.Registers.Eax,
+                Ebx = entry.Registers.Ebx,
+                Ecx = entry.Registers.Ecx,
+                Edx = entry.Registers.Edx,
+            });
+        byte[] list = new byte[HeaderBytes + (entries.Count * sizeof(KvmCpuidEntry))];
+        MemoryMarshal.Write(list, (uint)entries.Count);
+        MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(entries)).CopyTo(list.AsSpan(HeaderBytes));
+        // SAFETY: the kernel reads the header and as many entries as it says, all of which are in the array.
+        fixed (byte* address = list) vcpu.Call(KvmIoctl.SetCpuid2, "KVM_SET_CPUID2", (nuint)address);
+    }
+
+    private static KvmCpuidEntry[] Supported(KvmDescriptor system)
+    {
+        for (int room = 128; ; room *= 2)
+        {
+            byte[] list = new byte[HeaderBytes + (room * sizeof(KvmCpuidEntry))];
+            MemoryMarshal.Write(list, (uint)room);
+            int result;
+            // SAFETY: the kernel writes no more entries than the header allows.
+            fixed (byte* address = list) result = system.Try(KvmIoctl.GetSupportedCpuid, (nuint)address);
+            if (result == -TooBig && room < MostEntries) continue;
+            system.Check(result, "KVM_GET_SUPPORTED_CPUID");
+            int count = (int)Math.Min(MemoryMarshal.Read<uint>(list), (uint)room);
+            return MemoryMarshal.Cast<byte, KvmCpuidEntry>(list.AsSpan(HeaderBytes))[..count].ToArray();
+        }
+    }
+}

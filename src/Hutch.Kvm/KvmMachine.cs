@@ -1,0 +1,123 @@
+using System;
+using System.Collections.Immutable;
+using Hutch.Core.Cpuid;
+using Hutch.Core.Engine;
+using Hutch.Core.Interrupts;
+using Hutch.Core.Memory;
+using Hutch.Host.Linux;
+using Hutch.Kvm.Abi;
+using Hutch.Kvm.State;
+using Hutch.Model.Machine;
+
+namespace Hutch.Kvm;
+
+/// <summary>
+/// One machine of KVM: memory slots, the split irqchip (local APICs in the kernel; IOAPIC, PIC and PIT are devices of ours), vCPUs.
+/// </summary>
+internal sealed class KvmMachine : IVirtualMachine
+{
+    // Intel's processors need a page table and a task segment in memory for real mode; both lie below 4 GiB where a PC has its firmware's flash, which is no RAM.
+    private const ulong IdentityMap = 0xfffb_c000, TaskSegment = 0xfffb_d000;
+    private const ulong Use32BitApicIds = 1;
+    private const int Interrupted = 4;
+
+    private readonly KvmVcpu[] _vcpus;
+
+    /// <summary>Creates the machine with all vCPUs at reset. Throws <see cref="CpuModelException"/> or <see cref="LinuxException"/>.</summary>
+    internal KvmMachine(KvmHypervisor hypervisor, GuestMemory memory, CpuTopology topology, CpuModel model)
+    {
+        Hypervisor = hypervisor;
+        Cpuid = new CpuidTable(model, topology, hypervisor.Cpuid);
+        CheckCount(hypervisor.Capabilities, topology.VcpuCount);
+        Vm = CreateVm(hypervisor.System);
+        _vcpus = new KvmVcpu[topology.VcpuCount];
+        try
+        {
+            SetUpChips(hypervisor.Capabilities);
+            Slots = new KvmSlots(Vm);
+            Slots.AddRam(memory);
+            for (int index = 0; index < _vcpus.Length; index++) _vcpus[index] = new KvmVcpu(this, index);
+            foreach (KvmVcpu vcpu in _vcpus) vcpu.SetUp();
+            Router = new KvmInterruptRouter(Vm, _vcpus[0]);
+            Clock = new KvmMachineClock(this);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+        Vcpus = [.. _vcpus];
+    }
+
+    /// <summary>The engine.</summary>
+    internal KvmHypervisor Hypervisor { get; }
+
+    /// <summary>The machine's descriptor.</summary>
+    internal KvmDescriptor Vm { get; }
+
+    /// <summary>CPUID of the vCPUs.</summary>
+    internal CpuidTable Cpuid { get; }
+
+    /// <summary>Guest memory as KVM knows it.</summary>
+    internal KvmSlots Slots { get; } = null!;
+
+    /// <summary>Interrupts and routes.</summary>
+    internal KvmInterruptRouter Router { get; } = null!;
+
+    /// <summary>The guest's clocks.</summary>
+    internal KvmMachineClock Clock { get; } = null!;
+
+    /// <inheritdoc/>
+    public ImmutableArray<IVcpu> Vcpus { get; }
+
+    /// <inheritdoc/>
+    public IInterruptRouter Interrupts => Router;
+
+    /// <inheritdoc/>
+    public MachineClock SaveClock() => Clock.Save();
+
+    /// <inheritdoc/>
+    public void RestoreClock(MachineClock clock) => Clock.Restore(clock);
+
+    /// <summary>The vCPUs as what they are.</summary>
+    internal ReadOnlySpan<KvmVcpu> KvmVcpus => _vcpus;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (KvmVcpu? vcpu in _vcpus) vcpu?.Dispose();
+        Router?.Dispose();
+        Vm.Dispose();
+    }
+
+    private static void CheckCount(KvmCapabilities capabilities, int count)
+    {
+        int most = Math.Max(capabilities[KvmCap.MaxVcpus], capabilities[KvmCap.NrVcpus]);
+        if (count > most) throw new KvmUnavailableException($"This kernel's KVM gives a machine at most {most} vCPUs and {count} are asked for; give fewer with --cpus.");
+    }
+
+    private static KvmDescriptor CreateVm(KvmDescriptor system)
+    {
+        int descriptor;
+        // Creating a machine can be interrupted by any signal of the process.
+        do descriptor = system.Try(KvmIoctl.CreateVm);
+        while (descriptor == -Interrupted);
+        return new KvmDescriptor(system.Calls, system.Check(descriptor, "KVM_CREATE_VM"), "The machine in KVM");
+    }
+
+    private void SetUpChips(KvmCapabilities capabilities)
+    {
+        ulong identityMap = IdentityMap;
+        Vm.Call(KvmIoctl.SetIdentityMapAddr, "KVM_SET_IDENTITY_MAP_ADDR", ref identityMap);
+        Vm.Call(KvmIoctl.SetTssAddr, "KVM_SET_TSS_ADDR", (nuint)TaskSegment);
+        Enable(KvmCap.SplitIrqchip, KvmInterruptRouter.IoapicPins);
+        if (capabilities[KvmCap.X2apicApi] != 0) Enable(KvmCap.X2apicApi, Use32BitApicIds);
+        if (capabilities[KvmCap.ExitOnEmulationFailure] != 0) Enable(KvmCap.ExitOnEmulationFailure, 1);
+    }
+
+    private void Enable(KvmCap cap, ulong argument)
+    {
+        KvmEnableCap enable = new() { Cap = cap, Argument0 = argument };
+        Vm.Call(KvmIoctl.EnableCap, $"KVM_ENABLE_CAP {cap}", ref enable);
+    }
+}

@@ -1,0 +1,24 @@
+using System.Collections.Generic;
+using System.Reflection;
+using Hutch.Core.Engine;
+using Hutch.Kvm;
+using Xunit.Sdk;
+
+namespace Hutch.Tests.Engine;
+
+/// <summary>Runs a theory on the software engine: its argument is the engine's name.</summary>
+public sealed class SoftwareAttribute : DataAttribute
+{
+    /// <inheritdoc/>
+    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [[Engines.Software]];
+}
+
+/// <summary>Runs a theory on KVM; skipped, with the reason, on a host without it.</summary>
+public sealed class KvmAttribute : DataAttribute
+{
+    /// <summary>Looks for KVM.</summary>
+    public KvmAttribute() => Skip = Engines.WhyNoKvm!;
+
+    /// <inheritdoc/>
+    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [[Engines.Kvm]];
+}
