@@ -31,15 +31,21 @@ internal static class Program
     private static int Run(string[] arguments)
     {
         RootCommand root = new("Runs virtual machines.") { RunCommand.Create() };
+        // The commands that 'run' does not need would cost each start a few milliseconds.
+        if (arguments is not ["run", ..])
+            foreach (Command command in ControlCommands.Create()) root.Add(command);
         root.Directives.Clear();
         root.SetAction(Explain);
         ParserConfiguration parser = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
         ParseResult result = root.Parse(arguments, parser);
         RunCommand.CheckOptions(result);
         if (result.Errors.Count > 0)
-            throw new UserException($"{result.Errors[0].Message.TrimEnd('.')}; 'hutch run --help' shows what there is.", ExitStatus.Usage);
+            throw new UserException($"{result.Errors[0].Message.TrimEnd('.')}; '{Called(result)} --help' shows what there is.", ExitStatus.Usage);
         return result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
     }
+
+    private static string Called(ParseResult result) =>
+        result.CommandResult.Command is RootCommand ? "hutch" : $"hutch {result.CommandResult.Command.Name}";
 
     private static int Explain(ParseResult result) =>
         throw new UserException("Say what to do, for example: hutch run. 'hutch --help' lists the commands.", ExitStatus.Usage);

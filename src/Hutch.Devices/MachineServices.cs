@@ -43,6 +43,9 @@ public sealed class MachineServices
     /// <summary>The interrupt controllers as the vCPUs see them. Set by the platform device.</summary>
     public IInterruptControllers? Controllers { get; set; }
 
+    /// <summary>Presses the machine's power button. Set by the platform device. Any thread.</summary>
+    public Action? PowerButton { get; set; }
+
     /// <summary>PCI segment 0, bus 0. Set by the platform device.</summary>
     public PciBus? Pci { get; set; }
 

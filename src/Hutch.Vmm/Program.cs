@@ -9,6 +9,7 @@ using Hutch.Host.Time;
 using Hutch.Kvm;
 using Hutch.Model.Machine;
 using Hutch.Vmm.Build;
+using Hutch.Vmm.Control;
 using Hutch.Vmm.Run;
 using Microsoft.Win32.SafeHandles;
 
@@ -70,12 +71,16 @@ internal static class Program
             opened?.LosePatience();
             mailbox.Post(new MachineRequest(RequestKind.Leave, status));
         }
-        using TimerQueue timers = new(new MonotonicClock());
+        using ControlServer control = ControlServer.Open(definition.Name);
+        using TimerQueue queue = new(new MonotonicClock());
+        using PausableTimers timers = new(queue);
         using BackEnds backEnds = opened = new(() => Leave(ExitStatus.UserLeft));
         using SignalExit signals = new(Leave);
         using IHypervisor hypervisor = ChooseEngine(definition.Engine, timers);
         using Machine machine = new MachineBuilder(hypervisor, timers, backEnds, mailbox).Build(definition);
-        return new StateDriver(machine, mailbox, definition.NoReboot).Run();
+        StateDriver driver = new(machine, mailbox, definition.NoReboot);
+        control.Serve(new ControlVerbs(definition, hypervisor.Name, mailbox, driver).Handle);
+        return driver.Run();
     }
 
     // The only place that knows which engines there are.

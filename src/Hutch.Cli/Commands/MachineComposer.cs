@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using Hutch.Cli.Options;
+using Hutch.Model.Control;
 using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Commands;
@@ -18,7 +19,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         CheckImage(request);
         MachineDefinition definition = new()
         {
-            Name = request.Name ?? (request.Kernel is null ? "tiny" : Path.GetFileNameWithoutExtension(request.Kernel)),
+            Name = Name(request),
             MemoryBytes = request.Memory is null ? Math.Min(MemorySize.DefaultBytes, hostMemoryBytes) : MemorySize.Parse(request.Memory, hostMemoryBytes),
             Cpus = request.Cpus is null ? new CpuTopology(1, 1, 1) : CpuOptions.ParseTopology(request.Cpus),
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
@@ -29,6 +30,15 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             Json = request.Json,
         };
         return definition with { Boot = Boot(request) };
+    }
+
+    // A name that was not given tells the machine from all others of this host: the process id becomes the machine's.
+    private static string Name(RunRequest request)
+    {
+        if (request.Name is null)
+            return VmName.From(request.Kernel is null ? "tiny" : Path.GetFileNameWithoutExtension(request.Kernel), $"-{Environment.ProcessId}");
+        return VmName.IsValid(request.Name) ? request.Name : throw OptionText.Bad("--name", request.Name,
+            $"use letters, digits, '.', '_' and '-', at most {VmName.LongestLength}, beginning with a letter or digit.");
     }
 
     private static void CheckImage(RunRequest request)

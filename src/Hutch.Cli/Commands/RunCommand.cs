@@ -44,7 +44,7 @@ internal static class RunCommand
     private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|none", "Where COM1 leads. [default: stdio]");
     private static readonly Option<string[]> Device = Many("--device", "NAME[,opt=val]", $"Add a device ({DeviceOption.Known}); may be repeated.");
     private static readonly Option<bool> NoReboot = new("--no-reboot") { Description = "End with status 0 when the guest resets." };
-    private static readonly Option<string?> Name = Text("--name", "NAME", "Name of the machine in messages.");
+    private static readonly Option<string?> Name = Text("--name", "NAME", "Name of the machine for 'hutch ps' and the other commands. [default: made up]");
     private static readonly Option<bool> Json = new("--json") { Description = "Messages on standard error are JSON lines." };
 
     /// <summary>The command for the parser.</summary>

@@ -54,6 +54,9 @@ internal sealed class Platform : IDevice, IInterruptControllers
     /// <summary>PCI bus 0.</summary>
     public PciBus Pci { get; }
 
+    /// <inheritdoc cref="PmBlock.PressPowerButton"/>
+    public void PressPowerButton() => _pm.PressPowerButton();
+
     /// <inheritdoc/>
     public void EndOfInterrupt(byte vector) => _ioapic.EndOfInterrupt(vector);
 

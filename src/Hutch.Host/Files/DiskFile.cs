@@ -71,6 +71,13 @@ public sealed unsafe class DiskFile : SafeHandle
     /// <summary>Inode number, as in /proc/locks.</summary>
     public ulong GetInode() => GetStatus().Inode;
 
+    /// <summary>The owner's user id and the mode's permission bits.</summary>
+    internal (uint User, int Mode) GetOwner()
+    {
+        Libc.FileStatus status = GetStatus();
+        return (status.User, status.Mode & 0xfff);
+    }
+
     /// <summary>Fills all segments from <paramref name="offset"/> on; what lies behind the end of the file reads as zeros.</summary>
     public void ReadFully(long offset, ReadOnlySpan<IoSegment> segments)
     {

@@ -57,6 +57,7 @@ internal static unsafe partial class Libc
     internal struct FileStatus
     {
         [FieldOffset(4)] public uint BlockSize;
+        [FieldOffset(20)] public uint User;
         [FieldOffset(28)] public ushort Mode;
         [FieldOffset(32)] public ulong Inode;
         [FieldOffset(40)] public ulong SizeBytes;

@@ -15,7 +15,7 @@ namespace Hutch.Vmm.Build;
 /// Builds a machine from its definition: memory, CPUs, buses, devices through their factories, PCI resources, firmware tables.
 /// It names no concrete device; a test holds that.
 /// </summary>
-internal sealed class MachineBuilder(IHypervisor hypervisor, ITimerService timers, BackEnds backEnds, Mailbox mailbox)
+internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers timers, BackEnds backEnds, Mailbox mailbox)
 {
     // The PCI window above 4 GiB: 32 GiB long and as aligned, so that it ends within 36 physical address bits on a small machine.
     private const ulong HighWindowBytes = 32UL << 30;
@@ -47,7 +47,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, ITimerService timer
             services.Pci?.AssignResources(highWindow, HighWindowBytes);
             BootPlan boot = new(images, definition.Boot.CommandLine, new FirmwareTables(definition, highWindow, HighWindowBytes));
             MachineExits exits = new(services.Ports, services.Mmio, services.Controllers, mailbox);
-            return new Machine(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox);
+            return new Machine(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox, timers, services.PowerButton);
         }
         catch
         {

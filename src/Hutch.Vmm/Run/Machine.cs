@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
 using Hutch.Devices;
+using Hutch.Host.Time;
 using Hutch.Vmm.Build;
 
 namespace Hutch.Vmm.Run;
@@ -15,6 +16,8 @@ internal sealed class Machine : IDisposable
     private readonly ImmutableArray<IDevice> _devices;
     private readonly BootPlan _boot;
     private readonly ImmutableArray<VcpuThread> _threads;
+    private readonly PausableTimers _timers;
+    private MachineClock? _clock;
     private bool _ended;
 
     /// <summary>Takes ownership of the parts, starts the vCPU threads (parked) and takes the machine to its first reset.</summary>
@@ -24,8 +27,13 @@ internal sealed class Machine : IDisposable
     /// <param name="boot">What to write into memory before the boot processor starts.</param>
     /// <param name="exits">Where the vCPUs' accesses go.</param>
     /// <param name="mailbox">Where the vCPU threads report.</param>
-    internal Machine(GuestMemory memory, IVirtualMachine cpus, ImmutableArray<IDevice> devices, BootPlan boot, IVcpuExits exits, Mailbox mailbox)
+    /// <param name="timers">The clock of devices and engine, stopped and started with the machine.</param>
+    /// <param name="powerButton">Presses the power button; null where the machine has none.</param>
+    internal Machine(GuestMemory memory, IVirtualMachine cpus, ImmutableArray<IDevice> devices, BootPlan boot, IVcpuExits exits, Mailbox mailbox,
+        PausableTimers timers, Action? powerButton)
     {
+        _timers = timers;
+        PowerButton = powerButton;
         _memory = memory;
         _cpus = cpus;
         _devices = devices;
@@ -37,18 +45,25 @@ internal sealed class Machine : IDisposable
         _threads = threads.MoveToImmutable();
     }
 
-    /// <summary>Devices first, then the vCPUs.</summary>
+    /// <summary>Presses the power button. Null: the machine has none.</summary>
+    internal Action? PowerButton { get; }
+
+    /// <summary>The clocks and the devices first, then the vCPUs.</summary>
     internal void Start()
     {
+        _timers.Start();
+        if (_clock is not null) _cpus.RestoreClock(_clock);
         foreach (IDevice device in _devices) device.Start();
         foreach (VcpuThread thread in _threads) thread.Resume();
     }
 
-    /// <summary>The vCPUs first, all asked before one is waited for; then the devices, last created first.</summary>
+    /// <summary>The vCPUs first, all asked before one is waited for; then the clocks, then the devices, last created first.</summary>
     internal void Stop()
     {
         foreach (VcpuThread thread in _threads) thread.RequestPause();
         foreach (VcpuThread thread in _threads) thread.WaitParked();
+        _clock = _cpus.SaveClock();
+        _timers.Stop();
         for (int index = _devices.Length - 1; index >= 0; index--) _devices[index].Stop();
     }
 
@@ -58,6 +73,8 @@ internal sealed class Machine : IDisposable
         // Last created first, so that a device lowers its wires while the controllers can still see it; they end clean.
         for (int index = _devices.Length - 1; index >= 0; index--) _devices[index].Reset();
         foreach (IVcpu vcpu in _cpus.Vcpus) vcpu.Reset();
+        // A reset TSC counts from zero; kvm-clock goes on.
+        if (_clock is not null) _clock = _clock with { Tsc = [.. new ulong[_clock.Tsc.Length]] };
         _memory.Clear();
         _boot.Load(_memory, _cpus);
     }

@@ -1,3 +1,5 @@
+using Hutch.Vmm.Control;
+
 namespace Hutch.Vmm.Run;
 
 /// <summary>What can happen to the whole machine.</summary>
@@ -20,10 +22,14 @@ internal enum RequestKind
 
     /// <summary>The user left, or a signal arrived.</summary>
     Leave,
+
+    /// <summary>A client asks for something.</summary>
+    Control,
 }
 
 /// <summary>One entry of the state driver's mailbox.</summary>
 /// <param name="Kind">What happened.</param>
 /// <param name="Status">Exit status, for <see cref="RequestKind.Exit"/> and <see cref="RequestKind.Leave"/>.</param>
 /// <param name="Detail">What went wrong, for the failures.</param>
-internal sealed record MachineRequest(RequestKind Kind, int Status = 0, string? Detail = null);
+/// <param name="Call">What a client asks, for <see cref="RequestKind.Control"/>.</param>
+internal sealed record MachineRequest(RequestKind Kind, int Status = 0, string? Detail = null, ControlCall? Call = null);

@@ -1,21 +1,33 @@
 using System.Collections.Generic;
 using System.Threading;
 using Hutch.Devices;
+using Hutch.Model.Control;
 
 namespace Hutch.Vmm.Run;
 
 /// <summary>Where every thread posts and the state driver alone reads. Posting never waits for the machine.</summary>
 internal sealed class Mailbox : IPlatformEvents
 {
-    private readonly Queue<MachineRequest> _waiting = new();
+    private static readonly VmReply MachineHasEnded = VmReply.Error("The machine has ended.");
 
-    /// <summary>Posts a request, unless one of its kind waits already: a guest can post in a loop, and says nothing new. Any thread.</summary>
+    private readonly Queue<MachineRequest> _waiting = new();
+    private bool _closed;
+
+    /// <summary>
+    /// Posts a request, unless one of its kind waits already: a guest can post in a loop, and says nothing new. Of clients each is heard; there are only
+    /// so many of them. Any thread.
+    /// </summary>
     internal void Post(MachineRequest request)
     {
         lock (_waiting)
         {
+            if (_closed)
+            {
+                request.Call?.Complete(MachineHasEnded);
+                return;
+            }
             foreach (MachineRequest earlier in _waiting)
-                if (earlier.Kind == request.Kind) return;
+                if (earlier.Kind == request.Kind && request.Call is null) return;
             _waiting.Enqueue(request);
             Monitor.Pulse(_waiting);
         }
@@ -41,6 +53,16 @@ internal sealed class Mailbox : IPlatformEvents
                 MachineRequest request = _waiting.Dequeue();
                 if (request.Kind != RequestKind.Reset) _waiting.Enqueue(request);
             }
+        }
+    }
+
+    /// <summary>The machine has ended: clients that wait are told, and nobody waits any more.</summary>
+    internal void Close()
+    {
+        lock (_waiting)
+        {
+            _closed = true;
+            while (_waiting.TryDequeue(out MachineRequest? request)) request.Call?.Complete(MachineHasEnded);
         }
     }
 

@@ -1,13 +1,24 @@
+using System.Threading;
+using Hutch.Model.Control;
 using Hutch.Model.Machine;
+using Hutch.Vmm.Control;
 
 namespace Hutch.Vmm.Run;
 
 /// <summary>
-/// The one owner of the machine's state. States: running → (reset) → running, or running → ended. Requests come through the
-/// mailbox from any thread and are carried out here, one at a time, with every vCPU stopped.
+/// The one owner of the machine's state. Requests come through the mailbox from any thread and are carried out here, one at a time, with every vCPU
+/// stopped:
+/// <code>
+///   running -> (reset) -> running      running &lt;-> paused      running, paused -> ended
+/// </code>
 /// </summary>
 internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboot)
 {
+    private string _state = VmState.Running;
+
+    /// <summary>What the machine does now, one of <see cref="VmState"/>. Any thread.</summary>
+    internal string State => Volatile.Read(ref _state);
+
     /// <summary>Starts the machine and returns how it ended. The machine is then stopped, not disposed.</summary>
     internal MachineEnd Run()
     {
@@ -15,16 +26,61 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboo
         while (true)
         {
             MachineRequest request = mailbox.Take();
-            machine.Stop();
-            if (request.Kind == RequestKind.Reset && !noReboot)
-            {
-                mailbox.ForgetResets();
-                machine.Reset();
-                machine.Start();
-                continue;
-            }
-            return End(request);
+            MachineEnd? end = request.Call is ControlCall call ? Serve(call) : Follow(request);
+            if (end is null) continue;
+            mailbox.Close();
+            return end.Value;
         }
+    }
+
+    // What the guest, the user or an engine did. Null: the machine lives on.
+    private MachineEnd? Follow(MachineRequest request)
+    {
+        if (State == VmState.Running) machine.Stop();
+        if (request.Kind != RequestKind.Reset || noReboot) return End(request);
+        mailbox.ForgetResets();
+        machine.Reset();
+        if (State == VmState.Running) machine.Start();
+        return null;
+    }
+
+    private MachineEnd? Serve(ControlCall call)
+    {
+        MachineEnd? end = null;
+        VmReply reply = VmReply.Completed;
+        switch (call.Request.Verb)
+        {
+            case VmVerb.Pause: Pause(); break;
+            case VmVerb.Resume: Resume(); break;
+            case VmVerb.Reset: end = Follow(new MachineRequest(RequestKind.Reset)); break;
+            case VmVerb.Quit: end = Follow(new MachineRequest(RequestKind.Leave, ExitStatus.PoweredOff)); break;
+            case VmVerb.PowerDown: reply = PressPowerButton(); break;
+            default: reply = VmReply.Error($"There is no verb '{call.Request.Verb}'."); break;
+        }
+        call.Complete(reply);
+        return end;
+    }
+
+    private void Pause()
+    {
+        if (State == VmState.Paused) return;
+        machine.Stop();
+        Volatile.Write(ref _state, VmState.Paused);
+    }
+
+    private void Resume()
+    {
+        if (State == VmState.Running) return;
+        Volatile.Write(ref _state, VmState.Running);
+        machine.Start();
+    }
+
+    private VmReply PressPowerButton()
+    {
+        if (machine.PowerButton is null) return VmReply.Error("The machine has no power button; end it with quit.");
+        if (State == VmState.Paused) return VmReply.Error("The machine is paused and cannot see its power button; resume it first.");
+        machine.PowerButton();
+        return VmReply.Completed;
     }
 
     private static MachineEnd End(MachineRequest request) => request.Kind switch

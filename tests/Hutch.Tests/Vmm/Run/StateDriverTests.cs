@@ -1,11 +1,14 @@
 using System;
 using System.IO;
+using System.Threading;
 using Hutch.Core.Engine;
 using Hutch.Devices;
 using Hutch.Host.Time;
+using Hutch.Model.Control;
 using Hutch.Model.Machine;
 using Hutch.Tests.Vmm.Boot;
 using Hutch.Vmm.Build;
+using Hutch.Vmm.Control;
 using Hutch.Vmm.Run;
 using Xunit;
 
@@ -41,7 +44,7 @@ public sealed class StateDriverTests : IDisposable
         Mailbox mailbox = new();
         using BackEnds backEnds = new(static () => { });
         using FakeHypervisor hypervisor = new((vcpu, _) => guest(vcpu, mailbox));
-        using Machine machine = new MachineBuilder(hypervisor, _timers, backEnds, mailbox).Build(definition);
+        using Machine machine = new MachineBuilder(hypervisor, new PausableTimers(_timers), backEnds, mailbox).Build(definition);
         MachineEnd end = new StateDriver(machine, mailbox, definition.NoReboot).Run();
         look?.Invoke(hypervisor.Machine!);
         return end;
@@ -149,4 +152,50 @@ public sealed class StateDriverTests : IDisposable
     [Fact]
     public void An_unknown_cpu_model_is_the_operators_mistake() =>
         Assert.Throws<ConfigException>(() => Run(Definition(model: "unknown"), static (_, _) => VcpuStop.Failed));
+
+    private static VmReply Ask(Mailbox mailbox, string verb)
+    {
+        using ControlCall call = new(new VmRequest(verb));
+        mailbox.Post(new MachineRequest(RequestKind.Control, Call: call));
+        return call.Wait();
+    }
+
+    [Fact]
+    public void A_paused_machine_runs_no_vcpu_and_goes_on_when_resumed()
+    {
+        Thread? client = null;
+        int runs = 0;
+        bool paused = false;
+        MachineEnd end = Run(Definition(cpus: 2), (vcpu, mailbox) =>
+        {
+            Assert.False(Volatile.Read(ref paused));
+            if (++runs == 1)
+            {
+                client = new Thread(() =>
+                {
+                    Assert.Equal(VmReply.Completed, Ask(mailbox, VmVerb.Pause));
+                    Volatile.Write(ref paused, true);
+                    Assert.Equal(VmReply.Completed, Ask(mailbox, VmVerb.Pause));
+                    Assert.Equal(VmReplyKind.Error, Ask(mailbox, VmVerb.PowerDown).Kind);
+                    Volatile.Write(ref paused, false);
+                    Assert.Equal(VmReply.Completed, Ask(mailbox, VmVerb.Resume));
+                    Assert.Equal(VmReplyKind.Error, Ask(mailbox, "dance").Kind);
+                    Assert.Equal(VmReply.Completed, Ask(mailbox, VmVerb.Quit));
+                });
+                client.Start();
+            }
+            return vcpu.WaitForStop();
+        }, static machine => Assert.NotNull(machine.RestoredClock));
+        client!.Join();
+        Assert.Equal(new MachineEnd(0), end);
+        Assert.Equal(2, runs);
+    }
+
+    [Fact]
+    public void A_client_that_asks_after_the_end_is_told()
+    {
+        Mailbox mailbox = new();
+        mailbox.Close();
+        Assert.Equal(VmReplyKind.Error, Ask(mailbox, VmVerb.Pause).Kind);
+    }
 }

@@ -1,0 +1,41 @@
+using System;
+using System.IO;
+using System.Runtime.InteropServices;
+using System.Text;
+using Hutch.Host.Linux;
+using Microsoft.Win32.SafeHandles;
+
+namespace Hutch.Host.Sockets;
+
+/// <summary>UNIX stream sockets by their system calls: the framework's own would cost a process more to load than all that goes over them.</summary>
+internal static unsafe class LocalSocket
+{
+    /// <summary>A new socket. Throws <see cref="LinuxException"/>.</summary>
+    internal static SafeFileHandle Create(string path)
+    {
+        int fd = Libc.CreateSocket(Libc.FamilyUnix, Libc.SocketStream | Libc.SocketCloexec, 0);
+        if (fd < 0) LinuxException.ThrowLast("socket", path);
+        return new SafeFileHandle(fd, ownsHandle: true);
+    }
+
+    /// <summary>The address of a path. Throws <see cref="IOException"/> where it is longer than an address holds.</summary>
+    internal static Libc.UnixAddress Address(string path)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(path);
+        if (bytes.Length >= Libc.UnixAddress.PathBytes)
+            throw new IOException($"The path of the socket {path} has {bytes.Length} bytes and a socket's may have {Libc.UnixAddress.PathBytes - 1}.");
+        Libc.UnixAddress address = new() { Family = Libc.FamilyUnix };
+        // SAFETY: the length was just checked; the rest of the field is zero, which ends the path.
+        bytes.CopyTo(new Span<byte>(address.Path, Libc.UnixAddress.PathBytes));
+        return address;
+    }
+
+    /// <summary>The user at the other end, as the kernel recorded it when the connection was made; null when it does not say.</summary>
+    internal static uint? PeerUser(int fd)
+    {
+        Libc.PeerCredentials peer;
+        uint length = (uint)sizeof(Libc.PeerCredentials);
+        // SAFETY: the kernel fills one structure on this frame and is told its size.
+        return Libc.GetSocketOption(fd, Libc.SocketLevel, Libc.SocketPeerCredentials, &peer, &length) == 0 ? peer.User : null;
+    }
+}

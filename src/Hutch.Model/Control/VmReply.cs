@@ -1,0 +1,54 @@
+namespace Hutch.Model.Control;
+
+/// <summary>
+/// One line of a machine's answer: <c>{"type":"progress","done":1,"total":2}</c>, any number of these, then <c>{"type":"done"}</c> or
+/// <c>{"type":"error","message":"…"}</c>. The machine answers requests of one connection one after the other.
+/// </summary>
+/// <param name="Kind">Whether more follows.</param>
+/// <param name="Message">One sentence for the user, with an error.</param>
+/// <param name="Done">Bytes done, with progress.</param>
+/// <param name="Total">Bytes in all, with progress.</param>
+/// <param name="Status">The machine's state, where it was asked for.</param>
+public sealed record VmReply(VmReplyKind Kind, string? Message = null, long Done = 0, long Total = 0, VmStatus? Status = null)
+{
+    /// <summary>The request was carried out.</summary>
+    public static VmReply Completed { get; } = new(VmReplyKind.Done);
+
+    /// <summary>The request was refused.</summary>
+    public static VmReply Error(string sentence) => new(VmReplyKind.Error, sentence);
+}
+
+/// <summary>Kinds of <see cref="VmReply"/>.</summary>
+public enum VmReplyKind
+{
+    /// <summary>The request is being carried out; more follows.</summary>
+    Progress,
+
+    /// <summary>It was carried out.</summary>
+    Done,
+
+    /// <summary>It was not.</summary>
+    Error,
+}
+
+/// <summary>What a machine says of itself.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="State"><c>running</c>, <c>paused</c> or <c>saving</c>.</param>
+/// <param name="ProcessId">Its process.</param>
+/// <param name="Engine">What executes the guest: <c>software</c> or <c>kvm</c>.</param>
+/// <param name="Vcpus">Number of vCPUs.</param>
+/// <param name="MemoryBytes">Guest RAM in bytes.</param>
+public sealed record VmStatus(string Name, string State, int ProcessId, string Engine, int Vcpus, ulong MemoryBytes);
+
+/// <summary>What a machine can be doing: the values of <see cref="VmStatus.State"/>.</summary>
+public static class VmState
+{
+    /// <summary>The vCPUs run.</summary>
+    public const string Running = "running";
+
+    /// <summary>The vCPUs and the guest's clocks stand.</summary>
+    public const string Paused = "paused";
+
+    /// <summary>The state is being written; the vCPUs stand.</summary>
+    public const string Saving = "saving";
+}

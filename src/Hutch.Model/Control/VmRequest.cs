@@ -1,0 +1,41 @@
+using System.Collections.Generic;
+
+namespace Hutch.Model.Control;
+
+/// <summary>
+/// What a client asks of a running machine: one JSON object on a line, <c>{"verb":"save","file":"/x"}</c>. Everything but the verb is an option.
+/// </summary>
+/// <param name="Verb">What to do; the names are in <see cref="VmVerb"/>.</param>
+/// <param name="Options">Names and values, as text. Options that a verb does not know are an error.</param>
+public sealed record VmRequest(string Verb, IReadOnlyDictionary<string, string> Options)
+{
+    private static readonly Dictionary<string, string> None = [];
+
+    /// <summary>A request without options.</summary>
+    public VmRequest(string verb) : this(verb, None) { }
+}
+
+/// <summary>The verbs that a machine understands.</summary>
+public static class VmVerb
+{
+    /// <summary>Answers with <see cref="VmReply.Status"/>.</summary>
+    public const string Status = "status";
+
+    /// <summary>Stops the vCPUs and the guest's clocks; nothing happens when they are stopped.</summary>
+    public const string Pause = "pause";
+
+    /// <summary>Lets them go on.</summary>
+    public const string Resume = "resume";
+
+    /// <summary>Resets the machine as its button does.</summary>
+    public const string Reset = "reset";
+
+    /// <summary>Presses the power button: the guest may switch itself off, or not.</summary>
+    public const string PowerDown = "powerdown";
+
+    /// <summary>Ends the machine at once, as pulling the plug does; its disks are flushed.</summary>
+    public const string Quit = "quit";
+
+    /// <summary>Writes the machine's state to the option <c>file</c>; the option <c>then</c> says what follows: <c>quit</c>, <c>resume</c> or <c>pause</c>.</summary>
+    public const string Save = "save";
+}

@@ -1,0 +1,24 @@
+using System;
+using Hutch.Model.Control;
+using Hutch.Model.Machine;
+using Hutch.Vmm.Run;
+
+namespace Hutch.Vmm.Control;
+
+/// <summary>
+/// What becomes of a client's request, on its connection's thread: questions are answered at once, everything that changes the machine goes to the
+/// state driver and is waited for.
+/// </summary>
+internal sealed class ControlVerbs(MachineDefinition definition, string engine, Mailbox mailbox, StateDriver driver)
+{
+    /// <summary>Carries out one request. Does not throw.</summary>
+    internal VmReply Handle(ControlCall call)
+    {
+        if (call.Request.Verb == VmVerb.Status) return VmReply.Completed with { Status = Status() };
+        mailbox.Post(new MachineRequest(RequestKind.Control, Call: call));
+        return call.Wait();
+    }
+
+    private VmStatus Status() =>
+        new(definition.Name, driver.State, Environment.ProcessId, engine, definition.Cpus.VcpuCount, definition.MemoryBytes);
+}
