@@ -1,6 +1,5 @@
 using System;
 using System.IO;
-using System.Runtime.InteropServices;
 using System.Text;
 using Hutch.Host.Linux;
 using Microsoft.Win32.SafeHandles;
