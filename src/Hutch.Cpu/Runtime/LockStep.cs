@@ -1,7 +1,11 @@
 using System;
+using System.Collections.Generic;
+using System.Runtime.InteropServices;
 using System.Text;
 using Hutch.Cpu.Interpreter;
 using Hutch.Cpu.State;
+using Hutch.Cpu.Tables;
+using Hutch.Cpu.Translate;
 using Iced.Intel;
 
 namespace Hutch.Cpu.Runtime;
@@ -9,12 +13,15 @@ namespace Hutch.Cpu.Runtime;
 /// <summary>
 /// Checks the translator against the interpreter while a guest runs: before each block the interpreter runs the same instructions
 /// ahead, its writes are taken back, the block runs, and where it comes out its state and memory must equal the interpreter's at one of its
-/// steps. For one vCPU; blocks are not linked in this mode. Slow, and it allocates.
+/// steps. A block's first passages are checked, and a sample of the later ones. For one vCPU; blocks are not linked in this mode. Slow, and it allocates.
 /// </summary>
 internal sealed unsafe class LockStep(SoftVcpu vcpu)
 {
     private const int StateBytes = VcpuContext.XsaveOffset + 832, XsaveHeader = VcpuContext.XsaveOffset + 512, MaxSteps = 64;
+    private const int AlwaysChecked = 16, SampleMask = 127;
 
+    private readonly Dictionary<ulong, int> _passages = [];
+    private readonly KindTable _kinds = new();
     private readonly byte[] _before = new byte[StateBytes];
     private readonly byte[][] _after = new byte[MaxSteps + 1][];
     private readonly ulong[] _undefined = new ulong[MaxSteps + 1];
@@ -30,9 +37,11 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
     /// <summary>Number of the interpreter step that runs ahead.</summary>
     public int Step => _steps;
 
-    /// <summary>Lets the interpreter run ahead over a block of some instructions that is about to be entered.</summary>
+    /// <summary>Lets the interpreter run ahead over a block of some instructions that is about to be entered, if this passage is to be checked.</summary>
     public void RunAhead(int instructions)
     {
+        int passages = ++CollectionsMarshal.GetValueRefOrAddDefault(_passages, vcpu.Context->Rip, out _);
+        if (passages > AlwaysChecked && (passages & SampleMask) != 0) return;
         Capture(_before);
         _after[0] = Copy();
         _steps = 0;
@@ -41,8 +50,11 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
         while (_steps < Math.Min(instructions, MaxSteps))
         {
             if (ReadsTimeOrRepeats()) { _armed = false; break; }
+            // A branch may lead out of the block, to what only the interpreter executes: it must be executed once (ports, MSRs).
+            Instruction next = Next();
+            if (IsInterpretersOwn(next)) break;
             _steps++;
-            _undefined[_steps] = UndefinedAfter(_undefined[_steps - 1]);
+            _undefined[_steps] = UndefinedAfter(_undefined[_steps - 1], next);
             if (vcpu.Interpreter.Step() != StepResult.Continue || Journal.Spoiled)
             {
                 _steps--;
@@ -91,13 +103,24 @@ internal sealed unsafe class LockStep(SoftVcpu vcpu)
 
     private byte[] Copy() => new ReadOnlySpan<byte>(vcpu.Context, StateBytes).ToArray();
 
-    // Flags that the next instruction leaves undefined; the translator may have let them go.
-    private ulong UndefinedAfter(ulong undefined)
+    private Instruction Next()
     {
         byte[] code = new byte[15];
         fixed (byte* bytes = code) _ = vcpu.Linear.Fetch(vcpu.Context->Rip, bytes, code.Length);
         vcpu.ClearFault();
-        Instruction next = Iced.Intel.Decoder.Create(64, code).Decode();
+        return Iced.Intel.Decoder.Create(64, code).Decode();
+    }
+
+    private bool IsInterpretersOwn(in Instruction next) => _kinds.Get(next) switch
+    {
+        TranslationKind.Interpret => true,
+        TranslationKind.ByTable => InstructionTable.Get(next).Class is not (InstructionClass.PassThrough or InstructionClass.Divide),
+        _ => false,
+    };
+
+    // Flags that an instruction leaves undefined; the translator may have let them go.
+    private static ulong UndefinedAfter(ulong undefined, in Instruction next)
+    {
         bool conditional = next.OpCount >= 2 && next.GetOpKind(next.OpCount - 1) == OpKind.Register && next.GetOpRegister(next.OpCount - 1) == Register.CL;
         RflagsBits defined = conditional ? RflagsBits.None : next.RflagsWritten | next.RflagsCleared | next.RflagsSet;
         return (undefined & ~Bits(defined)) | Bits(next.RflagsUndefined);
