@@ -33,7 +33,10 @@ internal static class Program
         RootCommand root = new("Runs virtual machines.") { RunCommand.Create() };
         // The commands that 'run' does not need would cost each start a few milliseconds.
         if (arguments is not ["run", ..])
+        {
             foreach (Command command in ControlCommands.Create()) root.Add(command);
+            root.Add(DoctorCommand.Create());
+        }
         root.Directives.Clear();
         root.SetAction(Explain);
         ParserConfiguration parser = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };

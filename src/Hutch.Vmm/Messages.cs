@@ -9,7 +9,12 @@ namespace Hutch.Vmm;
 internal sealed class Messages(bool json)
 {
     /// <summary>Says why the process ends with <paramref name="status"/>.</summary>
-    internal void Error(string sentence, int status)
+    internal void Error(string sentence, int status) => Write("error", sentence, status);
+
+    /// <summary>Says how the machine runs.</summary>
+    internal void Progress(string sentence) => Write("info", sentence, null);
+
+    private void Write(string level, string sentence, int? status)
     {
         if (!json)
         {
@@ -20,9 +25,9 @@ internal sealed class Messages(bool json)
         using (Utf8JsonWriter writer = new(line))
         {
             writer.WriteStartObject();
-            writer.WriteString("level", "error");
+            writer.WriteString("level", level);
             writer.WriteString("message", sentence);
-            writer.WriteNumber("status", status);
+            if (status is not null) writer.WriteNumber("status", status.Value);
             writer.WriteEndObject();
         }
         line.Write("\n"u8);

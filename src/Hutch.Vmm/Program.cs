@@ -1,8 +1,6 @@
 using System;
 using System.IO;
 using System.Text.Json;
-using Hutch.Core.Engine;
-using Hutch.Cpu;
 using Hutch.Devices;
 using Hutch.Host.Linux;
 using Hutch.Host.Time;
@@ -10,6 +8,7 @@ using Hutch.Kvm;
 using Hutch.Model.Machine;
 using Hutch.Vmm.Build;
 using Hutch.Vmm.Control;
+using Hutch.Vmm.Engines;
 using Hutch.Vmm.Run;
 using Microsoft.Win32.SafeHandles;
 
@@ -26,9 +25,10 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         Messages messages = new(json: false);
+        if (arguments is ["--probe"]) return ProbeAnswer.Print();
         if (arguments.Length != 2 || arguments[0] is not ("--definition-fd" or "--definition"))
         {
-            messages.Error("usage: hutch-vmm --definition-fd N | --definition FILE (started by 'hutch run').", ExitStatus.Usage);
+            messages.Error("usage: hutch-vmm --definition-fd N | --definition FILE | --probe (started by 'hutch').", ExitStatus.Usage);
             return ExitStatus.Usage;
         }
         int status;
@@ -37,7 +37,7 @@ internal static class Program
         {
             MachineDefinition definition = ReadDefinition(arguments[0] == "--definition-fd", arguments[1]);
             messages = new Messages(definition.Json);
-            MachineEnd end = Run(definition);
+            MachineEnd end = Run(definition, messages);
             if (end.Error is not null) messages.Error(end.Error, end.Status);
             return end.Status;
         }
@@ -62,7 +62,7 @@ internal static class Program
     }
 
     // Back ends go last: they flush what the devices still said, and give the terminal its mode back before any message.
-    private static MachineEnd Run(MachineDefinition definition)
+    private static MachineEnd Run(MachineDefinition definition, Messages messages)
     {
         Mailbox mailbox = new();
         BackEnds? opened = null;
@@ -76,20 +76,13 @@ internal static class Program
         using PausableTimers timers = new(queue);
         using BackEnds backEnds = opened = new(() => Leave(ExitStatus.UserLeft));
         using SignalExit signals = new(Leave);
-        using IHypervisor hypervisor = ChooseEngine(definition.Engine, timers);
-        using Machine machine = new MachineBuilder(hypervisor, timers, backEnds, mailbox).Build(definition);
+        using ChosenEngine engine = EngineSelection.OfThisHost(timers).Open(definition.Engine);
+        using Machine machine = new MachineBuilder(engine.Hypervisor, timers, backEnds, mailbox).Build(definition);
+        if (engine.Sentence is not null) messages.Progress(engine.Sentence);
         StateDriver driver = new(machine, mailbox, definition.NoReboot);
-        control.Serve(new ControlVerbs(definition, hypervisor.Name, mailbox, driver).Handle);
+        control.Serve(new ControlVerbs(definition, engine.Hypervisor.Name, mailbox, driver).Handle);
         return driver.Run();
     }
-
-    // The only place that knows which engines there are.
-    private static IHypervisor ChooseEngine(EngineChoice choice, ITimerService timers) => choice switch
-    {
-        EngineChoice.Kvm => KvmHypervisor.Open(),
-        // For finding faults of the engine: every translated block is checked against the interpreter (one vCPU; minutes to boot).
-        _ => new SoftHypervisor(timers, lockStep: Environment.GetEnvironmentVariable("HUTCH_LOCKSTEP") == "1"),
-    };
 
     private static MachineDefinition ReadDefinition(bool isDescriptor, string where)
     {

@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Threading;
+using Hutch.Host.Files;
 using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Guests;
@@ -22,19 +23,9 @@ internal sealed class GuestCache
         _say = say;
     }
 
-    /// <summary>The place that the XDG base directory specification gives.</summary>
-    internal static string DefaultRoot()
-    {
-        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        // The specification wants relative paths ignored.
-        if (string.IsNullOrEmpty(cache) || !Path.IsPathRooted(cache))
-        {
-            string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-            if (home.Length == 0) throw new UserException("There is no place for the tiny guest: set HOME or XDG_CACHE_HOME to a directory of yours.", ExitStatus.BadConfiguration);
-            cache = Path.Combine(home, ".cache");
-        }
-        return Path.Combine(cache, "hutch");
-    }
+    /// <summary>The user's cache.</summary>
+    internal static string DefaultRoot() => CacheFolder.Path
+        ?? throw new UserException("There is no place for the tiny guest: set HOME or XDG_CACHE_HOME to a directory of yours.", ExitStatus.BadConfiguration);
 
     /// <summary>Returns the directory of the entry; <paramref name="make"/> fills it in a temporary place when it is not there.</summary>
     internal string Get(string entry, Action<string> make)

@@ -1,6 +1,7 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.IO;
@@ -19,12 +20,38 @@ internal static class VmmProcess
     [DoesNotReturn]
     internal static void Become(MachineDefinition definition)
     {
-        string program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "vmm", "hutch-vmm"));
+        string program = Program;
         if (!File.Exists(program))
             throw new UserException($"The VM program '{program}' is missing; start hutch through the launcher ./hutch, which builds both.", ExitStatus.BadConfiguration);
         int descriptor = MemoryFile.CreateInheritable("machine", JsonSerializer.SerializeToUtf8Bytes(definition, MachineJson.Default.MachineDefinition));
         ProcessImage.Exec(program, [program, "--definition-fd", descriptor.ToString(CultureInfo.InvariantCulture)], Environment());
     }
+
+    /// <summary>
+    /// Runs <c>hutch-vmm</c> with one argument and returns its first line of standard output: how the command line learns what only the engines know.
+    /// Null when it cannot be started, ends with another status than 0 or says nothing; then <paramref name="reason"/> says which.
+    /// </summary>
+    internal static string? Ask(string question, out string reason)
+    {
+        ProcessStartInfo start = new(Program, [question]) { RedirectStandardOutput = true };
+        foreach ((string name, string value) in Environment()) start.Environment[name] = value;
+        try
+        {
+            using Process process = Process.Start(start)!;
+            string? answer = process.StandardOutput.ReadLine();
+            process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            reason = process.ExitCode != 0 ? $"it ended with status {process.ExitCode}" : answer is null ? "it said nothing" : "";
+            return reason.Length == 0 ? answer : null;
+        }
+        catch (System.ComponentModel.Win32Exception refused)
+        {
+            reason = refused.Message;
+            return null;
+        }
+    }
+
+    private static string Program => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "vmm", "hutch-vmm"));
 
     private static Dictionary<string, string> Environment()
     {

@@ -39,6 +39,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Statx(SafeHandle directory, string path, int flags, uint mask, FileStatus* status);
 
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int StatxAt(int directory, string path, int flags, uint mask, FileStatus* status);
+
     /// <summary>struct flock (fcntl(2)) on 64-bit Linux.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct FileLockRange
@@ -58,6 +61,7 @@ internal static unsafe partial class Libc
     {
         [FieldOffset(4)] public uint BlockSize;
         [FieldOffset(20)] public uint User;
+        [FieldOffset(24)] public uint Group;
         [FieldOffset(28)] public ushort Mode;
         [FieldOffset(32)] public ulong Inode;
         [FieldOffset(40)] public ulong SizeBytes;
