@@ -16,6 +16,7 @@ internal sealed class Guest : IDisposable
     private readonly Process _process;
     private readonly StringBuilder _console = new();
     private readonly StringBuilder _errors = new();
+    private int _found;
 
     private Guest(Process process) => _process = process;
 
@@ -44,14 +45,23 @@ internal sealed class Guest : IDisposable
         return guest;
     }
 
-    /// <summary>Reads the console until it shows <paramref name="text"/>; false when the process ends or the time is over.</summary>
+    /// <summary>
+    /// Reads the console until it shows <paramref name="text"/> behind what was waited for last; false when the process ends or the time is over.
+    /// </summary>
     internal bool WaitFor(string text, TimeSpan patience)
     {
         byte[] buffer = new byte[4096];
         using CancellationTokenSource late = new(patience);
-        int from = Math.Max(0, _console.Length - text.Length);
-        while (!_console.ToString(from, _console.Length - from).Contains(text, StringComparison.Ordinal))
+        int from = _found;
+        while (true)
         {
+            int at = _console.ToString(from, _console.Length - from).IndexOf(text, StringComparison.Ordinal);
+            if (at >= 0)
+            {
+                _found = from + at + text.Length;
+                return true;
+            }
+            from = Math.Max(_found, _console.Length - text.Length);
             int count;
             try
             {
@@ -64,7 +74,6 @@ internal sealed class Guest : IDisposable
             if (count == 0) return false;
             _console.Append(Encoding.Latin1.GetString(buffer, 0, count));
         }
-        return true;
     }
 
     /// <summary>Types text.</summary>
