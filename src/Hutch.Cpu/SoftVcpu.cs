@@ -29,6 +29,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
     {
         Machine = machine;
         Index = index;
+        ApicId = machine.Topology.ApicId(index);
         Memory = machine.Memory;
         Contexts = new ContextAreas(machine.CodePages.PageCount);
         Context = Contexts.State;
@@ -51,6 +52,9 @@ internal sealed unsafe class SoftVcpu : IVcpu
 
     /// <inheritdoc/>
     public int Index { get; }
+
+    /// <summary>The local APIC's initial id.</summary>
+    public int ApicId { get; }
 
     /// <inheritdoc/>
     public string? FailureDetail { get; set; }

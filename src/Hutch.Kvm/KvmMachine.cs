@@ -27,6 +27,7 @@ internal sealed class KvmMachine : IVirtualMachine
     internal KvmMachine(KvmHypervisor hypervisor, GuestMemory memory, CpuTopology topology, CpuModel model)
     {
         Hypervisor = hypervisor;
+        Topology = topology;
         Cpuid = new CpuidTable(model, topology, hypervisor.Cpuid);
         CheckCount(hypervisor.Capabilities, topology.VcpuCount);
         Vm = CreateVm(hypervisor.System);
@@ -51,6 +52,9 @@ internal sealed class KvmMachine : IVirtualMachine
 
     /// <summary>The engine.</summary>
     internal KvmHypervisor Hypervisor { get; }
+
+    /// <summary>Arrangement of the vCPUs, which their APIC ids follow.</summary>
+    internal CpuTopology Topology { get; }
 
     /// <summary>The machine's descriptor.</summary>
     internal KvmDescriptor Vm { get; }

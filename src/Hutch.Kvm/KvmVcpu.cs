@@ -33,8 +33,9 @@ internal sealed unsafe class KvmVcpu : IVcpu
     {
         _machine = machine;
         Index = index;
+        ApicId = (uint)machine.Topology.ApicId(index);
         KvmDescriptor vm = machine.Vm;
-        Descriptor = new KvmDescriptor(vm.Calls, vm.Call(KvmIoctl.CreateVcpu, "KVM_CREATE_VCPU", (nuint)index), $"vCPU {index} in KVM");
+        Descriptor = new KvmDescriptor(vm.Calls, vm.Call(KvmIoctl.CreateVcpu, "KVM_CREATE_VCPU", ApicId), $"vCPU {index} in KVM");
         nint run = vm.Calls.Map(Descriptor.Number, machine.Hypervisor.VcpuMapBytes, 0);
         if (run is < 0 and > -4096)
         {
@@ -48,6 +49,9 @@ internal sealed unsafe class KvmVcpu : IVcpu
 
     /// <inheritdoc/>
     public int Index { get; }
+
+    /// <summary>The local APIC's id, by which KVM knows the vCPU.</summary>
+    internal uint ApicId { get; }
 
     /// <inheritdoc/>
     public string? FailureDetail { get; private set; }
@@ -64,7 +68,7 @@ internal sealed unsafe class KvmVcpu : IVcpu
     /// <summary>Gives the vCPU its CPUID and takes down the state after power-on. All vCPUs exist.</summary>
     internal void SetUp()
     {
-        KvmCpuid.Set(Descriptor, _machine.Cpuid.All((uint)Index, () => (ulong)Descriptor.Call(KvmIoctl.GetTscKhz, "KVM_GET_TSC_KHZ")));
+        KvmCpuid.Set(Descriptor, _machine.Cpuid.All(ApicId, () => (ulong)Descriptor.Call(KvmIoctl.GetTscKhz, "KVM_GET_TSC_KHZ")));
         // What these read as depends on CPUID.
         Msrs.Find(_machine.Hypervisor.Msrs);
         Registers.Save(_powerOn);

@@ -10,21 +10,22 @@ internal static class CpuOptions
     /// <summary>Local APIC identifiers of 8 bits, with 255 for broadcast.</summary>
     private const uint MaximumVcpus = 255;
 
-    /// <summary>Reads <c>N</c> (N packages of one core) or <c>sockets=S,cores=C,threads=T</c>. Throws <see cref="UserException"/>.</summary>
+    /// <summary>Reads <c>N</c> (N packages of one core) or <c>sockets=S,dies=D,cores=C,threads=T</c>. Throws <see cref="UserException"/>.</summary>
     internal static CpuTopology ParseTopology(string value)
     {
-        if (OptionText.TryNumber(value, uint.MaxValue, out uint count)) return Checked(value, count, 1, 1);
-        uint sockets = 1, cores = 1, threads = 1;
+        if (OptionText.TryNumber(value, uint.MaxValue, out uint count)) return Checked(value, count, 1, 1, 1);
+        uint sockets = 1, dies = 1, cores = 1, threads = 1;
         foreach (string part in OptionText.Split(value))
         {
             (string key, string? text) = OptionText.KeyValue(part);
-            if (!OptionText.TryNumber(text, uint.MaxValue, out uint number) || key is not ("sockets" or "cores" or "threads"))
-                throw OptionText.Bad("--cpus", value, "write a number, or sockets=S,cores=C,threads=T.");
+            if (!OptionText.TryNumber(text, uint.MaxValue, out uint number) || key is not ("sockets" or "dies" or "cores" or "threads"))
+                throw OptionText.Bad("--cpus", value, "write a number, or sockets=S,dies=D,cores=C,threads=T.");
             if (key == "sockets") sockets = number;
+            else if (key == "dies") dies = number;
             else if (key == "cores") cores = number;
             else threads = number;
         }
-        return Checked(value, sockets, cores, threads);
+        return Checked(value, sockets, dies, cores, threads);
     }
 
     /// <summary>Reads <c>MODEL[,+flag][,-flag]</c>; the VM process knows the models. Throws <see cref="UserException"/>.</summary>
@@ -43,11 +44,12 @@ internal static class CpuOptions
         return new CpuModel(parts[0], added.ToImmutable(), removed.ToImmutable());
     }
 
-    private static CpuTopology Checked(string value, uint sockets, uint cores, uint threads)
+    private static CpuTopology Checked(string value, uint sockets, uint dies, uint cores, uint threads)
     {
-        ulong vcpus = (ulong)sockets * cores;
+        ulong vcpus = (ulong)sockets * dies;
+        if (vcpus <= MaximumVcpus) vcpus *= cores;
         if (vcpus <= MaximumVcpus) vcpus *= threads;
         if (vcpus is 0 or > MaximumVcpus) throw OptionText.Bad("--cpus", value, $"a machine has 1 to {MaximumVcpus} vCPUs.");
-        return new CpuTopology((int)sockets, (int)cores, (int)threads);
+        return new CpuTopology((int)sockets, (int)cores, (int)threads, (int)dies);
     }
 }

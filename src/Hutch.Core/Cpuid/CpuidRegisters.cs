@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using Hutch.Model.Processor;
 
 namespace Hutch.Core.Cpuid;
 
@@ -21,21 +22,15 @@ internal readonly record struct CpuidRegisters(uint Eax, uint Ebx, uint Ecx, uin
         _ => Edx,
     };
 
-    /// <summary>The same with a bit set.</summary>
-    public CpuidRegisters With(CpuidRegister register, int bit) => register switch
+    /// <summary>The same with another value in one register.</summary>
+    public CpuidRegisters With(CpuidRegister register, uint value) => register switch
     {
-        CpuidRegister.Eax => this with { Eax = Eax | 1u << bit },
-        CpuidRegister.Ebx => this with { Ebx = Ebx | 1u << bit },
-        CpuidRegister.Ecx => this with { Ecx = Ecx | 1u << bit },
-        _ => this with { Edx = Edx | 1u << bit },
+        CpuidRegister.Eax => this with { Eax = value },
+        CpuidRegister.Ebx => this with { Ebx = value },
+        CpuidRegister.Ecx => this with { Ecx = value },
+        _ => this with { Edx = value },
     };
 }
 
 /// <summary>Asks a host for a CPUID leaf. Tests describe hosts of their own.</summary>
 internal delegate CpuidRegisters HostCpuid(uint leaf, uint subleaf);
-
-/// <summary>A register of CPUID's result.</summary>
-internal enum CpuidRegister : byte
-{
-    Eax, Ebx, Ecx, Edx,
-}

@@ -1,52 +1,52 @@
 using System;
 using System.Collections.Generic;
 using Hutch.Model.Machine;
+using Hutch.Model.Processor;
 
 namespace Hutch.Core.Cpuid;
 
 /// <summary>
-/// CPUID of one machine: vendor, family, caches and brand are the host's; features are those of the model that host and engine can give;
-/// topology is the machine's. Bits that mirror a vCPU's registers (OSXSAVE, the APIC's enable bit, the XSAVE area for the current XCR0) are the engine's to add.
-/// Immutable; any thread.
+/// CPUID of one machine: identity and caches of the model (of the host, where the model has none), the model's features, the machine's topology. Bits that mirror
+/// a vCPU's registers (OSXSAVE, the APIC's enable bit, the XSAVE area for the current XCR0) are the engine's to add. Immutable; any thread.
 /// </summary>
 internal sealed class CpuidTable
 {
-    /// <summary>The leaf with KVM's feature bits.</summary>
-    public const uint KvmFeatureLeaf = 0x4000_0001;
-
     private const uint HypervisorLeaf = 0x4000_0000, TimingLeaf = 0x4000_0010, ExtendedLeaf = 0x8000_0000;
-    private const uint AmdDuplicates = 0x0183_f3ff, HyperThreading = 1 << 28, CmpLegacy = 1 << 1, ClockFeatures = 1 | 1 << 3 | 1 << 24;
+    private const uint AmdDuplicates = 0x0183_f3ff, HyperThreading = 1 << 28, CmpLegacy = 1 << 1;
 
-    private readonly HostCpuid _host;
+    private readonly HostCpuid _engine;
+    private readonly ModelLeaves _model;
     private readonly CpuidTopology _topology;
-    private readonly Dictionary<uint, CpuidRegisters> _features = [];
-    private readonly uint _xsaveFeatures, _highest, _highestExtended, _apicTimerKhz;
+    private readonly SaveArea _saveArea;
+    private readonly Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> _features = [];
+    private readonly uint _highest, _highestExtended, _apicTimerKhz;
 
-    /// <summary>Throws <see cref="CpuModelException"/> for a model or feature that does not exist or that the host cannot give.</summary>
+    /// <summary>Throws <see cref="CpuModelException"/> for a model or feature that does not exist or that the engine cannot give.</summary>
     /// <param name="model">What the user asks for.</param>
     /// <param name="topology">Arrangement of vCPUs.</param>
     /// <param name="engine">What the engine can give.</param>
     public CpuidTable(CpuModel model, CpuTopology topology, EngineCpuid engine)
     {
-        _host = engine.Supported;
+        ResolvedCpu cpu = CpuResolver.Resolve(model, engine.Offer());
+        _engine = engine.Supported;
         _apicTimerKhz = engine.ApicTimerKhz;
         _topology = new CpuidTopology(topology);
-        IsAmd = HasAmdLeaves(_host);
-        Features = FeatureSet.Create(model, _host);
-        foreach (FeatureBit bit in FeatureTable.Bits)
+        Features = cpu.Features;
+        IsAmd = cpu.Identity.Vendor.IsAmd();
+        FamilyModel = cpu.IsOfHost ? _engine(1, 0).Eax : cpu.Identity.Signature;
+        ArchCapabilities = Word(FeatureWords.ArchCapabilitiesMsr, 0) | (ulong)Word(FeatureWords.ArchCapabilitiesMsr, 1) << 32;
+        CoreCapabilities = Word(FeatureWords.CoreCapabilitiesMsr, 0);
+        for (int i = 0; i < FeatureWords.All.Length; i++)
         {
-            if (!Features[bit.Feature]) continue;
-            if (bit.Leaf == 0xd) _xsaveFeatures |= 1u << bit.Bit;
-            else _features[bit.Leaf] = Feature(bit.Leaf).With(bit.Register, bit.Bit);
+            FeatureWord word = FeatureWords.All[i];
+            if (!word.IsMsr) _features[(word.Leaf, word.Subleaf)] = Feature(word.Leaf, word.Subleaf).With(word.Register, cpu.Features.Word(i));
         }
-        _highest = IsAmd ? 0xdu : 0x1f;
-        _highestExtended = IsAmd ? 0x8000_0021 : 0x8000_0008;
-        ArchCapabilities = engine.ArchCapabilities;
-        FamilyModel = _host(1, 0).Eax;
+        _model = new ModelLeaves(cpu, _engine);
+        _saveArea = new SaveArea(cpu.Features, _engine);
+        _highest = cpu.IsOfHost ? IsAmd ? 0xdu : 0x1f : Math.Max(cpu.Level, topology.Dies > 1 && !IsAmd && cpu.Level >= 0xb ? 0x1fu : 0);
+        _highestExtended = cpu.IsOfHost ? IsAmd ? 0x8000_0021 : 0x8000_0008 : cpu.ExtendedLevel;
+        PhysicalAddressBits = Features[CpuFeature.Lm] ? 40 : Features[CpuFeature.Pae] || Features[CpuFeature.Pse36] ? 36 : 32;
     }
-
-    /// <summary>Whether a CPU follows AMD's leaves: AMD's own and Hygon's.</summary>
-    public static bool HasAmdLeaves(HostCpuid cpu) => cpu(0, 0).Ebx is 0x6874_7541 or 0x6f67_7948; // EBX: "Auth" of AuthenticAMD, "Hygo" of HygonGenuine.
 
     /// <summary>AMD's or Hygon's leaves and MSRs; else Intel's.</summary>
     public bool IsAmd { get; }
@@ -54,25 +54,28 @@ internal sealed class CpuidTable
     /// <summary>What guests are offered.</summary>
     public FeatureSet Features { get; }
 
-    /// <summary>Host and guest TSC run at one rate in all states.</summary>
-    public bool HasInvariantTsc => Features[CpuFeature.ConstantTsc];
-
     /// <summary>IA32_ARCH_CAPABILITIES.</summary>
     public ulong ArchCapabilities { get; }
+
+    /// <summary>IA32_CORE_CAPABILITIES.</summary>
+    public ulong CoreCapabilities { get; }
 
     /// <summary>Signature of leaf 1.</summary>
     public uint FamilyModel { get; }
 
-    /// <summary>Physical address bits of leaf 0x80000008.</summary>
-    public int PhysicalAddressBits => 40;
+    /// <summary>Physical address bits: of leaf 0x80000008, else those that the paging modes reach.</summary>
+    public int PhysicalAddressBits { get; }
 
-    /// <summary>XCR0 bits that exist: x87, SSE and, where offered, AVX.</summary>
-    public ulong XcrMask => Features[CpuFeature.Avx] ? 7u : 3u;
+    /// <summary>XCR0 bits that exist: x87, SSE and those of the features.</summary>
+    public ulong XcrMask => _saveArea.Components;
 
-    /// <summary>A leaf as vCPU <paramref name="apicId"/> sees it, but for what depends on its registers.</summary>
+    /// <summary>Bytes of the XSAVE area for some XCR0.</summary>
+    public uint SaveAreaBytes(ulong xcr0) => _saveArea.Bytes(xcr0);
+
+    /// <summary>A leaf as the vCPU with an APIC id sees it, but for what depends on its registers.</summary>
     /// <param name="leaf">EAX.</param>
     /// <param name="subleaf">ECX.</param>
-    /// <param name="apicId">Index of the vCPU.</param>
+    /// <param name="apicId">APIC id of the vCPU (<see cref="CpuTopology.ApicId"/>).</param>
     /// <param name="tscKhz">TSC frequency, called for the timing leaf only.</param>
     public CpuidRegisters Query(uint leaf, uint subleaf, uint apicId, Func<ulong> tscKhz)
     {
@@ -81,7 +84,7 @@ internal sealed class CpuidTable
         return leaf <= _highest ? Basic(leaf, subleaf, apicId) : OutOfRange(subleaf, apicId);
     }
 
-    /// <summary>Every leaf that exists, as vCPU <paramref name="apicId"/> sees it: for an engine that takes them as a list.</summary>
+    /// <summary>Every leaf that exists, as the vCPU with an APIC id sees it: for an engine that takes them as a list.</summary>
     public IEnumerable<CpuidEntry> All(uint apicId, Func<ulong> tscKhz)
     {
         foreach ((uint first, uint last) in ((uint, uint)[])[(0, _highest), (HypervisorLeaf, TimingLeaf), (ExtendedLeaf, _highestExtended)])
@@ -106,84 +109,64 @@ internal sealed class CpuidTable
     {
         switch (leaf)
         {
-            case 0: return _host(0, 0) with { Eax = _highest };
+            case 0: return _model.Vendor with { Eax = _highest };
             case 1:
-                CpuidRegisters one = Feature(1);
+                CpuidRegisters one = Feature(1, 0);
                 uint ht = _topology.PerPackage > 1 ? HyperThreading : 0;
-                uint ebx = (8 << 8) | ((uint)Math.Min(_topology.PerPackage, 255) << 16) | (apicId << 24);
-                return new CpuidRegisters(FamilyModel, ebx, one.Ecx, one.Edx | ht);
-            case 2: return IsAmd ? default : _host(2, 0);
-            case 4: return IsAmd || subleaf > 7 ? default : _topology.Cache(_host(4, subleaf), isIntel: true);
-            case 6: return Feature(6);
-            case 7: return subleaf == 0 ? Feature(7) : default;
-            case 0xb: return _topology.Extended(subleaf, apicId);
-            case 0x1f: return IsAmd ? default : _topology.Extended(subleaf, apicId);
-            case 0xd: return Xsave(subleaf);
-            default: return default;
+                uint flushes = Features[CpuFeature.Clflush] ? 8u << 8 : 0;
+                uint ids = (uint)Math.Min(IsAmd ? _topology.PerPackage : 1 << _topology.PackageShift, 255);
+                return new CpuidRegisters(FamilyModel, flushes | ids << 16 | apicId << 24, one.Ecx, one.Edx | ht);
+            case 2: return IsAmd ? default : _model.CacheDescriptors;
+            case 4: return IsAmd || subleaf > 7 ? default : _topology.Cache(_model.Cache(leaf, subleaf), isIntel: true);
+            case 7: return subleaf == 0 ? Feature(7, 0) with { Eax = HighestOfLeaf7 } : Feature(7, subleaf);
+            case 0xb: return Features[CpuFeature.Apic] ? _topology.Extended(subleaf, apicId) : default;
+            case 0x1f: return IsAmd ? default : _topology.ExtendedWithDies(subleaf, apicId);
+            case 0xd: return subleaf == 1 ? SaveFeatures : _saveArea.Leaf(subleaf);
+            default: return Feature(leaf, 0);
         }
     }
 
-    // Intel SDM 1 §13.2. Sizes are for all of XCR0; VcpuCpuid replaces those that depend on its value.
-    private CpuidRegisters Xsave(uint subleaf)
+    private CpuidRegisters SaveFeatures
     {
-        if (!Features[CpuFeature.Xsave]) return default;
-        bool avx = Features[CpuFeature.Avx];
-        return subleaf switch
+        get
         {
-            0 => new CpuidRegisters((uint)XcrMask, SaveAreaBytes(XcrMask), SaveAreaBytes(XcrMask), 0),
-            1 => new CpuidRegisters(_xsaveFeatures, Features[CpuFeature.XsaveC] ? SaveAreaBytes(XcrMask) : 0, 0, 0),
-            2 when avx => new CpuidRegisters(256, 576, 0, 0),
-            _ => default,
-        };
+            uint features = Feature(0xd, 1).Eax;
+            return _saveArea.Leaf(1) with { Eax = features, Ebx = Features[CpuFeature.XsaveC] ? _saveArea.Leaf(1).Ebx : 0 };
+        }
     }
 
-    /// <summary>Bytes of the XSAVE area for some XCR0: legacy region and header, then AVX.</summary>
-    public static uint SaveAreaBytes(ulong xcr0) => (xcr0 & 4) != 0 ? 832u : 576u;
+    private uint HighestOfLeaf7 => Feature(7, 2) != default ? 2u : Feature(7, 1) != default ? 1u : 0;
 
     private CpuidRegisters Extended(uint leaf, uint subleaf, uint apicId)
     {
         switch (leaf)
         {
-            case ExtendedLeaf: return _host(ExtendedLeaf, 0) with { Eax = _highestExtended };
+            case ExtendedLeaf: return (IsAmd ? _model.Vendor : default) with { Eax = _highestExtended };
             case 0x8000_0001:
-                CpuidRegisters one = Feature(leaf);
+                CpuidRegisters one = Feature(leaf, 0);
                 if (!IsAmd) return one;
                 uint legacy = _topology.PerPackage > 1 ? CmpLegacy : 0;
-                return new CpuidRegisters(FamilyModel, 0, one.Ecx | legacy, one.Edx | (Feature(1).Edx & AmdDuplicates));
-            case >= 0x8000_0002 and <= 0x8000_0004: return _host(leaf, 0);
-            case 0x8000_0005: return IsAmd ? _host(leaf, 0) : default;
-            case 0x8000_0006: return _host(leaf, 0);
+                return new CpuidRegisters(FamilyModel, 0, one.Ecx | legacy, one.Edx | (Feature(1, 0).Edx & AmdDuplicates));
+            case >= 0x8000_0002 and <= 0x8000_0006: return _model.Extended(leaf);
             case 0x8000_0008:
-                uint width = IsAmd ? ((uint)_topology.PackageBits << 12) | (uint)(_topology.PerPackage - 1) : 0;
-                return new CpuidRegisters((uint)PhysicalAddressBits | (48 << 8), Feature(leaf).Ebx, width, 0);
-            case 0x8000_0019 or 0x8000_001a: return _host(leaf, 0);
-            case 0x8000_001d: return Features[CpuFeature.TopoExt] && subleaf <= 7 ? _topology.Cache(_host(leaf, subleaf), isIntel: false) : default;
-            case 0x8000_001e: return Features[CpuFeature.TopoExt] ? AmdUnit(apicId) : default;
-            default: return Feature(leaf);
+                uint width = IsAmd ? ((uint)_topology.PackageShift << 12) | (uint)(_topology.PerPackage - 1) : 0;
+                return new CpuidRegisters((uint)PhysicalAddressBits | (Features[CpuFeature.Lm] ? 48u << 8 : 32u << 8), Feature(leaf, 0).Ebx, width, 0);
+            case 0x8000_0019 or 0x8000_001a: return _model.Extended(leaf);
+            case 0x8000_001d: return Features[CpuFeature.TopoExt] && subleaf <= 7 ? _topology.Cache(_model.Cache(leaf, subleaf), isIntel: false) : default;
+            case 0x8000_001e: return Features[CpuFeature.TopoExt] ? _topology.AmdUnit(apicId) : default;
+            default: return Feature(leaf, 0);
         }
-    }
-
-    // AMD APM 3, Fn8000_001E: extended APIC id, core id and threads in a core, node.
-    private CpuidRegisters AmdUnit(uint apicId)
-    {
-        uint inPackage = apicId & ((1u << _topology.PackageBits) - 1);
-        uint core = inPackage >> _topology.ThreadBits;
-        uint package = _topology.PackageBits >= 32 ? 0 : apicId >> _topology.PackageBits;
-        return new CpuidRegisters(apicId, core | ((uint)(_topology.Threads - 1) << 8), package & 0xff, 0);
     }
 
     // linux/Documentation/virt/kvm/x86/cpuid.rst. Only what is served is announced.
-    private CpuidRegisters Hypervisor(uint leaf, Func<ulong> tscKhz)
+    private CpuidRegisters Hypervisor(uint leaf, Func<ulong> tscKhz) => leaf switch
     {
-        switch (leaf)
-        {
-            case HypervisorLeaf: return new CpuidRegisters(TimingLeaf, 0x4b4d_564b, 0x564b_4d56, 0x0000_004d);
-            case KvmFeatureLeaf:
-                return new CpuidRegisters(Features[CpuFeature.KvmClock] ? _host(leaf, 0).Eax : _host(leaf, 0).Eax & ~ClockFeatures, 0, 0, 0);
-            case TimingLeaf: return new CpuidRegisters((uint)tscKhz(), _apicTimerKhz, 0, 0);
-            default: return default;
-        }
-    }
+        HypervisorLeaf => new CpuidRegisters(TimingLeaf, 0x4b4d_564b, 0x564b_4d56, 0x0000_004d),
+        TimingLeaf => new CpuidRegisters((uint)tscKhz(), _apicTimerKhz, 0, 0),
+        _ => Feature(leaf, 0),
+    };
 
-    private CpuidRegisters Feature(uint leaf) => _features.GetValueOrDefault(leaf);
+    private uint Word(uint msr, uint half) => Features.Word(FeatureWords.All.IndexOf(new FeatureWord(msr, half, CpuidRegister.Eax, true)));
+
+    private CpuidRegisters Feature(uint leaf, uint subleaf) => _features.GetValueOrDefault((leaf, subleaf));
 }

@@ -18,7 +18,7 @@ public interface IHypervisor : IDisposable
 /// <summary>The CPUs and local APICs of one machine.</summary>
 public interface IVirtualMachine : IDisposable
 {
-    /// <summary>The vCPUs, one for each present CPU of the topology; index 0 is the boot processor. APIC id = index.</summary>
+    /// <summary>The vCPUs, one for each present CPU of the topology; index 0 is the boot processor. APIC ids: <see cref="CpuTopology.ApicId"/>.</summary>
     System.Collections.Immutable.ImmutableArray<IVcpu> Vcpus { get; }
 
     /// <summary>Where MSIs and the PIC's output go.</summary>
@@ -50,7 +50,7 @@ public enum VcpuStop
 /// <summary>One virtual CPU. Run is called on the vCPU's own thread; everything else but RequestStop only while it is not running.</summary>
 public interface IVcpu : IDisposable
 {
-    /// <summary>0-based index, equal to the APIC id.</summary>
+    /// <summary>0-based index; the APIC id follows from it (<see cref="CpuTopology.ApicId"/>).</summary>
     int Index { get; }
 
     /// <summary>What went wrong, after <see cref="VcpuStop.Failed"/>.</summary>

@@ -77,9 +77,9 @@ internal sealed class ApicRegisters(LocalApic apic, SoftVcpu vcpu)
         ApicMode old = _mode, mode = ApicBase.ModeOf(vcpu.Context->ApicBase);
         _mode = mode;
         if (mode == old && !resetIds) return;
-        if (resetIds || mode != ApicMode.XApic || old == ApicMode.Disabled) _xapicId = (uint)vcpu.Index & 0xff;
+        if (resetIds || mode != ApicMode.XApic || old == ApicMode.Disabled) _xapicId = (uint)vcpu.ApicId & 0xff;
         if (old == ApicMode.Disabled && !resetIds) apic.ResetRegisters();
-        if (mode == ApicMode.X2Apic) _ldr = LogicalX2ApicId(vcpu.Index);
+        if (mode == ApicMode.X2Apic) _ldr = LogicalX2ApicId(vcpu.ApicId);
         apic.Recheck();
     }
 
@@ -187,8 +187,8 @@ internal sealed class ApicRegisters(LocalApic apic, SoftVcpu vcpu)
         apic.Timer.Reset();
         _mode = ApicBase.ModeOf(vcpu.Context->ApicBase);
         bool extended = _mode == ApicMode.X2Apic;
-        _xapicId = extended ? (uint)vcpu.Index & 0xff : Get(page, ApicRegister.Id) >> 24;
-        _ldr = extended ? LogicalX2ApicId(vcpu.Index) : Get(page, ApicRegister.Ldr) & 0xff00_0000;
+        _xapicId = extended ? (uint)vcpu.ApicId & 0xff : Get(page, ApicRegister.Id) >> 24;
+        _ldr = extended ? LogicalX2ApicId(vcpu.ApicId) : Get(page, ApicRegister.Ldr) & 0xff00_0000;
         _dfr = Get(page, ApicRegister.Dfr) | 0x0fff_ffff;
         _taskPriority = Get(page, ApicRegister.Tpr) & 0xff;
         _svr = Get(page, ApicRegister.Svr) & SvrWritable;
@@ -217,7 +217,7 @@ internal sealed class ApicRegisters(LocalApic apic, SoftVcpu vcpu)
         value = 0;
         switch (register)
         {
-            case ApicRegister.Id: value = _mode == ApicMode.X2Apic ? (uint)vcpu.Index : _xapicId << 24; break;
+            case ApicRegister.Id: value = _mode == ApicMode.X2Apic ? (uint)vcpu.ApicId : _xapicId << 24; break;
             case ApicRegister.Version: value = LocalApic.VersionValue; break;
             case ApicRegister.Tpr: value = _taskPriority; break;
             case ApicRegister.Apr or ApicRegister.Rrd or ApicRegister.Eoi: break;

@@ -83,7 +83,7 @@ internal sealed class ApicRouter(SoftMachine machine) : IInterruptRouter
         foreach (SoftVcpu vcpu in machine.SoftVcpus)
         {
             LocalApic apic = vcpu.Apic;
-            if (apic != except && apic.Mode != ApicMode.Disabled && Matches(apic.Registers, vcpu.Index, destination, logical, isX2Apic))
+            if (apic != except && apic.Mode != ApicMode.Disabled && Matches(apic.Registers, vcpu.ApicId, destination, logical, isX2Apic))
                 apic.Deliver(mode, vector, level);
         }
     }
@@ -97,7 +97,7 @@ internal sealed class ApicRouter(SoftMachine machine) : IInterruptRouter
         {
             int index = (int)((uint)(start + i) % (uint)count);
             LocalApic apic = machine.SoftVcpus[index].Apic;
-            if (apic == except || !apic.Registers.IsSoftwareEnabled || !Matches(apic.Registers, index, destination, logical, isX2Apic)) continue;
+            if (apic == except || !apic.Registers.IsSoftwareEnabled || !Matches(apic.Registers, machine.SoftVcpus[index].ApicId, destination, logical, isX2Apic)) continue;
             int priority = apic.ProcessorPriority >> 4;
             if (priority >= bestPriority) continue;
             (best, bestPriority, bestIndex) = (apic, priority, index);

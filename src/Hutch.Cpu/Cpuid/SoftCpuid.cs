@@ -1,86 +1,69 @@
-using System.Collections.Generic;
+using System;
+using System.Linq;
 using Hutch.Core.Cpuid;
 using Hutch.Cpu.Apic;
 using Hutch.Host.Processor;
+using Hutch.Model.Processor;
 
 namespace Hutch.Cpu.Cpuid;
 
 /// <summary>
-/// What the software engine gives: what the host CPU has, as far as the instruction tables know it, and what the engine does by itself. What is not named here is
-/// never offered: AVX-512, AMX, TSX, CET, PKU, MPX, SVM, VMX, MONITOR, LA57, XSAVES, VME, SSE4A, 3DNow, XOP, FMA4, TBM.
+/// What the software engine gives: what the host CPU has, as far as the instruction tables know it, and what the engine does by itself on any host. What is not
+/// named here is never offered, among it AVX-512, AMX, CET, MPX, LA57, 3DNow, XOP, FMA4, TBM.
 /// </summary>
 internal static class SoftCpuid
 {
-    // KVM_FEATURE_CLOCKSOURCE, NOP_IO_DELAY, CLOCKSOURCE2, CLOCKSOURCE_STABLE_BIT.
-    private const uint Paravirtual = 1 | 1 << 1 | 1 << 3, StableClock = 1 << 24, OsXsave = 1 << 27, InvariantTsc = 1 << 8;
+    private const uint OsXsave = 1 << 27, InvariantTsc = 1 << 8;
 
     // Guest instructions run on the host CPU, which must have these.
-    private static readonly CpuFeature[] OfHost =
-    [
-        CpuFeature.Fpu, CpuFeature.Tsc, CpuFeature.Cx8, CpuFeature.Cmov, CpuFeature.Clflush, CpuFeature.Mmx, CpuFeature.Fxsr, CpuFeature.Sse, CpuFeature.Sse2,
-        CpuFeature.Pni, CpuFeature.Pclmulqdq, CpuFeature.Ssse3, CpuFeature.Fma, CpuFeature.Cx16, CpuFeature.Sse4_1, CpuFeature.Sse4_2, CpuFeature.Movbe,
-        CpuFeature.Popcnt, CpuFeature.Aes, CpuFeature.Xsave, CpuFeature.Avx, CpuFeature.F16c, CpuFeature.Rdrand, CpuFeature.FsGsBase, CpuFeature.Bmi1,
-        CpuFeature.Avx2, CpuFeature.FdpExceptionOnly, CpuFeature.Bmi2, CpuFeature.Erms, CpuFeature.ZeroFcsFds, CpuFeature.Rdseed, CpuFeature.Adx,
-        CpuFeature.ClflushOpt, CpuFeature.Clwb, CpuFeature.ShaNi, CpuFeature.Gfni, CpuFeature.Vaes, CpuFeature.Vpclmulqdq, CpuFeature.Rdpid, CpuFeature.Fsrm,
-        CpuFeature.LahfLm, CpuFeature.Abm, CpuFeature.Prefetch3dnow, CpuFeature.Rdtscp, CpuFeature.ConstantTsc, CpuFeature.XsaveOpt, CpuFeature.XsaveC,
-        CpuFeature.Xgetbv1,
-    ];
+    private static readonly FeatureSet OfHost = FeatureNames.Parse(
+        "fpu tsc cx8 cmov clflush mmx fxsr sse sse2 pni pclmulqdq ssse3 fma cx16 sse4.1 sse4.2 movbe popcnt aes xsave avx f16c rdrand fsgsbase bmi1 avx2 "
+        + "fdp-excptn-only bmi2 erms zero-fcs-fds rdseed adx clflushopt clwb sha-ni gfni vaes vpclmulqdq rdpid fsrm lahf-lm abm 3dnowprefetch rdtscp "
+        + "invtsc xsaveopt xsavec xgetbv1");
 
-    private static readonly CpuFeature[] OfAmdHost =
-    [
-        CpuFeature.Cr8Legacy, CpuFeature.TopoExt, CpuFeature.MmxExt, CpuFeature.XsaveErPtr, CpuFeature.AmdSsbNo, CpuFeature.NoNestedDataBp,
-        CpuFeature.LfenceSerializing, CpuFeature.TsaSqNo, CpuFeature.TsaL1No,
-    ];
+    // As above, and asked from AMD's leaves: an Intel host says nothing of them.
+    private static readonly FeatureSet OfAmdHost = FeatureNames.Parse(
+        "cr8legacy topoext mmxext xsaveerptr amd-no-ssb no-nested-data-bp lfence-always-serializing tsa-sq-no tsa-l1-no");
 
-    // The engine does these on any host.
-    private static readonly CpuFeature[] OfEngine =
-    [
-        CpuFeature.De, CpuFeature.Pse, CpuFeature.Msr, CpuFeature.Pae, CpuFeature.Mce, CpuFeature.Apic, CpuFeature.Sep, CpuFeature.Mtrr, CpuFeature.Pge,
-        CpuFeature.Mca, CpuFeature.Pat, CpuFeature.Pcid, CpuFeature.X2Apic, CpuFeature.TscDeadline, CpuFeature.Hypervisor, CpuFeature.Arat, CpuFeature.TscAdjust,
-        CpuFeature.Smep, CpuFeature.Invpcid, CpuFeature.Smap, CpuFeature.Umip, CpuFeature.Syscall, CpuFeature.Nx, CpuFeature.Pdpe1gb, CpuFeature.Lm,
-        CpuFeature.KvmClock,
-    ];
+    // The engine does these by itself, for guests of either vendor.
+    private static readonly FeatureSet OfEngine = FeatureNames.Parse(
+        "de pse msr pae mce apic sep mtrr pge mca pat pcid x2apic tsc-deadline hypervisor arat tsc-adjust smep invpcid smap umip syscall nx pdpe1gb lm "
+        + "kvmclock-old kvm-nopiodelay kvmclock");
 
-    private static readonly CpuFeature[] OfEngineForAmd = [CpuFeature.BtcNo, CpuFeature.NullSelClearsBase, CpuFeature.AutoIbrs, CpuFeature.SrsoNo];
-
-    private static readonly CpuFeature[] OfEngineForIntel = [CpuFeature.SpecCtrl, CpuFeature.ArchCapabilities];
+    // Of one vendor's CPUs; the other's guests get them only with a model that has them.
+    private static readonly FeatureSet OfEngineForAmd = FeatureNames.Parse("btc-no null-sel-clr-base auto-ibrs srso-no"),
+        OfEngineForIntel = FeatureNames.Parse("spec-ctrl arch-capabilities");
 
     /// <summary>The engine on a host.</summary>
     /// <param name="host">CPUID of the host; null: the real one.</param>
     public static EngineCpuid Create(HostCpuid? host = null)
     {
         HostCpuid query = new CpuidCache(host ?? CpuidRegisters.OfHost).Query;
-        bool isAmd = CpuidTable.HasAmdLeaves(query);
-        Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> features = [];
-        foreach (CpuFeature feature in OfHost) AddHost(features, feature, query);
-        foreach (CpuFeature feature in OfEngine) Add(features, FeatureTable.Find(feature));
-        if (isAmd) foreach (CpuFeature feature in OfAmdHost) AddHost(features, feature, query);
-        foreach (CpuFeature feature in isAmd ? OfEngineForAmd : OfEngineForIntel) Add(features, FeatureTable.Find(feature));
+        ulong capabilities = Mitigations.ArchCapabilities(ProcessorVulnerabilities.IsNotAffected);
+        CpuOffer raw = new EngineCpuid("host", query, 0, capabilities).Offer();
+        bool isAmd = raw.Identity.Vendor.IsAmd();
+        FeatureSet features = raw.Features.Intersect(isAmd ? OfHost.Union(OfAmdHost) : OfHost).Union(OfEngine).Union(OfEngineForAmd).Union(OfEngineForIntel);
         // The host's kernel has not enabled XSAVE: no AVX state could be loaded.
-        if ((query(1, 0).Ecx & OsXsave) == 0) features[(1, 0)] = features[(1, 0)] with { Ecx = features[(1, 0)].Ecx & ~(OsXsave >> 1) };
-        features[(CpuidTable.KvmFeatureLeaf, 0)] = new CpuidRegisters(Paravirtual | ((query(0x8000_0007, 0).Edx & InvariantTsc) != 0 ? StableClock : 0), 0, 0, 0);
-        ulong capabilities = isAmd ? 0 : Mitigations.ArchCapabilities(ProcessorVulnerabilities.IsNotAffected);
-        return new EngineCpuid((leaf, subleaf) => Query(features, query, leaf, subleaf), ApicTimer.BusKhz, capabilities);
-    }
-
-    private static CpuidRegisters Query(Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> features, HostCpuid host, uint leaf, uint subleaf)
-    {
-        if (!features.TryGetValue((leaf, subleaf), out CpuidRegisters served)) return host(leaf, subleaf);
-        // Signature and sizes share leaves with features.
-        return leaf switch
+        if ((query(1, 0).Ecx & OsXsave) == 0) features = features.Except(FeatureSet.Of(CpuFeature.Xsave));
+        if ((query(0x8000_0007, 0).Edx & InvariantTsc) != 0) features = features.Union(FeatureSet.Of(CpuFeature.KvmClockStable));
+        features = ModelRules.Close(features);
+        return new EngineCpuid("software", (leaf, subleaf) => Answer(features, query, leaf, subleaf), ApicTimer.BusKhz, capabilities)
         {
-            1 => served with { Eax = host(1, 0).Eax },
-            0x8000_0008 => served with { Eax = host(leaf, 0).Eax },
-            _ => served,
+            OnRequest = isAmd ? OfEngineForIntel.Union(FeatureSet.FromWords(word => word.IsMsr ? uint.MaxValue : 0)) : OfEngineForAmd,
         };
     }
 
-    private static void AddHost(Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> features, CpuFeature feature, HostCpuid host)
+    private static CpuidRegisters Answer(FeatureSet features, HostCpuid host, uint leaf, uint subleaf)
     {
-        FeatureBit bit = FeatureTable.Find(feature);
-        if (bit.Leaf <= host(bit.Leaf & 0x8000_0000, 0).Eax && (host(bit.Leaf, bit.Subleaf)[bit.Register] >> bit.Bit & 1) != 0) Add(features, bit);
+        CpuidRegisters answer = host(leaf, subleaf);
+        if (!FeatureWords.All.Any(word => !word.IsMsr && word.Leaf == leaf && word.Subleaf == subleaf)) return answer;
+        // Signature and address sizes share leaves with features.
+        answer = new CpuidRegisters(leaf is 1 or 0x8000_0008 ? answer.Eax : leaf == 7 && subleaf == 0 ? 2u : 0, 0, 0, 0);
+        for (int i = 0; i < FeatureWords.All.Length; i++)
+        {
+            FeatureWord word = FeatureWords.All[i];
+            if (!word.IsMsr && word.Leaf == leaf && word.Subleaf == subleaf) answer = answer.With(word.Register, features.Word(i));
+        }
+        return answer;
     }
-
-    private static void Add(Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> features, FeatureBit bit) =>
-        features[(bit.Leaf, bit.Subleaf)] = features.GetValueOrDefault((bit.Leaf, bit.Subleaf)).With(bit.Register, bit.Bit);
 }

@@ -1,6 +1,7 @@
 using System;
 using Hutch.Core.Cpuid;
 using Hutch.Cpu.Apic;
+using Hutch.Model.Processor;
 
 namespace Hutch.Cpu.Cpuid;
 
@@ -20,7 +21,7 @@ internal sealed unsafe class VcpuCpuid(SoftVcpu vcpu, CpuidTable table)
     /// <summary>The CPUID instruction.</summary>
     public void Query(uint leaf, uint subleaf, out uint a, out uint b, out uint c, out uint d)
     {
-        (a, b, c, d) = table.Query(leaf, subleaf, (uint)vcpu.Index, _tscKhz);
+        (a, b, c, d) = table.Query(leaf, subleaf, (uint)vcpu.ApicId, _tscKhz);
         switch (leaf)
         {
             case 1:
@@ -28,7 +29,7 @@ internal sealed unsafe class VcpuCpuid(SoftVcpu vcpu, CpuidTable table)
                 if ((vcpu.Context->ApicBase & ApicBase.Enabled) == 0) d &= ~ApicBit;
                 break;
             case 0xd when subleaf < 2 && b != 0:
-                b = CpuidTable.SaveAreaBytes(vcpu.Context->Xcr0);
+                b = table.SaveAreaBytes(vcpu.Context->Xcr0);
                 break;
             case 0x8000_0001 when table.IsAmd && (vcpu.Context->ApicBase & ApicBase.Enabled) == 0:
                 d &= ~ApicBit;

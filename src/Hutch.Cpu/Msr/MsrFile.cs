@@ -1,8 +1,9 @@
 using System.Collections.Generic;
-using Hutch.Cpu.Apic;
 using Hutch.Core.Cpuid;
+using Hutch.Cpu.Apic;
 using Hutch.Cpu.Paravirtual;
 using Hutch.Cpu.State;
+using Hutch.Model.Processor;
 
 namespace Hutch.Cpu.Msr;
 

@@ -1,4 +1,5 @@
 using Hutch.Core.Cpuid;
+using Hutch.Model.Processor;
 
 namespace Hutch.Cpu.Msr;
 

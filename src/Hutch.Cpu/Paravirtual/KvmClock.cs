@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Threading;
+using Hutch.Model.Processor;
 
 namespace Hutch.Cpu.Paravirtual;
 
@@ -72,7 +73,7 @@ internal sealed unsafe class KvmClock(SoftVcpu vcpu)
         BinaryPrimitives.WriteUInt64LittleEndian(body[12..], start.GuestNanoseconds);
         BinaryPrimitives.WriteUInt32LittleEndian(body[20..], multiplier);
         body[24] = (byte)shift;
-        body[25] = vcpu.Machine.Cpuid.HasInvariantTsc ? StableFlag : (byte)0;
+        body[25] = vcpu.Machine.Cpuid.Features[CpuFeature.KvmClockStable] ? StableFlag : (byte)0;
         Store(SystemTime & ~Enable, (version | 1) + (version & 1) * 2, body);
     }
 

@@ -6,8 +6,8 @@ namespace Hutch.Devices.Acpi;
 /// <summary>What the ACPI tables must tell of this machine. Everything else is the same in every machine.</summary>
 public sealed record AcpiOptions
 {
-    /// <summary>Number of vCPUs; APIC ids are 0 to count - 1.</summary>
-    public required int VcpuCount { get; init; }
+    /// <summary>The vCPUs and their arrangement, which their APIC ids follow.</summary>
+    public required CpuTopology Cpus { get; init; }
 
     /// <summary>The serial ports that exist: numbers 1 to 4 for COM1 to COM4.</summary>
     public ImmutableArray<int> SerialPorts { get; init; } = [];
@@ -26,7 +26,7 @@ public sealed record AcpiOptions
             if (device is SerialConfig serial) ports.Add(serial.Port);
         return new AcpiOptions
         {
-            VcpuCount = definition.Cpus.VcpuCount,
+            Cpus = definition.Cpus,
             SerialPorts = ports.ToImmutable(),
             PciWindow64Start = windowStart,
             PciWindow64LengthBytes = windowLengthBytes,

@@ -24,18 +24,18 @@ public static class AcpiTables
     public static AcpiImage Build(AcpiOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.VcpuCount, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Cpus.VcpuCount, 1);
         List<byte> image = [];
         // The RSDP comes first, so its place is known; its content follows when the XSDT's place is.
         Place(image, new byte[RsdpLengthBytes], TableAlignment);
         uint facs = Place(image, BuildFacs(), FacsAlignment);
         uint dsdt = Place(image, Dsdt.Build(options), TableAlignment);
         uint fadt = Place(image, Fadt.Build(facs, dsdt), TableAlignment);
-        uint madt = Place(image, Madt.Build(options.VcpuCount), TableAlignment);
+        uint madt = Place(image, Madt.Build(options.Cpus), TableAlignment);
         uint mcfg = Place(image, BuildMcfg(), TableAlignment);
         uint xsdt = Place(image, new AcpiTable("XSDT", 1).UInt64(fadt).UInt64(madt).UInt64(mcfg).Finish(), TableAlignment);
         if (image.Count > MaximumLengthBytes)
-            throw new ConfigException($"The ACPI tables for {options.VcpuCount} vCPUs do not fit below the F segment; use fewer vCPUs.");
+            throw new ConfigException($"The ACPI tables for {options.Cpus.VcpuCount} vCPUs do not fit below the F segment; use fewer vCPUs.");
         byte[] bytes = [.. image];
         BuildRsdp(xsdt).CopyTo(bytes, 0);
         return new AcpiImage(BaseAddress, bytes, BaseAddress);

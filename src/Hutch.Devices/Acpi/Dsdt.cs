@@ -24,7 +24,7 @@ internal static class Dsdt
         AmlWriter aml = new();
         using (aml.Scope("\\_SB"))
         {
-            for (int i = 0; i < options.VcpuCount; i++) WriteProcessor(aml, i);
+            for (int i = 0; i < options.Cpus.VcpuCount; i++) WriteProcessor(aml, i);
             WriteReservedRanges(aml);
             using (aml.Device(PciHost))
             {

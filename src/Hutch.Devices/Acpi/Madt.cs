@@ -1,4 +1,5 @@
 using Hutch.Devices.Chipset;
+using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Acpi;
 
@@ -16,21 +17,22 @@ internal static class Madt
     private const byte IsaBus = 0, AllProcessors = 0xff, Lint1 = 1;
     private const byte TimerIrq = 0, TimerGsi = 2;
 
-    /// <summary>Builds the table for APIC ids 0 to <paramref name="vcpuCount"/> - 1.</summary>
-    public static byte[] Build(int vcpuCount)
+    /// <summary>Builds the table: a processor's UID is its number, its APIC id follows from the topology.</summary>
+    public static byte[] Build(CpuTopology cpus)
     {
         AcpiTable table = new("APIC", 6);
         table.UInt32(LocalApicAddress).UInt32(PcatCompatible);
-        for (int id = 0; id < vcpuCount; id++)
+        for (int index = 0; index < cpus.VcpuCount; index++)
         {
-            if (id < FirstX2ApicId) table.Byte(LocalApic).Byte(8).Byte((byte)id).Byte((byte)id).UInt32(Enabled);
-            else table.Byte(LocalX2Apic).Byte(16).UInt16(0).UInt32((uint)id).UInt32(Enabled).UInt32((uint)id);
+            int id = cpus.ApicId(index);
+            if (id < FirstX2ApicId && index < FirstX2ApicId) table.Byte(LocalApic).Byte(8).Byte((byte)index).Byte((byte)id).UInt32(Enabled);
+            else table.Byte(LocalX2Apic).Byte(16).UInt16(0).UInt32((uint)id).UInt32(Enabled).UInt32((uint)index);
         }
         table.Byte(IoApic).Byte(12).Byte(0).Byte(0).UInt32((uint)Ioapic.BaseAddress).UInt32(0);
         table.Byte(InterruptOverride).Byte(10).Byte(IsaBus).Byte(TimerIrq).UInt32(TimerGsi).UInt16(ConformsToBus);
         table.Byte(InterruptOverride).Byte(10).Byte(IsaBus).Byte(PmBlock.SciGsi).UInt32(PmBlock.SciGsi).UInt16(LevelActiveHigh);
         table.Byte(LocalApicNmi).Byte(6).Byte(AllProcessors).UInt16(ConformsToBus).Byte(Lint1);
-        if (vcpuCount > FirstX2ApicId) table.Byte(LocalX2ApicNmi).Byte(12).UInt16(ConformsToBus).UInt32(uint.MaxValue).Byte(Lint1).Zeroes(3);
+        if (cpus.HighestApicId >= FirstX2ApicId) table.Byte(LocalX2ApicNmi).Byte(12).UInt16(ConformsToBus).UInt32(uint.MaxValue).Byte(Lint1).Zeroes(3);
         return table.Finish();
     }
 }

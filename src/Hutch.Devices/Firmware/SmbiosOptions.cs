@@ -36,7 +36,7 @@ public sealed record SmbiosOptions
         return new SmbiosOptions
         {
             Sockets = definition.Cpus.Sockets,
-            CoresPerSocket = definition.Cpus.Cores,
+            CoresPerSocket = definition.Cpus.Cores * definition.Cpus.Dies,
             ThreadsPerCore = definition.Cpus.Threads,
             LowMemoryBytes = low,
             HighMemoryBytes = definition.MemoryBytes - low,

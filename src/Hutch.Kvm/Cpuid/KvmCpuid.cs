@@ -32,7 +32,7 @@ internal static unsafe class KvmCpuid
         uint apic = X2Apic | (capabilities[KvmCap.TscDeadlineTimer] != 0 ? TscDeadline : 0);
         leaves[(1, 0)] = one with { Ecx = one.Ecx | apic };
         CpuidRegisters Answer(uint leaf, uint subleaf) => leaves.GetValueOrDefault((leaf, indexed.Contains(leaf) ? subleaf : 0u));
-        return new EngineCpuid(Answer, ApicTimerKhz, KvmMsrList.ReadFeature(system, ArchCapabilitiesMsr));
+        return new EngineCpuid("kvm", Answer, ApicTimerKhz, KvmMsrList.ReadFeature(system, ArchCapabilitiesMsr));
     }
 
     /// <summary>Hands a vCPU its CPUID.</summary>

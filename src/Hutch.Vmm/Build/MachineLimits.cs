@@ -14,6 +14,9 @@ internal static class MachineLimits
     /// <summary>The most vCPUs: their APIC ids and their bits in the engine's masks.</summary>
     internal const int MostVcpus = 64;
 
+    // 255 is the broadcast.
+    private const int HighestXApicId = 254;
+
     private const ulong PageBytes = 4096;
 
     /// <summary>Throws <see cref="ConfigException"/> with one sentence for the first thing that cannot be had.</summary>
@@ -30,11 +33,14 @@ internal static class MachineLimits
         if (bytes > hostBytes)
             throw new ConfigException($"{Size(bytes)} of guest memory are more than this host's {Size(hostBytes)} of RAM and swap; give less with --memory.");
         CpuTopology cpus = definition.Cpus;
-        if (cpus.Sockets < 1 || cpus.Cores < 1 || cpus.Threads < 1)
-            throw new ConfigException("A CPU topology needs at least one socket, core and thread; correct --cpus.");
+        if (cpus.Sockets < 1 || cpus.Dies < 1 || cpus.Cores < 1 || cpus.Threads < 1)
+            throw new ConfigException("A CPU topology needs at least one socket, die, core and thread; correct --cpus.");
         // Each factor alone is checked first, so that the product cannot wrap.
-        if (cpus.Sockets > MostVcpus || cpus.Cores > MostVcpus || cpus.Threads > MostVcpus || cpus.VcpuCount > MostVcpus)
+        bool many = cpus.Sockets > MostVcpus || cpus.Dies > MostVcpus || cpus.Cores > MostVcpus || cpus.Threads > MostVcpus;
+        if (many || cpus.VcpuCount > MostVcpus)
             throw new ConfigException($"The machine would have more than {MostVcpus} vCPUs, the most that is supported; give fewer with --cpus.");
+        if (cpus.HighestApicId > HighestXApicId)
+            throw new ConfigException($"With this topology APIC ids go up to {cpus.HighestApicId}, and {HighestXApicId} is the highest; use powers of two for dies, cores and threads in --cpus.");
         HashSet<string> names = [];
         foreach (DeviceConfig device in definition.Devices)
             if (!names.Add(device.Id))

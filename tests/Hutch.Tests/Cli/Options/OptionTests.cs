@@ -52,7 +52,7 @@ public sealed class OptionTests
     [InlineData("x")]
     [InlineData("cores=0")]
     [InlineData("cores=4294967295,sockets=4294967295,threads=4294967295")]
-    [InlineData("cores=2,dies=2")]
+    [InlineData("cores=2,books=2")]
     [InlineData("")]
     public void A_bad_number_of_cpus_is_refused(string text) => Assert.Equal(ExitStatus.Usage, Assert.Throws<UserException>(() => CpuOptions.ParseTopology(text)).Status);
 

@@ -5,6 +5,7 @@ using System.Linq;
 using System.Text;
 using Hutch.Devices;
 using Hutch.Devices.Acpi;
+using Hutch.Model.Machine;
 using Xunit;
 
 namespace Hutch.Tests.Devices.Acpi;
@@ -13,7 +14,7 @@ public sealed class AcpiTablesTests
 {
     private static readonly AcpiOptions Options = new()
     {
-        VcpuCount = 4,
+        Cpus = new CpuTopology(1, 4, 1),
         SerialPorts = [1, 2],
         PciWindow64Start = 0x80_0000_0000,
         PciWindow64LengthBytes = 0x80_0000_0000,
@@ -39,7 +40,7 @@ public sealed class AcpiTablesTests
     [InlineData(300)]
     public void Every_table_has_a_right_length_and_checksum(int vcpus)
     {
-        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(Options with { VcpuCount = vcpus }));
+        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(Options with { Cpus = new CpuTopology(vcpus, 1, 1) }));
 
         Assert.Equal(["APIC", "DSDT", "FACP", "MCFG"], tables.Keys.Order());
         foreach (byte[] table in tables.Values) Assert.Equal(0, Sum(table));
@@ -86,7 +87,7 @@ public sealed class AcpiTablesTests
     [Fact]
     public void Madt_lists_processors_the_ioapic_and_the_overrides()
     {
-        byte[] madt = Tables(AcpiTables.Build(Options with { VcpuCount = 257 }))["APIC"];
+        byte[] madt = Tables(AcpiTables.Build(Options with { Cpus = new CpuTopology(257, 1, 1) }))["APIC"];
         List<byte[]> entries = [];
         for (int at = 44; at < madt.Length; at += madt[at + 1]) entries.Add(madt[at..(at + madt[at + 1])]);
 
@@ -111,7 +112,7 @@ public sealed class AcpiTablesTests
     [Fact]
     public void Too_many_vcpus_are_refused_with_a_sentence()
     {
-        ConfigException error = Assert.Throws<ConfigException>(() => AcpiTables.Build(Options with { VcpuCount = 4000 }));
+        ConfigException error = Assert.Throws<ConfigException>(() => AcpiTables.Build(Options with { Cpus = new CpuTopology(4000, 1, 1) }));
 
         Assert.Contains("4000", error.Message, StringComparison.Ordinal);
     }

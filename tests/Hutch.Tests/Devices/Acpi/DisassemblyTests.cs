@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
 using Hutch.Devices.Acpi;
+using Hutch.Model.Machine;
 using Xunit;
 
 namespace Hutch.Tests.Devices.Acpi;
@@ -12,7 +13,7 @@ public sealed class DisassemblyTests
 {
     private static readonly AcpiOptions Options = new()
     {
-        VcpuCount = 2,
+        Cpus = new CpuTopology(1, 2, 1),
         SerialPorts = [1, 3],
         PciWindow64Start = 0x80_0000_0000,
         PciWindow64LengthBytes = 0x40_0000_0000,
