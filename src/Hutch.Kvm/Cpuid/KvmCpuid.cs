@@ -11,7 +11,7 @@ namespace Hutch.Kvm.Cpuid;
 internal static unsafe class KvmCpuid
 {
     private const int TooBig = 7, MostEntries = 4096, HeaderBytes = 8;
-    private const uint TscDeadline = 1 << 24, X2Apic = 1 << 21, ArchCapabilitiesMsr = 0x10a;
+    private const uint TscDeadline = 1 << 24, X2Apic = 1 << 21, Hypervisor = 1u << 31, AlwaysRunningTimer = 1 << 2, ArchCapabilitiesMsr = 0x10a;
 
     // One tick of the in-kernel local APIC's timer is a nanosecond (linux/arch/x86/kvm/lapic.h, APIC_BUS_CYCLE_NS).
     private const uint ApicTimerKhz = 1_000_000;
@@ -27,10 +27,10 @@ internal static unsafe class KvmCpuid
             if (isIndexed) indexed.Add(entry.Leaf);
             leaves[(entry.Leaf, isIndexed ? entry.Subleaf : 0)] = new CpuidRegisters(entry.Eax, entry.Ebx, entry.Ecx, entry.Edx);
         }
-        // The kernel's local APIC gives both; older kernels leave it to us to say so (linux/Documentation/virt/kvm/api.rst §4.45).
-        CpuidRegisters one = leaves.GetValueOrDefault((1u, 0u));
-        uint apic = X2Apic | (capabilities[KvmCap.TscDeadlineTimer] != 0 ? TscDeadline : 0);
-        leaves[(1, 0)] = one with { Ecx = one.Ecx | apic };
+        // What KVM gives and leaves to us to say (linux/Documentation/virt/kvm/api.rst §4.45): the local APIC's modes and timer, and that this is a guest.
+        uint apic = X2Apic | Hypervisor | (capabilities[KvmCap.TscDeadlineTimer] != 0 ? TscDeadline : 0);
+        Add(leaves, 1, new CpuidRegisters(0, 0, apic, 0));
+        Add(leaves, 6, new CpuidRegisters(AlwaysRunningTimer, 0, 0, 0));
         CpuidRegisters Answer(uint leaf, uint subleaf) => leaves.GetValueOrDefault((leaf, indexed.Contains(leaf) ? subleaf : 0u));
         return new EngineCpuid("kvm", Answer, ApicTimerKhz, KvmMsrList.ReadFeature(system, ArchCapabilitiesMsr));
     }
@@ -55,6 +55,12 @@ internal static unsafe class KvmCpuid
         MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(entries)).CopyTo(list.AsSpan(HeaderBytes));
         // SAFETY: the kernel reads the header and as many entries as it says, all of which are in the array.
         fixed (byte* address = list) vcpu.Call(KvmIoctl.SetCpuid2, "KVM_SET_CPUID2", (nuint)address);
+    }
+
+    private static void Add(Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> leaves, uint leaf, CpuidRegisters bits)
+    {
+        CpuidRegisters old = leaves.GetValueOrDefault((leaf, 0u));
+        leaves[(leaf, 0)] = new CpuidRegisters(old.Eax | bits.Eax, old.Ebx | bits.Ebx, old.Ecx | bits.Ecx, old.Edx | bits.Edx);
     }
 
     private static KvmCpuidEntry[] Supported(KvmDescriptor system)
