@@ -262,7 +262,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Interpreter.Reset();
         Msrs.Reset();
         Apic.Reset();
-        RunLoop.Activity = Index == 0 ? VcpuActivity.Running : VcpuActivity.WaitForSipi;
+        RunLoop.Reset(Index == 0 ? VcpuActivity.Running : VcpuActivity.WaitForSipi);
         Contexts.FlushAll();
         Contexts.Select(0, keep: false);
         UpdateMode();

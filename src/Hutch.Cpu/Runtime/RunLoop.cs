@@ -20,8 +20,16 @@ internal sealed unsafe class RunLoop : IDisposable
         _events = new VcpuEvents(vcpu);
     }
 
-    /// <summary>What the vCPU does when it does not execute.</summary>
-    public VcpuActivity Activity { get => _events.Activity; set => _events.Activity = value; }
+    /// <summary>Takes over what the vCPU does, and what it had begun to deliver.</summary>
+    public void RestoreEvents(X86VcpuState state) =>
+        (_events.Activity, _events.PendingException, _events.PendingInterrupt) = (state.Activity, state.PendingException, state.PendingInterrupt);
+
+    /// <summary>The reverse.</summary>
+    public void SaveEvents(X86VcpuState state) =>
+        (state.Activity, state.PendingException, state.PendingInterrupt) = (_events.Activity, _events.PendingException, _events.PendingInterrupt);
+
+    /// <summary>The state after reset.</summary>
+    public void Reset(VcpuActivity activity) => (_events.Activity, _events.PendingException, _events.PendingInterrupt) = (activity, null, null);
 
     /// <inheritdoc cref="IVcpu.Run"/>
     public VcpuStop Run()

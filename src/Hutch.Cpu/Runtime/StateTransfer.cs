@@ -29,7 +29,7 @@ internal static unsafe class StateTransfer
         (state.Efer, state.Xcr0) = (c->Efer, c->Xcr0);
         FpuArea.DropStalePointers(c);
         new ReadOnlySpan<byte>(c->Xsave, XsaveBytes).CopyTo(state.XsaveArea);
-        state.Activity = vcpu.RunLoop.Activity;
+        vcpu.RunLoop.SaveEvents(state);
         state.InterruptShadow = c->InterruptShadow != 0;
         state.NmiBlocked = c->NmiBlocked != 0;
         PlatformState.Save(vcpu, state);
@@ -56,7 +56,7 @@ internal static unsafe class StateTransfer
         c->Cpl = (byte)((c->Cr0 & 1) == 0 ? 0 : (c->Rflags & Flags.Vm) != 0 ? 3 : (c->Segments[(int)Seg.Ss].Attributes >> 5) & 3);
         c->InterruptShadow = state.InterruptShadow ? (byte)1 : (byte)0;
         c->NmiBlocked = state.NmiBlocked ? (byte)1 : (byte)0;
-        vcpu.RunLoop.Activity = state.Activity;
+        vcpu.RunLoop.RestoreEvents(state);
         PlatformState.Restore(vcpu, state);
         vcpu.Contexts.FlushAll();
         vcpu.Contexts.Select(c->Cr3 & 0x000f_ffff_ffff_f000, keep: false);

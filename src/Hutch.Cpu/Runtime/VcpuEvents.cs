@@ -19,6 +19,12 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
     /// <summary>Running, halted, or waiting for SIPI.</summary>
     public VcpuActivity Activity { get; set; }
 
+    /// <summary>An interrupt that another engine had acknowledged when the state was saved; delivered before the next instruction.</summary>
+    public byte? PendingInterrupt { get; set; }
+
+    /// <summary>An exception that another engine had raised; delivered first.</summary>
+    public PendingException? PendingException { get; set; }
+
     /// <summary>A reason to leave Run is recorded.</summary>
     public bool StopPending => _stop is not null;
 
@@ -83,6 +89,7 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
                 _stop = VcpuStop.Requested;
                 return false;
             }
+            if ((PendingException is not null || PendingInterrupt is not null) && !DeliverRestored()) return false;
             if (vcpu.Apic.HasWork && !TakeApicWork()) return false;
             if (Activity == VcpuActivity.Running)
             {
@@ -106,6 +113,21 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
         }
         int sipi = vcpu.Apic.TakeSipi();
         if (sipi >= 0 && Activity == VcpuActivity.WaitForSipi) StartUp(sipi);
+    }
+
+    // False: triple fault.
+    private bool DeliverRestored()
+    {
+        Activity = VcpuActivity.Running;
+        if (PendingException is PendingException exception)
+        {
+            PendingException = null;
+            EventKind kind = exception.Vector == (byte)Vector.Debug ? EventKind.Trap : EventKind.Fault;
+            return Delivered(vcpu.Interpreter.Deliver(exception.Vector, kind, exception.HasError ? exception.Error : null));
+        }
+        byte vector = PendingInterrupt.GetValueOrDefault();
+        PendingInterrupt = null;
+        return Delivered(vcpu.Interpreter.DeliverInterrupt(vector));
     }
 
     private bool TakeApicWork()

@@ -74,12 +74,12 @@ internal sealed class EngineMachine : IDisposable
         X86VcpuState state = Saved(vcpu);
         uint dpl = (uint)ring << 5;
         ushort rpl = (ushort)ring;
-        SegmentState data = new() { Limit = uint.MaxValue, Attributes = 0xc093 | dpl, Selector = (ushort)((ring == 0 ? 0x10 : 0x18) | rpl) };
+        SegmentState data = new() { Limit = uint.MaxValue, Attributes = 0xc093 | dpl, Selector = (ushort)((ring == 0 ? 0x10 : 0x28) | rpl) };
         foreach (int i in (int[])[Es, Ss, Ds, Fs, Gs]) state.Segments[i] = data;
-        state.Segments[Cs] = new SegmentState { Limit = uint.MaxValue, Attributes = 0xa09b | dpl, Selector = (ushort)((ring == 0 ? 8 : 0x20) | rpl) };
+        state.Segments[Cs] = new SegmentState { Limit = uint.MaxValue, Attributes = 0xa09b | dpl, Selector = (ushort)((ring == 0 ? 8 : 0x30) | rpl) };
         state.Segments[Ldtr] = new SegmentState { Attributes = 1 << 16 };
-        state.Segments[Tr] = new SegmentState { Base = Tss, Limit = 0x67, Attributes = 0x8b, Selector = 0x28 };
-        state.Gdtr = new TableState { Base = Gdt, Limit = 0x37 };
+        state.Segments[Tr] = new SegmentState { Base = Tss, Limit = 0x67, Attributes = 0x8b, Selector = 0x38 };
+        state.Gdtr = new TableState { Base = Gdt, Limit = 0x47 };
         state.Idtr = new TableState { Base = Idt, Limit = 0xfff };
         state.Cr0 = 0x8000_0011;
         state.Cr3 = PageTables;
@@ -127,7 +127,8 @@ internal sealed class EngineMachine : IDisposable
 
     private void WriteTables()
     {
-        ReadOnlySpan<ulong> gdt = [0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x00cf_f300_0000_ffff, 0x00af_fb00_0000_ffff, 0x0000_8b00_2000_0067, 0];
+        // Ring 3 has Linux's selectors: KVM without hardware virtualization knows no others there.
+        ReadOnlySpan<ulong> gdt = [0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0, 0, 0x00cf_f300_0000_ffff, 0x00af_fb00_0000_ffff, 0x0000_8b00_2000_0067, 0];
         for (int i = 0; i < gdt.Length; i++) Memory.TryWrite(Gdt + ((ulong)i * 8), gdt[i]);
         Memory.TryWrite(Tss + 4, Stack);
         // Present, writable, user; one page of 2 MiB, and the last one of 4 GiB's first GiB-step for devices below 4 GiB.

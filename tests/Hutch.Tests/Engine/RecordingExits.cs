@@ -23,6 +23,9 @@ internal sealed class RecordingExits(EngineMachine machine) : IVcpuExits
     /// <summary>Called for every port write but the last.</summary>
     internal Action<ushort, uint>? OnPort { get; set; }
 
+    /// <summary>Called for every read.</summary>
+    internal Action? OnRead { get; set; }
+
     /// <summary>Called for every ended interrupt.</summary>
     internal Action<byte>? OnEnd { get; set; }
 
@@ -65,6 +68,7 @@ internal sealed class RecordingExits(EngineMachine machine) : IVcpuExits
 
     private void Answer(ulong address, Span<byte> data)
     {
+        OnRead?.Invoke();
         ulong value = Answers.GetValueOrDefault(address, ulong.MaxValue);
         for (int i = 0; i < data.Length; i++) data[i] = (byte)(value >> (8 * i));
     }
