@@ -9,6 +9,7 @@ using Hutch.Cpu.Apic;
 using Hutch.Cpu.Cpuid;
 using Hutch.Cpu.Paravirtual;
 using Hutch.Cpu.Runtime;
+using Hutch.Cpu.Tables;
 using Hutch.Host.Linux;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
@@ -34,6 +35,7 @@ internal sealed class SoftMachine : IVirtualMachine
         Model = model;
         Timers = timers;
         Cpuid = new CpuidTable(model, topology, SoftCpuid.Create());
+        Forms = new GuestForms(Cpuid.Features);
         _tsc = new HostTsc();
         Clock = new TscClock(readTsc ?? _tsc.Read, timers.Clock);
         CodePages = new CodePages(this, memory);
@@ -62,6 +64,9 @@ internal sealed class SoftMachine : IVirtualMachine
 
     /// <inheritdoc/>
     public ImmutableArray<IVcpu> Vcpus { get; }
+
+    /// <summary>Which instructions guests have.</summary>
+    public GuestForms Forms { get; }
 
     /// <summary>CPUID of the vCPUs.</summary>
     public CpuidTable Cpuid { get; }

@@ -5,11 +5,13 @@ using Hutch.Core.Engine;
 using Hutch.Core.Memory;
 using Hutch.Cpu.Apic;
 using Hutch.Cpu.Cpuid;
+using Hutch.Cpu.Interpreter.Host;
 using Hutch.Cpu.Mmu;
 using Hutch.Cpu.Msr;
 using Hutch.Cpu.Paravirtual;
 using Hutch.Cpu.Runtime;
 using Hutch.Cpu.State;
+using Hutch.Model.Processor;
 
 namespace Hutch.Cpu;
 
@@ -40,6 +42,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Messages = new VcpuMessages(this);
         Time = new GuestTime(this, machine.Clock);
         Cpuid = new VcpuCpuid(this, machine.Cpuid);
+        MxcsrWritable = FpuArea.MxcsrWritable | (Cpuid.Has(CpuFeature.MisalignSse) ? FpuArea.MisalignedMode : 0);
         Msrs = new MsrFile(this, machine.Cpuid);
         Apic = new LocalApic(this);
         Interpreter = new Interpreter.Interpreter(this);
@@ -90,6 +93,9 @@ internal sealed unsafe class SoftVcpu : IVcpu
 
     /// <summary>The machine around the vCPU; set while <see cref="Run"/> runs.</summary>
     public IVcpuExits Exits { get; private set; } = NoExits.Instance;
+
+    /// <summary>MXCSR bits that the guest may set.</summary>
+    public uint MxcsrWritable { get; }
 
     /// <summary>Guest physical address bits, as CPUID 0x80000008 says.</summary>
     public int PhysicalAddressBits => Machine.Cpuid.PhysicalAddressBits;
@@ -214,8 +220,9 @@ internal sealed unsafe class SoftVcpu : IVcpu
         if ((c->Cr4 & Cr4Osfxsr) != 0) mode |= BlockMode.Sse;
         if ((c->Cr4 & Cr4Osxsave) != 0 && (c->Xcr0 & 6) == 6) mode |= BlockMode.Avx;
         if (Interpreter.HasUnmaskedFpException) mode |= BlockMode.StrictFp;
+        bool misaligned = (FpuArea.At<uint>(c, FpuArea.Mxcsr) & FpuArea.MisalignedMode) != 0;
         bool alignment = user && c->AlignmentCheck != 0 && (c->Cr0 & Cr0Am) != 0;
-        if ((c->SystemFlags & Flags.Tf) != 0 || (c->Dr[7] & 0xff) != 0 || alignment) mode |= BlockMode.InterpretOnly;
+        if ((c->SystemFlags & Flags.Tf) != 0 || (c->Dr[7] & 0xff) != 0 || alignment || misaligned) mode |= BlockMode.InterpretOnly;
         if (c->Cpl == 0) mode |= BlockMode.Cpl0;
         if (c->Cpl == 0 || (c->Cr4 & Cr4Tsd) == 0) mode |= BlockMode.Rdtsc;
         if ((c->Cr4 & Cr4FsGsBase) != 0) mode |= BlockMode.FsGsBase;

@@ -11,6 +11,7 @@ namespace Hutch.Cpu.Cpuid;
 /// either: it becomes such a look-up too, and gives the guest no more protection than a plain indirect branch, at several times the cost. Guests are therefore
 /// told of automatic (or always-on) IBRS, which selects plain indirect branches. Guest user and guest kernel code are one host process at one privilege: against
 /// its own user code a guest kernel has here the protection between two parts of one process, whatever it is told.</para>
+/// <para>Models of CPUs with IBRS, STIBP, SSBD and IBPB have these MSRs; what a guest writes is kept and has no effect on the host.</para>
 /// </summary>
 internal static class Mitigations
 {

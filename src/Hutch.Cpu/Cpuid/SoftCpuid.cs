@@ -9,7 +9,7 @@ namespace Hutch.Cpu.Cpuid;
 
 /// <summary>
 /// What the software engine gives: what the host CPU has, as far as the instruction tables know it, and what the engine does by itself on any host. What is not
-/// named here is never offered, among it AVX-512, AMX, CET, MPX, LA57, 3DNow, XOP, FMA4, TBM.
+/// named here is never offered, among it AVX-512, AMX, CET, MPX, PKU, LA57, 3DNow, XOP, FMA4, TBM.
 /// </summary>
 internal static class SoftCpuid
 {
@@ -23,16 +23,22 @@ internal static class SoftCpuid
 
     // As above, and asked from AMD's leaves: an Intel host says nothing of them.
     private static readonly FeatureSet OfAmdHost = FeatureNames.Parse(
-        "cr8legacy topoext mmxext xsaveerptr amd-no-ssb no-nested-data-bp lfence-always-serializing tsa-sq-no tsa-l1-no");
+        "cr8legacy topoext mmxext sse4a misalignsse xsaveerptr amd-no-ssb no-nested-data-bp lfence-always-serializing tsa-sq-no tsa-l1-no");
 
     // The engine does these by itself, for guests of either vendor.
     private static readonly FeatureSet OfEngine = FeatureNames.Parse(
-        "de pse msr pae mce apic sep mtrr pge mca pat pcid x2apic tsc-deadline hypervisor arat tsc-adjust smep invpcid smap umip syscall nx pdpe1gb lm "
+        "vme de pse msr pae mce apic sep mtrr pge mca pat pse36 pcid x2apic tsc-deadline hypervisor arat tsc-adjust smep invpcid smap umip syscall nx pdpe1gb lm "
         + "kvmclock-old kvm-nopiodelay kvmclock");
 
     // Of one vendor's CPUs; the other's guests get them only with a model that has them.
     private static readonly FeatureSet OfEngineForAmd = FeatureNames.Parse("btc-no null-sel-clr-base auto-ibrs srso-no"),
         OfEngineForIntel = FeatureNames.Parse("spec-ctrl arch-capabilities");
+
+    // Given with a model or by name: they tell of nothing that a guest would gain here (transactions abort at once, XSAVES saves what XSAVEC does, speculation
+    // controls are kept without effect: Mitigations), or they hold whatever the host says.
+    private static readonly FeatureSet OfEngineIfAsked = FeatureNames.Parse(
+        "ss erms fsrm hle rtm xsaves fxsr-opt misalignsse osvw overflow-recov succor clzero wbnoinvd cldemote movdiri movdir64b 3dnowprefetch cr8legacy topoext mmxext "
+        + "xsaveerptr stibp ssbd ibpb ibrs amd-stibp stibp-always-on amd-ssbd amd-psfd");
 
     /// <summary>The engine on a host.</summary>
     /// <param name="host">CPUID of the host; null: the real one.</param>
@@ -43,13 +49,16 @@ internal static class SoftCpuid
         CpuOffer raw = new EngineCpuid("host", query, 0, capabilities).Offer();
         bool isAmd = raw.Identity.Vendor.IsAmd();
         FeatureSet features = raw.Features.Intersect(isAmd ? OfHost.Union(OfAmdHost) : OfHost).Union(OfEngine).Union(OfEngineForAmd).Union(OfEngineForIntel);
+        FeatureSet onRequest = OfEngineIfAsked.Except(features.Except(FeatureSet.Of(CpuFeature.MisalignSse)));
+        // Misaligned-SSE mode is the host CPU's own: without it the engine could only read through copies.
+        features = features.Union(OfEngineIfAsked.Except(raw.Features[CpuFeature.MisalignSse] ? FeatureSet.Empty : FeatureSet.Of(CpuFeature.MisalignSse)));
         // The host's kernel has not enabled XSAVE: no AVX state could be loaded.
         if ((query(1, 0).Ecx & OsXsave) == 0) features = features.Except(FeatureSet.Of(CpuFeature.Xsave));
         if ((query(0x8000_0007, 0).Edx & InvariantTsc) != 0) features = features.Union(FeatureSet.Of(CpuFeature.KvmClockStable));
         features = ModelRules.Close(features);
         return new EngineCpuid("software", (leaf, subleaf) => Answer(features, query, leaf, subleaf), ApicTimer.BusKhz, capabilities)
         {
-            OnRequest = isAmd ? OfEngineForIntel.Union(FeatureSet.FromWords(word => word.IsMsr ? uint.MaxValue : 0)) : OfEngineForAmd,
+            OnRequest = onRequest.Union(isAmd ? OfEngineForIntel.Union(FeatureSet.FromWords(word => word.IsMsr ? uint.MaxValue : 0)) : OfEngineForAmd),
         };
     }
 

@@ -28,6 +28,16 @@ internal sealed unsafe class Control(Interpreter cpu)
             case Mnemonic.Int3: return Software((byte)Vector.Breakpoint, EventKind.SoftwareException);
             case Mnemonic.Into:
                 return (_c->ArithmeticFlags & Flags.Of) == 0 || Software((byte)Vector.Overflow, EventKind.SoftwareException);
+            // A transaction that always aborts at once, without a hint to try again (Intel SDM 1 §16.3.5).
+            case Mnemonic.Xbegin:
+                if (!Go(i.NearBranchTarget)) return false;
+                _c->Gpr[GuestRegisters.Rax] = 0;
+                return true;
+            case Mnemonic.Xabort: return true;
+            case Mnemonic.Xend: return _vcpu.Raise(Vector.GeneralProtection, 0);
+            case Mnemonic.Xtest:
+                _c->ArithmeticFlags = Flags.Zf;
+                return true;
             case Mnemonic.Int1: return Software((byte)Vector.Debug, EventKind.PrivilegedSoftware);
             default: return !AluFlags.Holds(i.ConditionCode, _c->ArithmeticFlags) || Go(i.NearBranchTarget);
         }

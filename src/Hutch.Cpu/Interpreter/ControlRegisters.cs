@@ -1,4 +1,5 @@
 using Hutch.Cpu.State;
+using Hutch.Model.Processor;
 using Iced.Intel;
 
 namespace Hutch.Cpu.Interpreter;
@@ -7,13 +8,13 @@ namespace Hutch.Cpu.Interpreter;
 internal sealed unsafe class ControlRegisters(Interpreter cpu)
 {
     private const ulong Pe = 1, Mp = 2, Em = 4, Ts = 8, Et = 0x10, Ne = 0x20, Wp = 1 << 16, Am = 1 << 18, Nw = 1 << 29, Cd = 1 << 30, Pg = 1UL << 31;
-    private const ulong Tsd = 4, De = 8, Pse = 0x10, Pae = 0x20, Mce = 0x40, Pge = 0x80, Pce = 0x100, Osfxsr = 0x200, Osxmmexcpt = 0x400, Umip = 0x800;
+    private const ulong Vme = 1, Pvi = 2, Tsd = 4, De = 8, Pse = 0x10, Pae = 0x20, Mce = 0x40, Pge = 0x80, Pce = 0x100, Osfxsr = 0x200, Osxmmexcpt = 0x400, Umip = 0x800;
     private const ulong FsGsBase = 1 << 16, Pcide = 1 << 17, Osxsave = 1 << 18, Smep = 1 << 20, Smap = 1 << 21;
-    private const ulong Cr4Known = Tsd | De | Pse | Pae | Mce | Pge | Pce | Osfxsr | Osxmmexcpt | Umip | FsGsBase | Pcide | Osxsave | Smep | Smap;
     private const ulong EferLme = 1 << 8, EferLma = 1 << 10, NoFlush = 1UL << 63;
 
     private readonly SoftVcpu _vcpu = cpu.Vcpu;
     private readonly VcpuContext* _c = cpu.Vcpu.Context;
+    private readonly ulong _cr4Known = Cr4Of(cpu.Vcpu.Cpuid.Table.Features);
 
     /// <summary>MOV with a control register. False: a fault is pending.</summary>
     public bool Move(in Instruction i)
@@ -55,7 +56,7 @@ internal sealed unsafe class ControlRegisters(Interpreter cpu)
     {
         if ((_c->Cr4 & Osxsave) == 0) return _vcpu.Raise(Vector.InvalidOpcode);
         ulong value = (uint)_c->Gpr[GuestRegisters.Rax] | (_c->Gpr[GuestRegisters.Rdx] << 32);
-        bool good = _c->Cpl == 0 && (uint)_c->Gpr[GuestRegisters.Rcx] == 0 && (value & 1) != 0 && (value & ~7UL) == 0 && (value & 6) != 4;
+        bool good = _c->Cpl == 0 && (uint)_c->Gpr[GuestRegisters.Rcx] == 0 && (value & 1) != 0 && (value & ~_vcpu.Cpuid.Table.XcrMask) == 0 && (value & 6) != 4;
         if (!good) return _vcpu.Raise(Vector.GeneralProtection, 0);
         _c->Xcr0 = value;
         _vcpu.UpdateMode();
@@ -71,6 +72,18 @@ internal sealed unsafe class ControlRegisters(Interpreter cpu)
         _c->Gpr[GuestRegisters.Rax] = (uint)_c->Xcr0;
         _c->Gpr[GuestRegisters.Rdx] = (uint)(_c->Xcr0 >> 32);
         return true;
+    }
+
+    // Bits of CR4 that exist with a feature (Intel SDM 3A §2.5).
+    private static ulong Cr4Of(FeatureSet features)
+    {
+        ulong known = Pce;
+        foreach ((CpuFeature feature, ulong bits) in ((CpuFeature, ulong)[])
+            [(CpuFeature.Vme, Vme | Pvi), (CpuFeature.Tsc, Tsd), (CpuFeature.De, De), (CpuFeature.Pse, Pse), (CpuFeature.Pae, Pae), (CpuFeature.Mce, Mce),
+             (CpuFeature.Pge, Pge), (CpuFeature.Fxsr, Osfxsr), (CpuFeature.Sse, Osxmmexcpt), (CpuFeature.Umip, Umip), (CpuFeature.FsGsBase, FsGsBase),
+             (CpuFeature.Pcid, Pcide), (CpuFeature.Xsave, Osxsave), (CpuFeature.Smep, Smep), (CpuFeature.Smap, Smap)])
+            if (features[feature]) known |= bits;
+        return known;
     }
 
     private bool Write(Register control, ulong value)
@@ -119,7 +132,7 @@ internal sealed unsafe class ControlRegisters(Interpreter cpu)
     private bool WriteCr4(ulong value)
     {
         ulong old = _c->Cr4, changed = old ^ value;
-        bool bad = (value & ~Cr4Known) != 0
+        bool bad = (value & ~_cr4Known) != 0
             || (cpu.IsLongMode && (value & Pae) == 0)
             || ((value & ~old & Pcide) != 0 && (!cpu.IsLongMode || (_c->Cr3 & 0xfff) != 0));
         if (bad) return _vcpu.Raise(Vector.GeneralProtection, 0);

@@ -48,7 +48,12 @@ internal sealed unsafe class Exceptions(Interpreter cpu)
     /// <summary>Executes INT n, INT3, INTO or INT1; RIP is behind the instruction already. False: a fault is pending.</summary>
     public bool Software(byte vector, EventKind kind)
     {
-        if (kind == EventKind.SoftwareInterrupt && (_c->SystemFlags & Flags.Vm) != 0 && (_c->SystemFlags & Flags.Iopl) != Flags.Iopl)
+        if (kind == EventKind.SoftwareInterrupt)
+        {
+            if (cpu.VirtualFlags.IsRedirected(vector, out bool faulted)) return DeliverToProgram(vector);
+            if (faulted) return false;
+        }
+        if (kind == EventKind.SoftwareInterrupt && cpu.VirtualFlags.IsRestricted)
             return _vcpu.Raise(Vector.GeneralProtection, 0);
         return TryDeliver(new GuestEvent(vector, kind));
     }
@@ -61,6 +66,24 @@ internal sealed unsafe class Exceptions(Interpreter cpu)
 
     private static bool Contributory(Vector v) =>
         v is Vector.DivideError or Vector.InvalidTss or Vector.SegmentNotPresent or Vector.StackFault or Vector.GeneralProtection;
+
+    // Virtual-8086 mode extensions: the program's own handler, by the interrupt table at linear address 0 (Intel SDM 3A §20.3.3.4).
+    private bool DeliverToProgram(byte vector)
+    {
+        if (!_vcpu.Linear.ReadSystem((ulong)vector * 4, out uint target)) return false;
+        bool isRestricted = cpu.VirtualFlags.IsRestricted;
+        StackCursor stack = StackCursor.Current(_vcpu);
+        ushort flags = (ushort)(isRestricted ? cpu.VirtualFlags.Image : _c->Rflags);
+        if (!stack.Push(flags, 2) || !stack.Push(_c->Segments[(int)Seg.Cs].Selector, 2) || !stack.Push((ushort)_c->Rip, 2)) return false;
+        _c->Gpr[GuestRegisters.Rsp] = stack.Pointer;
+        if (isRestricted) _c->SystemFlags &= ~(uint)Flags.Vif;
+        else _c->InterruptFlag = 0;
+        _c->SystemFlags &= ~(uint)(Flags.Tf | Flags.Rf);
+        cpu.Segments.LoadReal(Seg.Cs, (int)(target >> 16));
+        _c->Rip = (ushort)target;
+        _vcpu.UpdateMode();
+        return true;
+    }
 
     private bool DeliverReal(in GuestEvent e)
     {

@@ -28,7 +28,8 @@ internal sealed unsafe class FlagOps(Interpreter cpu)
     private bool SetInterruptFlag(bool set)
     {
         // In virtual-8086 mode CPL is 3, so the same comparison asks for IOPL 3.
-        if ((_c->Cr0 & 1) != 0 && _c->Cpl > (int)(_c->SystemFlags >> 12 & 3)) return _vcpu.Raise(Vector.GeneralProtection, 0);
+        if ((_c->Cr0 & 1) != 0 && _c->Cpl > (int)(_c->SystemFlags >> 12 & 3))
+            return cpu.VirtualFlags.AreInterruptsVirtual ? cpu.VirtualFlags.Set(set) : _vcpu.Raise(Vector.GeneralProtection, 0);
         if (set && _c->InterruptFlag == 0) cpu.BeginShadow(stack: false);
         _c->InterruptFlag = set ? (byte)1 : (byte)0;
         return true;

@@ -23,6 +23,7 @@ internal sealed unsafe class HostExecutor : IDisposable
     private readonly FpuInstructions _fpu;
     private readonly XsaveInstructions _xsave;
     private readonly MaskedMoves _masked;
+    private readonly LineStores _lines;
 
     public HostExecutor(SoftVcpu vcpu, AddressComputer addresses)
     {
@@ -32,6 +33,7 @@ internal sealed unsafe class HostExecutor : IDisposable
         _fpu = new FpuInstructions(vcpu, addresses);
         _xsave = new XsaveInstructions(vcpu, addresses, _fpu);
         _masked = new MaskedMoves(vcpu, addresses);
+        _lines = new LineStores(vcpu, addresses);
     }
 
     /// <summary>
@@ -60,7 +62,7 @@ internal sealed unsafe class HostExecutor : IDisposable
         AccessKind kind = (traits & FormTraits.Writes) != 0 ? AccessKind.Write : AccessKind.Read;
         if (_addresses.Effective(i, -1, form.MemorySize, kind, out ulong linear)) return RunOnMemory(i, form, linear);
         // A misaligned operand is #GP even where its address alone would be #SS.
-        bool misaligned = (traits & FormTraits.Aligned) != 0 && (linear & (ulong)(form.MemorySize - 1)) != 0;
+        bool misaligned = (traits & FormTraits.Aligned) != 0 && !FpuArea.AllowsMisaligned(_c, i) && (linear & (ulong)(form.MemorySize - 1)) != 0;
         return misaligned && _vcpu.Fault.Vector == Vector.StackFault && _vcpu.Raise(Vector.GeneralProtection, 0);
     }
 
@@ -75,7 +77,10 @@ internal sealed unsafe class HostExecutor : IDisposable
             case Mnemonic.Fxrstor or Mnemonic.Fxrstor64: return _fpu.Fxrstor(i);
             case Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64: return _xsave.Save(i, compact: false);
             case Mnemonic.Xsavec or Mnemonic.Xsavec64: return _xsave.Save(i, compact: true);
-            case Mnemonic.Xrstor or Mnemonic.Xrstor64: return _xsave.Restore(i);
+            case Mnemonic.Xsaves or Mnemonic.Xsaves64: return _xsave.IsPrivileged() && _xsave.Save(i, compact: true);
+            case Mnemonic.Xrstor or Mnemonic.Xrstor64: return _xsave.Restore(i, compactOnly: false);
+            case Mnemonic.Xrstors or Mnemonic.Xrstors64: return _xsave.IsPrivileged() && _xsave.Restore(i, compactOnly: true);
+            case Mnemonic.Clzero or Mnemonic.Movdiri or Mnemonic.Movdir64b: return _lines.Execute(i);
             case Mnemonic.Fldcw or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fnstenv or Mnemonic.Fnsave: return ChangeFpuControl(i, form);
             default: return _masked.Execute(i);
         }
@@ -125,7 +130,7 @@ internal sealed unsafe class HostExecutor : IDisposable
     private bool RunOnMemory(in Instruction i, InstructionForm form, ulong linear)
     {
         int size = form.MemorySize;
-        if ((form.Traits & FormTraits.Aligned) != 0 && (linear & (ulong)(size - 1)) != 0) return _vcpu.Raise(Vector.GeneralProtection, 0);
+        if ((form.Traits & FormTraits.Aligned) != 0 && (linear & (ulong)(size - 1)) != 0 && !FpuArea.AllowsMisaligned(_c, i)) return _vcpu.Raise(Vector.GeneralProtection, 0);
         if (form.Class == InstructionClass.Divide) return DivideByMemory(i, form, linear);
         AccessKind kind = (form.Traits & FormTraits.Writes) != 0 ? AccessKind.Write : AccessKind.Read;
         if (!_vcpu.Linear.Pin(linear, size, kind, _vcpu.DataMode, out byte* host)) return false;

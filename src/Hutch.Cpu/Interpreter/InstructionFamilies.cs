@@ -62,6 +62,7 @@ internal static class InstructionFamilies
             case FlowControl.UnconditionalBranch or FlowControl.IndirectBranch or FlowControl.ConditionalBranch or FlowControl.Return:
                 if (i.Mnemonic == Mnemonic.Rsm) return InstructionFamily.Undefined;
                 return i.Mnemonic is Mnemonic.Sysret or Mnemonic.Sysretq or Mnemonic.Sysexit or Mnemonic.Sysexitq ? InstructionFamily.SystemCall : InstructionFamily.Control;
+            case FlowControl.XbeginXabortXend: return InstructionFamily.Control;
             case FlowControl.Call or FlowControl.IndirectCall or FlowControl.Interrupt:
                 return i.Mnemonic switch
                 {
@@ -95,6 +96,7 @@ internal static class InstructionFamilies
             case Mnemonic.Xgetbv: return InstructionFamily.GetExtended;
             case Mnemonic.Cpuid or Mnemonic.Rdtsc or Mnemonic.Rdtscp or Mnemonic.Rdpid or Mnemonic.Rdpmc or Mnemonic.Rdmsr or Mnemonic.Wrmsr:
                 return InstructionFamily.Identify;
+            case Mnemonic.Xtest: return InstructionFamily.Control;
             case Mnemonic.In or Mnemonic.Out: return InstructionFamily.Port;
             case Mnemonic.Hlt: return InstructionFamily.Halt;
             case Mnemonic.Nop or Mnemonic.Pause: return InstructionFamily.Nothing;

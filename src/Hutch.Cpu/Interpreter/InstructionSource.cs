@@ -151,7 +151,7 @@ internal sealed unsafe class InstructionSource
         // Running out of 15 bytes means a longer instruction (Intel SDM 2A §2.3.11).
         if (_reader.Exhausted || (d.Instruction.IsInvalid && d.Instruction.Length == MaxLength)) return _vcpu.Raise(Vector.GeneralProtection, 0);
         d.Bytes = bytes & _masks[d.Instruction.Length];
-        d.Form = d.Instruction.IsInvalid ? default : InstructionTable.Get(d.Instruction);
+        d.Form = d.Instruction.IsInvalid ? default : _vcpu.Machine.Forms.Get(d.Instruction);
         d.Family = InstructionFamilies.Of(d.Instruction, d.Form.Class);
         return bitness == 64 || WithinLimit(d);
     }

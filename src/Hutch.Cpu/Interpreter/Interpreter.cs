@@ -52,6 +52,7 @@ internal sealed unsafe class Interpreter : IDisposable
         Control = new Control(this);
         Ports = new Ports(this);
         Debug = new Debugging(this);
+        VirtualFlags = new VirtualFlags(vcpu);
         Host = new HostExecutor(vcpu, Addresses);
         _source = new InstructionSource(vcpu);
         _stack = new StackOps(this);
@@ -83,6 +84,8 @@ internal sealed unsafe class Interpreter : IDisposable
     public Ports Ports { get; }
 
     public Debugging Debug { get; }
+
+    public VirtualFlags VirtualFlags { get; }
 
     /// <summary>Runs arithmetic on the host CPU.</summary>
     public HostExecutor Host { get; }

@@ -45,14 +45,15 @@ internal sealed unsafe class InterruptReturns(Interpreter cpu)
 
     private bool Virtual8086(int size)
     {
-        if ((_c->SystemFlags & Flags.Iopl) != Flags.Iopl) return _vcpu.Raise(Vector.GeneralProtection, 0);
+        if (cpu.VirtualFlags.IsRestricted && (size != 2 || !cpu.VirtualFlags.IsVirtual)) return _vcpu.Raise(Vector.GeneralProtection, 0);
         StackCursor stack = StackCursor.Current(_vcpu);
         if (!stack.Pop(size, out ulong rip) || !stack.Pop(size, out ulong cs) || !stack.Pop(size, out ulong flags)) return false;
         if (rip > 0xffff) return _vcpu.Raise(Vector.GeneralProtection, 0);
+        if (cpu.VirtualFlags.IsVirtual && !cpu.VirtualFlags.Load(flags)) return false;
         _c->Gpr[GuestRegisters.Rsp] = stack.Pointer;
         cpu.Segments.LoadReal(Seg.Cs, (ushort)cs);
         _c->Rip = rip;
-        SetFlags(flags, (size == 2 ? Low16 : ulong.MaxValue) & ~(Flags.Vm | Flags.Iopl));
+        if (!cpu.VirtualFlags.IsVirtual) SetFlags(flags, (size == 2 ? Low16 : ulong.MaxValue) & ~(Flags.Vm | Flags.Iopl | Flags.Vif | Flags.Vip));
         _vcpu.UpdateMode();
         return true;
     }
@@ -120,7 +121,7 @@ internal sealed unsafe class InterruptReturns(Interpreter cpu)
     private ulong WritableFlags(int size)
     {
         ulong mask = Flags.Arithmetic | Flags.Tf | Flags.Df | Flags.Nt;
-        if (_c->Cpl == 0) mask |= Flags.Iopl;
+        if (_c->Cpl == 0) mask |= Flags.Iopl | (size == 2 ? 0 : cpu.VirtualFlags.Writable);
         if (_c->Cpl <= (int)(_c->SystemFlags >> 12 & 3)) mask |= Flags.If;
         if (size != 2) mask |= Flags.Rf | Flags.Ac | Flags.Id;
         return mask;

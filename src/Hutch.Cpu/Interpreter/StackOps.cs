@@ -81,29 +81,31 @@ internal sealed unsafe class StackOps(Interpreter cpu)
         return true;
     }
 
-    private bool BlockedInVirtual8086() =>
-        (_c->SystemFlags & Flags.Vm) != 0 && (_c->SystemFlags & Flags.Iopl) != Flags.Iopl && !_vcpu.Raise(Vector.GeneralProtection, 0);
+    private bool BlockedInVirtual8086(int size) =>
+        cpu.VirtualFlags.IsRestricted && (size != 2 || !cpu.VirtualFlags.IsVirtual) && !_vcpu.Raise(Vector.GeneralProtection, 0);
 
     private bool PushFlags(int size)
     {
-        if (BlockedInVirtual8086()) return false;
+        if (BlockedInVirtual8086(size)) return false;
         StackCursor stack = StackCursor.Current(_vcpu);
-        if (!stack.Push(_c->Rflags & ~(Flags.Rf | Flags.Vm), size)) return false;
+        if (!stack.Push((cpu.VirtualFlags.IsVirtual ? cpu.VirtualFlags.Image : _c->Rflags) & ~(Flags.Rf | Flags.Vm), size)) return false;
         _c->Gpr[GuestRegisters.Rsp] = stack.Pointer;
         return true;
     }
 
     private bool PopFlags(int size)
     {
-        if (BlockedInVirtual8086()) return false;
+        if (BlockedInVirtual8086(size)) return false;
         StackCursor stack = StackCursor.Current(_vcpu);
-        if (!stack.Pop(size, out ulong flags)) return false;
+        if (!stack.Pop(size, out ulong flags) || (cpu.VirtualFlags.IsVirtual && !cpu.VirtualFlags.Load(flags))) return false;
         _c->Gpr[GuestRegisters.Rsp] = stack.Pointer;
+        if (cpu.VirtualFlags.IsVirtual) return true;
         ulong mask = Flags.Arithmetic | Flags.Tf | Flags.Df | Flags.Nt;
         if (size != 2) mask |= Flags.Ac | Flags.Id | Flags.Rf;
-        if (_c->Cpl == 0) mask |= Flags.Iopl;
+        // In the kernel the wide form clears VIF and VIP.
+        if (_c->Cpl == 0) mask |= Flags.Iopl | (size == 2 ? 0 : Flags.Vif | Flags.Vip);
         if (_c->Cpl <= (int)(_c->SystemFlags >> 12 & 3)) mask |= Flags.If;
-        _c->Rflags = (_c->Rflags & ~mask) | (flags & mask & ~Flags.Rf);
+        _c->Rflags = (_c->Rflags & ~mask) | (flags & mask & ~(Flags.Rf | Flags.Vif | Flags.Vip));
         _vcpu.UpdateMode();
         return true;
     }

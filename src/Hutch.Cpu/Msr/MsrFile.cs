@@ -10,7 +10,7 @@ namespace Hutch.Cpu.Msr;
 /// <summary>The MSRs of one vCPU. The vCPU's thread, or while it is stopped.</summary>
 internal sealed unsafe class MsrFile
 {
-    private const ulong Sce = 1, Lme = 1 << 8, Lma = 1 << 10, Nxe = 1 << 11, AutoIbrs = 1 << 21, Paging = 1UL << 31;
+    private const ulong Sce = 1, Lme = 1 << 8, Lma = 1 << 10, Nxe = 1 << 11, Ffxsr = 1 << 14, AutoIbrs = 1 << 21, Paging = 1UL << 31;
 
     // In the order in which a state is restored; the deadline comes last, because the timer mode must be right before.
     // The TSC is not among them: time has gone on between saving and restoring, and the vCPUs' TSCs must not come apart. It is the machine's to set.
@@ -164,7 +164,9 @@ internal sealed unsafe class MsrFile
     private bool WriteEfer(ulong value)
     {
         VcpuContext* c = _vcpu.Context;
-        ulong allowed = Sce | Lma;
+        ulong allowed = Lma;
+        if (Has(CpuFeature.Syscall)) allowed |= Sce;
+        if (Has(CpuFeature.FxsrOpt)) allowed |= Ffxsr;
         if (Has(CpuFeature.Lm)) allowed |= Lme;
         if (Has(CpuFeature.Nx)) allowed |= Nxe;
         if (Has(CpuFeature.AutoIbrs)) allowed |= AutoIbrs;

@@ -13,7 +13,13 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
 
     // Microcode revisions that no update applies to and that kernels take as "recent enough".
     private const ulong AmdMicrocode = 0x0100_0065, IntelMicrocode = 0x1_0000_0000;
-    private const ulong FeatureControlLocked = 1, LfenceSerializing = 2, SpecCtrlBits = 7;
+    private const ulong FeatureControlLocked = 1, LfenceSerializing = 2, Ibrs = 1, Stibp = 2, Ssbd = 4, Psfd = 1 << 7;
+
+    // One bit of OSVW is known to software: APIC timers that stop in C1E. It is clear (AMD APM 2 §3.3.5).
+    private const ulong OsvwBits = 2;
+
+    private readonly ulong _specCtrlBits = SpecCtrlBits(cpuid.Features);
+    private readonly bool _hasBarrier = cpuid.Features[CpuFeature.SpecCtrl] || cpuid.Features[CpuFeature.Ibpb];
 
     private ulong _hwcr = TscFreqSel, _deCfg = LfenceSerializing, _icCfg, _miscEnable = MiscEnableAfterReset, _specCtrl, _debugCtl, _machineCheckStatus;
 
@@ -41,6 +47,8 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
             case MsrIndex.MiscEnable: value = _miscEnable; return true;
             case >= MsrIndex.LastBranchFrom and <= MsrIndex.LastExceptionTo: return true;
             case MsrIndex.BiosSignId: value = cpuid.IsAmd ? AmdMicrocode : IntelMicrocode; return true;
+            case MsrIndex.SpecCtrl when _specCtrlBits != 0: value = _specCtrl; return true;
+            case MsrIndex.Xss when cpuid.Features[CpuFeature.Xsaves]: return true;
             default: return cpuid.IsAmd ? ReadAmd(index, out value) : ReadIntel(index, out value);
         }
     }
@@ -56,6 +64,10 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
             case MsrIndex.DebugCtl: return Set(ref _debugCtl, value, (value & ~3UL) == 0);
             case MsrIndex.BiosSignId: return true;
             case MsrIndex.MiscEnable: return Set(ref _miscEnable, value, true);
+            // Mitigations: see there what these are good for.
+            case MsrIndex.SpecCtrl when _specCtrlBits != 0: return Set(ref _specCtrl, value, (value & ~_specCtrlBits) == 0);
+            case MsrIndex.PredCmd when _hasBarrier: return (value & ~1UL) == 0;
+            case MsrIndex.Xss when cpuid.Features[CpuFeature.Xsaves]: return value == 0;
             default: return cpuid.IsAmd ? WriteAmd(index, value) : WriteIntel(index, value);
         }
     }
@@ -67,9 +79,11 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
         {
             case MsrIndex.Hwcr: value = _hwcr; return true;
             case MsrIndex.DeCfg: value = _deCfg; return true;
+            case MsrIndex.OsvwLength when cpuid.Features[CpuFeature.Osvw]: value = OsvwBits; return true;
+            case MsrIndex.OsvwStatus when cpuid.Features[CpuFeature.Osvw]: return true;
             case MsrIndex.IcCfg: value = _icCfg; return true;
             case MsrIndex.Syscfg or MsrIndex.TopMem or MsrIndex.TopMem2 or MsrIndex.NbCfg or MsrIndex.MmioConfBase: return true;
-            case MsrIndex.TsegAddress or MsrIndex.TsegMask or MsrIndex.DcCfg or MsrIndex.BuCfg2: return true;
+            case MsrIndex.TsegAddress or MsrIndex.TsegMask or MsrIndex.DcCfg or MsrIndex.BuCfg2 or MsrIndex.IntPending: return true;
             // The four counters that every AMD CPU has are there and never count: a kernel that writes one and reads it back sees that.
             case >= MsrIndex.PerfEventSelect0 and <= MsrIndex.PerfCounter3: return true;
             default: return false;
@@ -99,7 +113,6 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
             case MsrIndex.FeatureControl: value = FeatureControlLocked; return true;
             // "TSC increments by" and multiplier, as hypervisors have always answered.
             case MsrIndex.PerfStatus: value = 1000 | (4UL << 40); return true;
-            case MsrIndex.SpecCtrl when cpuid.Features[CpuFeature.SpecCtrl]: value = _specCtrl; return true;
             case MsrIndex.ArchCapabilities when cpuid.Features[CpuFeature.ArchCapabilities]: value = cpuid.ArchCapabilities; return true;
             default: return false;
         }
@@ -110,10 +123,15 @@ internal sealed class VendorRegisters(CpuidTable cpuid)
         switch (index)
         {
             case MsrIndex.EblPowerOn: return true;
-            case MsrIndex.SpecCtrl when cpuid.Features[CpuFeature.SpecCtrl]: return Set(ref _specCtrl, value, (value & ~SpecCtrlBits) == 0);
-            case MsrIndex.PredCmd when cpuid.Features[CpuFeature.SpecCtrl]: return (value & ~1UL) == 0;
             default: return false;
         }
+    }
+
+    private static ulong SpecCtrlBits(FeatureSet features)
+    {
+        bool Any(CpuFeature intel, CpuFeature amd) => features[intel] || features[amd];
+        return (Any(CpuFeature.SpecCtrl, CpuFeature.Ibrs) ? Ibrs : 0) | (Any(CpuFeature.Stibp, CpuFeature.AmdStibp) ? Stibp : 0)
+            | (Any(CpuFeature.Ssbd, CpuFeature.AmdSsbd) ? Ssbd : 0) | (features[CpuFeature.AmdPsfd] ? Psfd : 0);
     }
 
     private static bool Set(ref ulong register, ulong value, bool valid)

@@ -52,7 +52,7 @@ internal static unsafe class StateTransfer
         (c->Efer, c->Xcr0) = (state.Efer, state.Xcr0);
         // A record that was never saved has no x87 state of its own: keep what the reset left.
         if (state.XsaveArea.AsSpan(0, XsaveBytes).ContainsAnyExcept((byte)0)) state.XsaveArea.AsSpan(0, XsaveBytes).CopyTo(new Span<byte>(c->Xsave, XsaveBytes));
-        FpuArea.Adopt(c);
+        FpuArea.Adopt(c, vcpu.MxcsrWritable);
         c->Cpl = (byte)((c->Cr0 & 1) == 0 ? 0 : (c->Rflags & Flags.Vm) != 0 ? 3 : (c->Segments[(int)Seg.Ss].Attributes >> 5) & 3);
         c->InterruptShadow = state.InterruptShadow ? (byte)1 : (byte)0;
         c->NmiBlocked = state.NmiBlocked ? (byte)1 : (byte)0;

@@ -46,7 +46,7 @@ internal sealed unsafe class Translations : IDisposable
             SlowAccess = Stubs.SlowAccess,
             SlowAccessVector = Stubs.SlowAccessVector,
             LoadVector = Stubs.LoadVector,
-        });
+        }, vcpu.Machine.Forms);
         vcpu.Contexts.Initialise(Stubs.IndirectMiss);
     }
 

@@ -151,7 +151,7 @@ internal enum Seg
 internal static class Flags
 {
     public const ulong Cf = 1, Pf = 4, Af = 0x10, Zf = 0x40, Sf = 0x80, Tf = 0x100, If = 0x200, Df = 0x400, Of = 0x800;
-    public const ulong Iopl = 0x3000, Nt = 0x4000, Rf = 0x10000, Vm = 0x20000, Ac = 0x40000, Id = 0x200000;
+    public const ulong Iopl = 0x3000, Nt = 0x4000, Rf = 0x10000, Vm = 0x20000, Ac = 0x40000, Vif = 0x80000, Vip = 0x100000, Id = 0x200000;
     public const ulong Arithmetic = Cf | Pf | Af | Zf | Sf | Of;
-    public const ulong System = Tf | Iopl | Nt | Rf | Vm | Id;
+    public const ulong System = Tf | Iopl | Nt | Rf | Vm | Vif | Vip | Id;
 }

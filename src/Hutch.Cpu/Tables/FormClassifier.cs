@@ -59,7 +59,7 @@ internal static class FormClassifier
                 case CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486 or CpuidFeature.X64:
                 case CpuidFeature.CPUID or CpuidFeature.MSR or CpuidFeature.TSC or CpuidFeature.SYSCALL or CpuidFeature.SEP or CpuidFeature.SMAP:
                 case CpuidFeature.RDTSCP or CpuidFeature.INVPCID or CpuidFeature.FSGSBASE or CpuidFeature.RDPID:
-                case CpuidFeature.XSAVE or CpuidFeature.XSAVEOPT or CpuidFeature.XSAVEC:
+                case CpuidFeature.XSAVE or CpuidFeature.XSAVEOPT or CpuidFeature.XSAVEC or CpuidFeature.RTM:
                     return false;
             }
         return true;
@@ -74,10 +74,11 @@ internal static class FormClassifier
         or Mnemonic.Fldcw or Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fnsave or Mnemonic.Fnstenv
         or Mnemonic.Fxsave or Mnemonic.Fxsave64 or Mnemonic.Fxrstor or Mnemonic.Fxrstor64
         or Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64 or Mnemonic.Xsavec or Mnemonic.Xsavec64 or Mnemonic.Xrstor or Mnemonic.Xrstor64
+        or Mnemonic.Xsaves or Mnemonic.Xsaves64 or Mnemonic.Xrstors or Mnemonic.Xrstors64 or Mnemonic.Clzero or Mnemonic.Movdiri or Mnemonic.Movdir64b
         or Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr or Mnemonic.Wait or Mnemonic.Xlatb;
 
     private static bool HasNoEffect(Mnemonic mnemonic) => mnemonic is Mnemonic.Nop or Mnemonic.Pause or Mnemonic.Endbr32 or Mnemonic.Endbr64
-        or Mnemonic.Reservednop or Mnemonic.Prefetch or Mnemonic.Prefetchw or Mnemonic.Prefetchnta
+        or Mnemonic.Reservednop or Mnemonic.Cldemote or Mnemonic.Prefetch or Mnemonic.Prefetchw or Mnemonic.Prefetchnta
         or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1 or Mnemonic.Prefetcht2;
 
     // The integer instructions of the basic architecture that read and write general registers, arithmetic flags and one explicit memory operand only.

@@ -18,12 +18,15 @@ internal sealed unsafe class BlockDecoder
     private readonly byte* _local;
     private readonly ByteReader _reader;
     private readonly Decoder _decoder;
+    private readonly GuestForms _forms;
     private readonly KindTable _kinds = new();
     private readonly OperandRoles _roles = new();
     private int _count;
 
-    public BlockDecoder()
+    /// <param name="forms">Which instructions guests have; the interpreter refuses the others.</param>
+    public BlockDecoder(GuestForms forms)
     {
+        _forms = forms;
         // SAFETY: the array is pinned for as long as this object holds it.
         fixed (byte* local = _bytes) _local = local;
         _reader = new ByteReader(_local);
@@ -93,7 +96,7 @@ internal sealed unsafe class BlockDecoder
         g.Roles = 0;
         g.Form = default;
         TranslationKind kind = _kinds.Get(g.Iced);
-        if (g.Iced.Code == Code.INVALID) kind = TranslationKind.Interpret;
+        if (g.Iced.Code == Code.INVALID || !_forms.Has(g.Iced.Code)) kind = TranslationKind.Interpret;
         else if (kind == TranslationKind.ByTable) kind = ByTable(ref g, mode);
         else if (!IsAllowed(g, kind, mode)) kind = TranslationKind.Interpret;
         g.Kind = kind;

@@ -1,5 +1,6 @@
 using System;
 using Hutch.Cpu.State;
+using Hutch.Cpu.Tables;
 using Iced.Intel;
 
 namespace Hutch.Cpu.Translate;
@@ -13,7 +14,7 @@ internal sealed unsafe class BlockTranslator
     // What one instruction and one block's entries and exits take at most, hot and cold parts together.
     private const int InstructionBytes = 320, StringBytes = 800, BlockBytes = 512;
 
-    private readonly BlockDecoder _decoder = new();
+    private readonly BlockDecoder _decoder;
     private readonly Emission _emission;
     private readonly CodeWriter _code;
     private readonly MemoryEmitter _memory;
@@ -25,8 +26,9 @@ internal sealed unsafe class BlockTranslator
     private readonly BitStringEmitter _bitStrings;
     private readonly StringEmitter _strings;
 
-    public BlockTranslator(StubAddresses stubs)
+    public BlockTranslator(StubAddresses stubs, GuestForms? forms = null)
     {
+        _decoder = new BlockDecoder(forms ?? GuestForms.All);
         _emission = new Emission(stubs);
         _code = _emission.Code;
         _memory = new MemoryEmitter(_emission);

@@ -32,7 +32,7 @@ internal sealed unsafe class ConformanceGuest : IVcpuExits, IDisposable
     {
         _template = template.ToArray();
         Array.Fill(_breakpoints, (byte)0xcc);
-        _machine = new SoftMachine(_memory, new CpuTopology(1, 1, 1), CpuModel.Max, new FakeTimers());
+        _machine = new SoftMachine(_memory, new CpuTopology(1, 1, 1), new CpuModel("max", ["clzero"], []), new FakeTimers());
         Vcpu = _machine.SoftVcpus[0];
         _c = Vcpu.Context;
         MapPages();

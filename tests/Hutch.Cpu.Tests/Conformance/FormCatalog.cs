@@ -37,6 +37,8 @@ internal static class FormCatalog
         if (!Decodes(info)) return "an alias that the encoder makes";
         switch (instruction.Mnemonic)
         {
+            case Mnemonic.Clzero when (System.Runtime.Intrinsics.X86.X86Base.CpuId(unchecked((int)0x8000_0008), 0).Ebx & 1) == 0: return "not on this host";
+            case Mnemonic.Movdiri or Mnemonic.Movdir64b or Mnemonic.Xbegin or Mnemonic.Xabort or Mnemonic.Xend or Mnemonic.Xtest: return "the engine's own, whatever the host does";
             case Mnemonic.Rdrand or Mnemonic.Rdseed: return "random";
             case Mnemonic.Rdtsc or Mnemonic.Rdtscp or Mnemonic.Cpuid or Mnemonic.Rdpid or Mnemonic.Xgetbv: return "says what the machine is";
             case Mnemonic.Syscall or Mnemonic.Sysenter or Mnemonic.Int or Mnemonic.Int3 or Mnemonic.Int1: return "enters the host's kernel";

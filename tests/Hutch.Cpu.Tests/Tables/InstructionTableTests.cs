@@ -31,7 +31,7 @@ public sealed class InstructionTableTests
     [InlineData("A4", InstructionClass.Special, FormTraits.None, 0)]                                          // movsb
     [InlineData("0F 0B", InstructionClass.Undefined, FormTraits.None, 0)]                                     // ud2
     [InlineData("62 F1 7C 48 58 C0", InstructionClass.Undefined, FormTraits.None, 0)]                         // vaddps zmm
-    [InlineData("0F 01 D5", InstructionClass.Undefined, FormTraits.None, 0)]                                  // xend
+    [InlineData("0F 01 D5", InstructionClass.Special, FormTraits.None, 0)]                                    // xend
     public void Forms_are_classified_as_the_manual_describes_them(string hex, object @class, object traits, byte size)
     {
         Decoder decoder = Decoder.Create(64, new ByteArrayCodeReader(hex));

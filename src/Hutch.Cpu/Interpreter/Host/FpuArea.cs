@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics.X86;
 using Hutch.Cpu.State;
+using Iced.Intel;
 
 namespace Hutch.Cpu.Interpreter.Host;
 
@@ -11,8 +12,11 @@ internal static unsafe class FpuArea
 {
     public const int Fcw = 0, Fsw = 2, Ftw = 4, Fop = 6, Fip = 8, Fdp = 16, Mxcsr = 24, MxcsrMask = 28, Stack = 32, Xmm = 160, LegacyBytes = 512, Header = 512, YmmHigh = 576, Bytes = 832;
 
-    /// <summary>MXCSR bits that guests may set: all that the architecture names; misaligned-SSE mode is not offered.</summary>
+    /// <summary>MXCSR bits that every guest may set.</summary>
     public const uint MxcsrWritable = 0xffff;
+
+    /// <summary>MXCSR.MM, a feature of AMD's: SSE operands need no alignment (AMD APM 1 §4.4.3).</summary>
+    public const uint MisalignedMode = 1 << 17;
 
     /// <summary>Value of FCW, FTW (abridged) and MXCSR after initialisation.</summary>
     public const ushort InitialFcw = 0x37f;
@@ -20,6 +24,10 @@ internal static unsafe class FpuArea
 
     /// <summary>The field at an offset.</summary>
     public static ref T At<T>(VcpuContext* c, int offset) where T : unmanaged => ref *(T*)(c->Xsave + offset);
+
+    /// <summary>Misaligned-SSE mode is on and holds for the instruction: not for the moves that are there to be aligned.</summary>
+    public static bool AllowsMisaligned(VcpuContext* c, in Instruction i) => (At<uint>(c, Mxcsr) & MisalignedMode) != 0
+        && i.Mnemonic is not (Mnemonic.Movaps or Mnemonic.Movapd or Mnemonic.Movdqa or Mnemonic.Movntps or Mnemonic.Movntpd or Mnemonic.Movntdq or Mnemonic.Movntdqa);
 
     /// <summary>An unmasked x87 exception waits to be raised by the next waiting instruction.</summary>
     public static bool ExceptionPending(VcpuContext* c) => (At<ushort>(c, Fsw) & ~At<ushort>(c, Fcw) & 0x3f) != 0;
@@ -46,7 +54,7 @@ internal static unsafe class FpuArea
     /// Makes an area that came from outside (a saved state) one that XRSTOR takes without a fault, whatever it held: contents of absent components are
     /// initial, and what the architecture reserves is zero.
     /// </summary>
-    public static void Adopt(VcpuContext* c)
+    public static void Adopt(VcpuContext* c, uint mxcsrWritable)
     {
         ulong present = At<ulong>(c, Header) & Components;
         if ((present & 1) == 0) InitialiseX87(c);
@@ -54,7 +62,7 @@ internal static unsafe class FpuArea
         if ((present & 4) == 0) new System.Span<byte>(c->Xsave + YmmHigh, 256).Clear();
         new System.Span<byte>(c->Xsave + Header, YmmHigh - Header).Clear();
         At<ulong>(c, Header) = present;
-        At<uint>(c, Mxcsr) &= MxcsrWritable;
+        At<uint>(c, Mxcsr) &= mxcsrWritable;
         NormaliseX87(c);
     }
 

@@ -9,7 +9,8 @@ namespace Hutch.Cpu.Interpreter.Host;
 /// </summary>
 internal sealed unsafe class FpuInstructions(SoftVcpu vcpu, AddressComputer addresses)
 {
-    private const int FxsaveBytes = 416, FxsaveBytesLegacyModes = 288;
+    private const int FxsaveBytes = 416, FxsaveBytesLegacyModes = 288, FxsaveBytesFast = 160;
+    private const ulong EferFfxsr = 1 << 14;
 
     private readonly VcpuContext* _c = vcpu.Context;
     private ulong _instructionPointer, _dataPointer;
@@ -19,7 +20,7 @@ internal sealed unsafe class FpuInstructions(SoftVcpu vcpu, AddressComputer addr
     public bool LoadMxcsr(in Instruction i)
     {
         if (!addresses.Effective(i, -1, sizeof(uint), AccessKind.Read, out ulong linear) || !vcpu.Linear.Read(linear, out uint value)) return false;
-        if ((value & ~FpuArea.MxcsrWritable) != 0) return vcpu.Raise(Vector.GeneralProtection, 0);
+        if ((value & ~vcpu.MxcsrWritable) != 0) return vcpu.Raise(Vector.GeneralProtection, 0);
         FpuArea.At<uint>(_c, FpuArea.Mxcsr) = value;
         vcpu.UpdateMode();
         return true;
@@ -53,7 +54,7 @@ internal sealed unsafe class FpuInstructions(SoftVcpu vcpu, AddressComputer addr
         byte* image = stackalloc byte[FpuArea.LegacyBytes];
         if (!Locate(i, FpuArea.LegacyBytes, 16, AccessKind.Read, out ulong linear)) return false;
         if (!vcpu.Linear.Read(linear, image, FpuArea.LegacyBytes, vcpu.DataMode)) return false;
-        if ((*(uint*)(image + FpuArea.Mxcsr) & ~FpuArea.MxcsrWritable) != 0) return vcpu.Raise(Vector.GeneralProtection, 0);
+        if ((*(uint*)(image + FpuArea.Mxcsr) & ~vcpu.MxcsrWritable) != 0) return vcpu.Raise(Vector.GeneralProtection, 0);
         // SAFETY: at most FxsaveBytes of a 512-byte image to the 832-byte area.
         Buffer.MemoryCopy(image, _c->Xsave, FpuArea.Bytes, FxsaveLength);
         FpuArea.NormaliseX87(_c);
@@ -89,14 +90,15 @@ internal sealed unsafe class FpuInstructions(SoftVcpu vcpu, AddressComputer addr
 
     private bool Is64 => (_c->Mode & (uint)BlockMode.Long64) != 0;
 
-    private int FxsaveLength => Is64 ? FxsaveBytes : FxsaveBytesLegacyModes;
+    // Fast FXSAVE leaves the vector registers out in the 64-bit kernel (AMD APM 2 §3.1.7).
+    private int FxsaveLength => !Is64 ? FxsaveBytesLegacyModes : (_c->Efer & EferFfxsr) != 0 && _c->Cpl == 0 ? FxsaveBytesFast : FxsaveBytes;
 
     /// <summary>Prepares the area for being copied to where the guest can read it.</summary>
     public void PrepareToShow()
     {
         FpuArea.DropStalePointers(_c);
         // The host's mask may offer more than guests get.
-        FpuArea.At<uint>(_c, FpuArea.MxcsrMask) = FpuArea.MxcsrWritable;
+        FpuArea.At<uint>(_c, FpuArea.MxcsrMask) = vcpu.MxcsrWritable;
     }
 
     private bool Locate(in Instruction i, int size, int alignment, AccessKind kind, out ulong linear)

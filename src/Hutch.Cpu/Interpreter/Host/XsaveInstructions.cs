@@ -5,7 +5,7 @@ using Iced.Intel;
 namespace Hutch.Cpu.Interpreter.Host;
 
 /// <summary>
-/// XSAVE, XSAVEOPT, XSAVEC and XRSTOR on the XSAVE area of the context (Intel SDM 1 §13.7-13.10). Components: x87, SSE, AVX; with AVX as the only extended
+/// XSAVE, XSAVEOPT, XSAVEC, XSAVES and their opposites on the XSAVE area of the context (Intel SDM 1 §13.7-13.10). Components: x87, SSE, AVX; with AVX as the only extended
 /// one, both formats have the same layout. False: a fault is pending and nothing changed.
 /// </summary>
 internal sealed unsafe class XsaveInstructions(SoftVcpu vcpu, AddressComputer addresses, FpuInstructions fpu)
@@ -15,6 +15,13 @@ internal sealed unsafe class XsaveInstructions(SoftVcpu vcpu, AddressComputer ad
     private const int Alignment = 64;
 
     private readonly VcpuContext* _c = vcpu.Context;
+
+    /// <summary>XSAVES and XRSTORS are the kernel's. IA32_XSS has no bits here, so that they save and load what XSAVEC and XRSTOR do.</summary>
+    public bool IsPrivileged()
+    {
+        if ((_c->Cr4 & Cr4Osxsave) == 0) return vcpu.Raise(Vector.InvalidOpcode);
+        return _c->Cpl == 0 || vcpu.Raise(Vector.GeneralProtection, 0);
+    }
 
     /// <summary>XSAVE, XSAVEOPT and, compact, XSAVEC.</summary>
     public bool Save(in Instruction i, bool compact)
@@ -38,8 +45,8 @@ internal sealed unsafe class XsaveInstructions(SoftVcpu vcpu, AddressComputer ad
         return done && vcpu.Linear.Write(linear + FpuArea.Header, bits) && (!compact || vcpu.Linear.Write(linear + FpuArea.Header + 8, requested | Compact));
     }
 
-    /// <summary>XRSTOR, both formats.</summary>
-    public bool Restore(in Instruction i)
+    /// <summary>XRSTOR, both formats, and XRSTORS, which takes the compact one only.</summary>
+    public bool Restore(in Instruction i, bool compactOnly)
     {
         if (!Available()) return false;
         ulong requested = Requested();
@@ -47,11 +54,11 @@ internal sealed unsafe class XsaveInstructions(SoftVcpu vcpu, AddressComputer ad
         if (!Locate(i, FpuArea.YmmHigh, AccessKind.Read, out ulong linear)) return false;
         if (!vcpu.Linear.Read(linear, image, FpuArea.YmmHigh, vcpu.DataMode)) return false;
         bool compact = (*(ulong*)(image + FpuArea.Header + 8) & Compact) != 0;
-        if (!HeaderIsValid(image, compact)) return vcpu.Raise(Vector.GeneralProtection, 0);
+        if (!HeaderIsValid(image, compact) || (compactOnly && !compact)) return vcpu.Raise(Vector.GeneralProtection, 0);
         ulong load = requested & *(ulong*)(image + FpuArea.Header);
         if ((load & Avx) != 0 && !vcpu.Linear.Read(linear + FpuArea.YmmHigh, image + FpuArea.YmmHigh, FpuArea.Bytes - FpuArea.YmmHigh, vcpu.DataMode)) return false;
         bool loadsMxcsr = (compact ? load & Sse : requested & (Sse | Avx)) != 0;
-        if (loadsMxcsr && (*(uint*)(image + FpuArea.Mxcsr) & ~FpuArea.MxcsrWritable) != 0) return vcpu.Raise(Vector.GeneralProtection, 0);
+        if (loadsMxcsr && (*(uint*)(image + FpuArea.Mxcsr) & ~vcpu.MxcsrWritable) != 0) return vcpu.Raise(Vector.GeneralProtection, 0);
         if (loadsMxcsr) FpuArea.At<uint>(_c, FpuArea.Mxcsr) = *(uint*)(image + FpuArea.Mxcsr);
         else if (compact && (requested & Sse) != 0) FpuArea.At<uint>(_c, FpuArea.Mxcsr) = FpuArea.InitialMxcsr;
         LoadComponents(image, requested, load);
