@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.IO;
 using Hutch.Dev.Bench;
 using Hutch.Dev.KvmLab;
+using Hutch.Dev.KvmLab.Inside;
 
 namespace Hutch.Dev;
 
@@ -21,11 +22,13 @@ internal static class Program
         ./dev bench memtest       the first pass of memtest86+
         ./dev kvm-lab [--with PATH]... [COMMAND...]
                                   a computer with a real kvm-amd, emulated by QEMU: runs COMMAND in it, or a shell; PATH is copied into it
+        ./dev kvm-lab bench [N]   boots in the lab beside QEMU's on the same KVM: CPU time, memory, exits
         ./dev run ...             ./hutch run ...
         """;
 
     private static int Main(string[] arguments)
     {
+        if (arguments.Length > 1 && arguments[0] == "inside-kvm-lab") return InsideKvmLab(arguments);
         string root = FindRoot();
         string second = arguments.Length > 1 ? arguments[1] : "";
         switch (arguments.Length > 0 ? arguments[0] : "")
@@ -46,6 +49,12 @@ internal static class Program
                 return 2;
         }
     }
+
+    private static int InsideKvmLab(string[] arguments) => arguments[1] switch
+    {
+        "bench" => LabBench.Run(Count(arguments, 5)),
+        _ => 2,
+    };
 
     private static int Test(string root, string project, string word) => word.Length == 0
         ? Run(root, "dotnet", "test", $"tests/{project}", "-v", "q")

@@ -29,6 +29,8 @@ internal sealed class KvmLabCommand(string root)
         int first = 0;
         for (; first + 1 < arguments.Count && arguments[first] == "--with"; first += 2) extra.Add(arguments[first + 1]);
         string[] command = [.. arguments.Skip(first)];
+        // This program goes on inside the lab.
+        if (command.Length > 0 && command[0] is "bench") command = ["dotnet", "/lab/dev/Hutch.Dev.dll", "inside-kvm-lab", .. command];
         try
         {
             return Run(command.Length == 0 ? null : string.Join(' ', command.Select(Quote)), extra, Patience);

@@ -7,7 +7,6 @@ mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t debugfs debug /sys/kernel/debug
-mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
 mkdir -p /dev/pts /dev/shm /out
 mount -t devpts pts /dev/pts
