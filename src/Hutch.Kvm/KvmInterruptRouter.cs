@@ -1,5 +1,3 @@
-using System;
-using System.Threading;
 using Hutch.Core.Interrupts;
 using Hutch.Kvm.Abi;
 
@@ -9,10 +7,12 @@ namespace Hutch.Kvm;
 /// Interrupts into the kernel's local APICs. Messages go straight there; the kernel also holds a table of routes, whose first 24 entries are
 /// the IOAPIC's pins: it needs the level-triggered ones to know which ends of interrupts to report. Any thread.
 /// </summary>
-internal sealed class KvmInterruptRouter(KvmDescriptor vm, KvmVcpu bootProcessor) : IInterruptRouter, IDisposable
+internal sealed class KvmInterruptRouter(KvmDescriptor vm, KvmVcpu bootProcessor) : IInterruptRouter
 {
     /// <summary>Pins of the IOAPIC, the first entries of the routing table.</summary>
     internal const int IoapicPins = 24;
+
+    private readonly KvmRoutes _routes = new(vm, IoapicPins);
 
     /// <inheritdoc/>
     public void SignalMsi(MsiMessage message)
@@ -26,5 +26,5 @@ internal sealed class KvmInterruptRouter(KvmDescriptor vm, KvmVcpu bootProcessor
     public void SetExternalInterrupt(bool asserted) => bootProcessor.SetExternalInterrupt(asserted);
 
     /// <inheritdoc/>
-    public void Dispose() { }
+    public void SetLevelRoute(int pin, MsiMessage? message) => _routes.Set(pin, message);
 }

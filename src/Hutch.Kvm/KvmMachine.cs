@@ -90,7 +90,6 @@ internal sealed class KvmMachine : IVirtualMachine
     public void Dispose()
     {
         foreach (KvmVcpu? vcpu in _vcpus) vcpu?.Dispose();
-        Router?.Dispose();
         Vm.Dispose();
     }
 

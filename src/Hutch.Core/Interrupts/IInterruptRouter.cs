@@ -16,4 +16,10 @@ public interface IInterruptRouter
     /// asks <see cref="Engine.IVcpuExits.AcknowledgeExternalInterrupt"/> for the vector when it can take it.
     /// </summary>
     void SetExternalInterrupt(bool asserted);
+
+    /// <summary>
+    /// The message that a level-triggered pin of the IOAPIC sends from now on; null: the pin is edge-triggered. An engine whose local APICs are
+    /// the kernel's needs it to report <see cref="Engine.IVcpuExits.EndOfInterrupt"/> for that vector. Any thread; does not wait for the guest.
+    /// </summary>
+    void SetLevelRoute(int pin, MsiMessage? message) { }
 }

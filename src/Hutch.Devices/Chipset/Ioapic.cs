@@ -125,6 +125,7 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
             _select = 0;
             _id = 0;
             Array.Fill(_entries, Masked);
+            for (int pin = 0; pin < PinCount; pin++) _router.SetLevelRoute(pin, null);
         }
     }
 
@@ -148,6 +149,8 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
         // Remote IRR has no meaning for edge-triggered pins; guests switch the mode to and fro to clear it.
         if ((entry & LevelTriggered) == 0) entry &= ~RemoteIrr;
         _entries[pin] = entry;
+        // A masked pin keeps its route: its last interrupt may not have been ended yet.
+        if ((entry & Masked) == 0) _router.SetLevelRoute(pin, IsTracked(entry) ? Message(entry) : null);
         DeliverLevel(pin);
     }
 
@@ -162,13 +165,16 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
     {
         ulong entry = _entries[pin];
         if ((entry & (Masked | RemoteIrr)) != 0) return;
-        uint mode = (uint)(entry >> 8) & 7;
-        bool level = (entry & LevelTriggered) != 0;
-        // Only fixed and lowest-priority interrupts are ended with an EOI; the other modes are edges whatever the entry says.
-        bool tracked = level && mode <= 1;
-        if (tracked) _entries[pin] = entry | RemoteIrr;
+        if (IsTracked(entry)) _entries[pin] = entry | RemoteIrr;
+        _router.SignalMsi(Message(entry));
+    }
+
+    // Only fixed and lowest-priority interrupts are ended with an EOI; the other modes are edges whatever the entry says.
+    private static bool IsTracked(ulong entry) => (entry & LevelTriggered) != 0 && ((entry >> 8) & 7) <= 1;
+
+    private static MsiMessage Message(ulong entry)
+    {
         ulong address = 0xFEE0_0000 | ((entry >> 56) << 12) | ((entry & LogicalDestination) != 0 ? 4u : 0u);
-        uint data = (uint)(entry & VectorMask) | (mode << 8) | (1 << 14) | (tracked ? 1u << 15 : 0);
-        _router.SignalMsi(new MsiMessage(address, data));
+        return new MsiMessage(address, (uint)(entry & 0x7ff) | (1 << 14) | (IsTracked(entry) ? 1u << 15 : 0));
     }
 }

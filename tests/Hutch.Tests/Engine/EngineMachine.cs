@@ -159,8 +159,12 @@ internal sealed class VcpuRunner
     /// <summary>Waits until Run has returned.</summary>
     internal VcpuStop Join()
     {
-        Assert.True(_thread.Join(30_000), $"vCPU {_vcpu.Index} did not stop.");
-        return _stop;
+        if (_thread.Join(30_000)) return _stop;
+        _vcpu.RequestStop();
+        bool stops = _thread.Join(30_000);
+        X86VcpuState state = new();
+        if (stops) _vcpu.SaveRegisters(state);
+        throw new Xunit.Sdk.XunitException($"vCPU {_vcpu.Index} did not stop: it is {state.Activity} at RIP 0x{state.Rip:x}, RFLAGS 0x{state.Rflags:x}, RSI 0x{state.Gpr[6]:x}; {_stop}, {_vcpu.FailureDetail}");
     }
 
     /// <summary>Asks it to stop, and waits.</summary>

@@ -38,6 +38,9 @@ internal sealed class RecordingExits(EngineMachine machine) : IVcpuExits
     /// <summary>Waits until the guest has written to a port other than the end port; see <see cref="OnPort"/>.</summary>
     internal bool WaitForPort() => _reached.Wait(30_000);
 
+    /// <summary>Lets <see cref="WaitForPort"/> wait for another one.</summary>
+    internal void ForgetPort() => _reached.Reset();
+
     public void ReadPort(ushort port, Span<byte> data) => Answer(port, data);
 
     public void WritePort(ushort port, ReadOnlySpan<byte> data)
