@@ -35,7 +35,9 @@ internal static class Program
         if (arguments is not ["run", ..])
         {
             foreach (Command command in ControlCommands.Create()) root.Add(command);
+            foreach (Command command in PlacementCommands.Create()) root.Add(command);
             root.Add(DoctorCommand.Create());
+            root.Add(HostCommand.Create());
         }
         root.Directives.Clear();
         root.SetAction(Explain);

@@ -9,6 +9,7 @@ using Hutch.Model.Machine;
 using Hutch.Vmm.Build;
 using Hutch.Vmm.Control;
 using Hutch.Vmm.Engines;
+using Hutch.Vmm.Hosting;
 using Hutch.Vmm.Run;
 using Microsoft.Win32.SafeHandles;
 
@@ -71,6 +72,7 @@ internal static class Program
             opened?.LosePatience();
             mailbox.Post(new MachineRequest(RequestKind.Leave, status));
         }
+        if (definition.Placement.ControlGroup is not null) ControlGroup.Join(definition.Placement.ControlGroup);
         using ControlServer control = ControlServer.Open(definition.Name);
         using TimerQueue queue = new(new MonotonicClock());
         using PausableTimers timers = new(queue);
@@ -79,8 +81,9 @@ internal static class Program
         using ChosenEngine engine = EngineSelection.OfThisHost(timers).Open(definition.Engine);
         using Machine machine = new MachineBuilder(engine.Hypervisor, timers, backEnds, mailbox).Build(definition);
         if (engine.Sentence is not null) messages.Progress(engine.Sentence);
+        machine.Host.Begin(definition.Placement);
         StateDriver driver = new(machine, mailbox, definition.NoReboot);
-        control.Serve(new ControlVerbs(definition, engine.Hypervisor.Name, mailbox, driver).Handle);
+        control.Serve(new ControlVerbs(definition, engine.Hypervisor.Name, mailbox, driver, machine.Host).Handle);
         return driver.Run();
     }
 

@@ -26,6 +26,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             Engine = ParseEngine(request.Engine),
             Devices = [.. Devices(request)],
             Boot = new KernelBoot("", null, ""),
+            Placement = request.Placement,
             NoReboot = request.NoReboot,
             Json = request.Json,
         };

@@ -54,6 +54,7 @@ internal static class RunCommand
         {
             Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, Engine, Serial, Device, NoReboot, Name, Json,
         };
+        foreach (Option option in PlacementOptions.OfRun) command.Add(option);
         command.SetAction(Run);
         return command;
     }
@@ -72,7 +73,7 @@ internal static class RunCommand
             Image = result.GetValue(Image), Kernel = result.GetValue(Kernel), Initrd = result.GetValue(Initrd), Append = result.GetValue(Append),
             Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
             Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Devices = result.GetValue(Device) ?? [],
-            NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json),
+            NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),
         };
         Action<string> say = text => Messages.Progress(text, request.Json);
         MachineComposer composer = new((ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,

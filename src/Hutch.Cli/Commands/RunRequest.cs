@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Commands;
 
@@ -18,5 +19,6 @@ internal sealed record RunRequest
     internal IReadOnlyList<string> Devices { get; init; } = [];
     internal bool NoReboot { get; init; }
     internal string? Name { get; init; }
+    internal Placement Placement { get; init; } = Placement.Anywhere;
     internal bool Json { get; init; }
 }

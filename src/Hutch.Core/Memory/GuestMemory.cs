@@ -8,7 +8,7 @@ namespace Hutch.Core.Memory;
 /// Guest RAM: one host mapping, seen by the guest as [0, low) and, above the 32-bit hole, as [4 GiB, 4 GiB + high).
 /// No method returns a span over RAM, because the guest may change it at any time. Any thread may call any method.
 /// </summary>
-public sealed unsafe class GuestMemory : IDisposable
+public sealed unsafe partial class GuestMemory : IDisposable
 {
     /// <summary>Where RAM stops below 4 GiB when there is more: the ECAM window of the q35 layout begins here.</summary>
     public const ulong LowMemoryLimit = 0xB000_0000;
@@ -42,7 +42,11 @@ public sealed unsafe class GuestMemory : IDisposable
     internal byte* HostBase => _region.Start;
 
     /// <summary>Reserves guest RAM; pages are committed as they are touched.</summary>
-    public static GuestMemory Create(ulong lengthBytes) => new(MappedRegion.Allocate(lengthBytes, "Guest memory", hugePages: false));
+    /// <param name="lengthBytes">All RAM in bytes.</param>
+    /// <param name="hugePages">Ask for transparent huge pages.</param>
+    /// <param name="poolPageBytes">Make it of huge pages of this size from the kernel's pool, all reserved at once; 0: ordinary pages.</param>
+    public static GuestMemory Create(ulong lengthBytes, bool hugePages = false, ulong poolPageBytes = 0) =>
+        new(MappedRegion.Allocate(lengthBytes, "Guest memory", hugePages, poolPageBytes));
 
     /// <summary>Sets the one observer of host writes (the software engine).</summary>
     public void SetWriteObserver(IGuestWriteObserver? observer) => _observer = observer;

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Hutch.Host.Linux;
 
@@ -5,10 +6,10 @@ namespace Hutch.Host.Memory;
 
 /// <summary>
 /// Anonymous, zero-filled memory of this process, between two pages that nobody may touch. It starts at a multiple of its alignment:
-/// a page, or 2 MiB where huge pages are asked for. The region owns the mapping: disposing it unmaps, so every pointer taken from
+/// a page, or 2 MiB where transparent huge pages are asked for, or the size of the huge pages that it is made of. The region owns the mapping: disposing it unmaps, so every pointer taken from
 /// <see cref="Start"/> must not outlive it.
 /// </summary>
-public sealed unsafe class MappedRegion : SafeHandle
+public sealed unsafe partial class MappedRegion : SafeHandle
 {
     private const ulong PageBytes = 4096, HugePageBytes = 2 << 20;
 
@@ -39,30 +40,47 @@ public sealed unsafe class MappedRegion : SafeHandle
     /// <param name="lengthBytes">Length in bytes; rounded up to whole pages.</param>
     /// <param name="purpose">What the memory is for, used in the error text.</param>
     /// <param name="hugePages">Ask for transparent huge pages.</param>
-    public static MappedRegion Allocate(ulong lengthBytes, string purpose, bool hugePages = false)
+    /// <param name="poolPageBytes">
+    /// Take huge pages of this size from the kernel's pool (hugetlbfs), all reserved here: ENOMEM where there are too few. 0: ordinary pages. The length must be a multiple.
+    /// </param>
+    public static MappedRegion Allocate(ulong lengthBytes, string purpose, bool hugePages = false, ulong poolPageBytes = 0)
     {
         ulong length = (lengthBytes + PageBytes - 1) & ~(PageBytes - 1);
-        ulong alignment = hugePages ? HugePageBytes : PageBytes;
+        ulong alignment = poolPageBytes != 0 ? poolPageBytes : hugePages ? HugePageBytes : PageBytes;
         ulong reservedBytes = length + alignment + PageBytes;
         // The guard pages also keep the kernel from joining the region with its neighbours: it is one line in /proc/PID/smaps.
         byte* reserved = Map(null, reservedBytes, Libc.ProtNone, purpose);
         byte* start = (byte*)(((ulong)reserved + PageBytes + alignment - 1) & ~(alignment - 1));
         MappedRegion region = new(reserved, reservedBytes, start, length);
-        _ = Map(start, length, Libc.ProtRead | Libc.ProtWrite, purpose);
+        try
+        {
+            _ = Map(start, length, Libc.ProtRead | Libc.ProtWrite, purpose, poolPageBytes);
+        }
+        catch
+        {
+            region.Dispose();
+            throw;
+        }
         if (hugePages) _ = Libc.Madvise(start, (nuint)length, Libc.MadvHugePage);
         return region;
     }
 
-    private static byte* Map(byte* at, ulong length, int protection, string purpose)
+    private static byte* Map(byte* at, ulong length, int protection, string purpose, ulong poolPageBytes = 0)
     {
-        int flags = Libc.MapPrivate | Libc.MapAnonymous | Libc.MapNoReserve | (at == null ? 0 : Libc.MapFixed);
+        int flags = Libc.MapPrivate | Libc.MapAnonymous | (at == null ? 0 : Libc.MapFixed);
+        // Huge pages that are not reserved now would be missing when the guest touches them, which kills the process.
+        flags |= poolPageBytes == 0 ? Libc.MapNoReserve : Libc.MapHugeTlb | BitOperations.Log2(poolPageBytes) << Libc.MapHugeShift;
         void* start = Libc.Mmap(at, (nuint)length, protection, flags, -1, 0);
         if ((nint)start == -1) LinuxException.ThrowLast("mmap", $"{purpose} ({length} bytes)");
         return (byte*)start;
     }
 
-    /// <summary>Gives the pages back to the host; they read as zero afterwards.</summary>
-    public void Discard() => _ = Libc.Madvise(Start, (nuint)LengthBytes, Libc.MadvDontNeed);
+    /// <summary>Makes everything zero: gives the pages back to the host, or clears them where they were taken or locked to stay.</summary>
+    public void Discard()
+    {
+        // SAFETY: the whole mapping. The kernel refuses to take back locked pages.
+        if (_stays || Libc.Madvise(Start, (nuint)LengthBytes, Libc.MadvDontNeed) != 0) NativeMemory.Clear(Start, (nuint)LengthBytes);
+    }
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Libc.Munmap(_reserved, (nuint)_reservedBytes) == 0;

@@ -11,7 +11,7 @@ namespace Hutch.Model.Control;
 /// </summary>
 public static class ControlLine
 {
-    private const int MostOptions = 64, Deepest = 4;
+    private const int MostOptions = 64, Deepest = 5;
 
     /// <summary>The line of a request, with its end.</summary>
     public static byte[] Write(VmRequest request) => Write(writer =>
@@ -31,10 +31,21 @@ public static class ControlLine
             writer.WriteNumber("total", reply.Total);
         }
         if (reply.Status is VmStatus status) WriteStatus(writer, status);
+        if (reply.Details is null) return;
+        writer.WriteStartObject("details");
+        VmDetailsJson.Write(writer, reply.Details);
+        writer.WriteEndObject();
     });
 
     /// <summary>A status as one JSON object, for <c>--json</c>.</summary>
     public static byte[] Write(VmStatus status) => Write(writer => WriteFields(writer, status));
+
+    /// <summary>A status and its details as one JSON object, for <c>--json</c>.</summary>
+    public static byte[] Write(VmStatus status, VmDetails details) => Write(writer =>
+    {
+        WriteFields(writer, status);
+        VmDetailsJson.Write(writer, details);
+    });
 
     /// <summary>Reads a request.</summary>
     public static VmRequest ReadRequest(ReadOnlySpan<byte> line) => Read(line, static root =>
@@ -64,7 +75,8 @@ public static class ControlLine
         root.TryGetProperty("message", out JsonElement message) ? message.GetString() : null,
         root.TryGetProperty("done", out JsonElement done) ? done.GetInt64() : 0,
         root.TryGetProperty("total", out JsonElement total) ? total.GetInt64() : 0,
-        root.TryGetProperty("status", out JsonElement status) ? ReadStatus(status) : null));
+        root.TryGetProperty("status", out JsonElement status) ? ReadStatus(status) : null,
+        root.TryGetProperty("details", out JsonElement details) ? VmDetailsJson.Read(details) : null));
 
     private static string NameOf(VmReplyKind kind) => kind switch
     {

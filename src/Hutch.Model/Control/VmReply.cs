@@ -9,7 +9,8 @@ namespace Hutch.Model.Control;
 /// <param name="Done">Bytes done, with progress.</param>
 /// <param name="Total">Bytes in all, with progress.</param>
 /// <param name="Status">The machine's state, where it was asked for.</param>
-public sealed record VmReply(VmReplyKind Kind, string? Message = null, long Done = 0, long Total = 0, VmStatus? Status = null)
+/// <param name="Details">Where it runs on its host, where that was asked for.</param>
+public sealed record VmReply(VmReplyKind Kind, string? Message = null, long Done = 0, long Total = 0, VmStatus? Status = null, VmDetails? Details = null)
 {
     /// <summary>The request was carried out.</summary>
     public static VmReply Completed { get; } = new(VmReplyKind.Done);

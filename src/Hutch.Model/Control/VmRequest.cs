@@ -21,6 +21,12 @@ public static class VmVerb
     /// <summary>Answers with <see cref="VmReply.Status"/>.</summary>
     public const string Status = "status";
 
+    /// <summary>Answers with <see cref="VmReply.Status"/> and <see cref="VmReply.Details"/>.</summary>
+    public const string Inspect = "inspect";
+
+    /// <summary>Changes where the machine runs on its host, by options: <c>vcpu-pin</c>, <c>emulator-pin</c>, <c>pin</c>, <c>sched</c>, <c>cgroup</c>, <c>ksm</c>, <c>memory-lock</c>.</summary>
+    public const string Set = "set";
+
     /// <summary>Stops the vCPUs and the guest's clocks; nothing happens when they are stopped.</summary>
     public const string Pause = "pause";
 

@@ -27,6 +27,9 @@ public sealed record MachineDefinition
     /// <summary>The devices, in the order in which they are created.</summary>
     public required ImmutableArray<DeviceConfig> Devices { get; init; }
 
+    /// <summary>Where it runs on its host.</summary>
+    public Placement Placement { get; init; } = Placement.Anywhere;
+
     /// <summary>A guest reset ends the process with status 0 instead of restarting the machine.</summary>
     public bool NoReboot { get; init; }
 

@@ -47,8 +47,30 @@ public static class MachineReader
             },
             Boot = new KernelBoot(Text(boot, "KernelPath"), OptionalText(boot, "InitrdPath"), Text(boot, "CommandLine")),
             Devices = ImmutableArray.Create(devices),
+            Placement = root.TryGetProperty("Placement", out JsonElement placement) ? ReadPlacement(placement) : Placement.Anywhere,
             NoReboot = Flag(root, "NoReboot"),
             Json = Flag(root, "Json"),
+        };
+    }
+
+    private static Placement ReadPlacement(JsonElement placement)
+    {
+        JsonElement list = placement.GetProperty("VcpuPins");
+        VcpuPin[] pins = new VcpuPin[list.GetArrayLength()];
+        for (int index = 0; index < pins.Length; index++) pins[index] = new VcpuPin(list[index].GetProperty("Vcpu").GetInt32(), Text(list[index], "Cpus"));
+        return new Placement
+        {
+            VcpuPins = ImmutableArray.Create(pins),
+            PinAuto = Flag(placement, "PinAuto"),
+            EmulatorCpus = OptionalText(placement, "EmulatorCpus"),
+            Scheduler = OptionalText(placement, "Scheduler"),
+            ControlGroup = OptionalText(placement, "ControlGroup"),
+            HugePageBytes = placement.GetProperty("HugePageBytes").GetUInt64(),
+            TransparentHugePages = Flag(placement, "TransparentHugePages"),
+            Mergeable = Flag(placement, "Mergeable"),
+            Locked = Flag(placement, "Locked"),
+            Prealloc = Flag(placement, "Prealloc"),
+            Numa = OptionalText(placement, "Numa"),
         };
     }
 

@@ -7,6 +7,7 @@ using Hutch.Core.Memory;
 using Hutch.Devices;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
+using Hutch.Vmm.Hosting;
 using Hutch.Vmm.Run;
 
 namespace Hutch.Vmm.Build;
@@ -28,7 +29,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
         try
         {
             BootImages images = undo.Add(BootImages.Open(definition.Boot));
-            GuestMemory memory = undo.Add(GuestMemory.Create(definition.MemoryBytes));
+            GuestMemory memory = undo.Add(GuestRam.Create(definition));
             IVirtualMachine cpus = undo.Add(CreateCpus(definition, memory));
             MachineServices services = new()
             {

@@ -1,6 +1,8 @@
 using System;
+using Hutch.Host.Linux;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
+using Hutch.Vmm.Hosting;
 using Hutch.Vmm.Run;
 
 namespace Hutch.Vmm.Control;
@@ -9,14 +11,28 @@ namespace Hutch.Vmm.Control;
 /// What becomes of a client's request, on its connection's thread: questions are answered at once, everything that changes the machine goes to the
 /// state driver and is waited for.
 /// </summary>
-internal sealed class ControlVerbs(MachineDefinition definition, string engine, Mailbox mailbox, StateDriver driver)
+internal sealed class ControlVerbs(MachineDefinition definition, string engine, Mailbox mailbox, StateDriver driver, HostPlacement placement)
 {
     /// <summary>Carries out one request. Does not throw.</summary>
     internal VmReply Handle(ControlCall call)
     {
         if (call.Request.Verb == VmVerb.Status) return VmReply.Completed with { Status = Status() };
+        if (call.Request.Verb == VmVerb.Inspect) return Inspect();
         mailbox.Post(new MachineRequest(RequestKind.Control, Call: call));
         return call.Wait();
+    }
+
+    private VmReply Inspect()
+    {
+        try
+        {
+            return VmReply.Completed with { Status = Status(), Details = placement.Describe() };
+        }
+        catch (LinuxException ending)
+        {
+            // Its threads are gone.
+            return VmReply.Error(ending.Message);
+        }
     }
 
     private VmStatus Status() =>

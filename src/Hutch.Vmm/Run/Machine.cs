@@ -5,6 +5,7 @@ using Hutch.Core.Memory;
 using Hutch.Devices;
 using Hutch.Host.Time;
 using Hutch.Vmm.Build;
+using Hutch.Vmm.Hosting;
 
 namespace Hutch.Vmm.Run;
 
@@ -43,10 +44,14 @@ internal sealed class Machine : IDisposable
         ImmutableArray<VcpuThread>.Builder threads = ImmutableArray.CreateBuilder<VcpuThread>(cpus.Vcpus.Length);
         foreach (IVcpu vcpu in cpus.Vcpus) threads.Add(new VcpuThread(vcpu, exits, mailbox));
         _threads = threads.MoveToImmutable();
+        Host = new HostPlacement(_threads, memory);
     }
 
     /// <summary>Presses the power button. Null: the machine has none.</summary>
     internal Action? PowerButton { get; }
+
+    /// <summary>Where it runs on its host.</summary>
+    internal HostPlacement Host { get; }
 
     /// <summary>The clocks and the devices first, then the vCPUs.</summary>
     internal void Start()

@@ -1,4 +1,6 @@
+using System.Collections.Generic;
 using System.Threading;
+using Hutch.Devices;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
 using Hutch.Vmm.Control;
@@ -54,6 +56,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboo
             case VmVerb.Resume: Resume(); break;
             case VmVerb.Reset: end = Follow(new MachineRequest(RequestKind.Reset)); break;
             case VmVerb.Quit: end = Follow(new MachineRequest(RequestKind.Leave, ExitStatus.PoweredOff)); break;
+            case VmVerb.Set: reply = Place(call.Request.Options); break;
             case VmVerb.PowerDown: reply = PressPowerButton(); break;
             default: reply = VmReply.Error($"There is no verb '{call.Request.Verb}'."); break;
         }
@@ -73,6 +76,19 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboo
         if (State == VmState.Running) return;
         Volatile.Write(ref _state, VmState.Running);
         machine.Start();
+    }
+
+    private VmReply Place(IReadOnlyDictionary<string, string> options)
+    {
+        try
+        {
+            machine.Host.Set(options);
+            return VmReply.Completed;
+        }
+        catch (ConfigException refused)
+        {
+            return VmReply.Error(refused.Message);
+        }
     }
 
     private VmReply PressPowerButton()

@@ -1,6 +1,7 @@
 using System;
 using System.Threading;
 using Hutch.Core.Engine;
+using Hutch.Host.Scheduling;
 
 namespace Hutch.Vmm.Run;
 
@@ -17,6 +18,7 @@ internal sealed class VcpuThread
     private readonly IVcpuExits _exits;
     private readonly Mailbox _mailbox;
     private readonly Thread _thread;
+    private HostThread _host;
     private bool _wanted;
     private bool _inside;
     private bool _ending;
@@ -29,7 +31,17 @@ internal sealed class VcpuThread
         _mailbox = mailbox;
         _thread = new Thread(Loop, StackBytes) { IsBackground = true, Name = $"vcpu{vcpu.Index}" };
         _thread.Start();
+        lock (_gate)
+        {
+            while (_host.Id == 0) Monitor.Wait(_gate);
+        }
     }
+
+    /// <summary>Index of the vCPU.</summary>
+    internal int Index => _vcpu.Index;
+
+    /// <summary>The thread as the kernel knows it.</summary>
+    internal HostThread HostThread => _host;
 
     /// <summary>Lets the vCPU run.</summary>
     internal void Resume()
@@ -74,6 +86,11 @@ internal sealed class VcpuThread
 
     private void Loop()
     {
+        lock (_gate)
+        {
+            _host = HostThread.Current;
+            Monitor.PulseAll(_gate);
+        }
         while (EnterWhenWanted())
         {
             MachineRequest? request = RunOnce();

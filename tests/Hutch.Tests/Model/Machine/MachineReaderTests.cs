@@ -33,6 +33,11 @@ public sealed class MachineReaderTests
         Engine = engine,
         Boot = new KernelBoot("/k", engine == EngineChoice.Auto ? null : "/i", "a=b \"c\""),
         Devices = [.. EveryDevice],
+        Placement = engine == EngineChoice.Auto ? Placement.Anywhere : new Placement
+        {
+            VcpuPins = [new VcpuPin(0, "0-3,8"), new VcpuPin(1, "2")], PinAuto = true, EmulatorCpus = "1", Scheduler = "fifo:1", ControlGroup = "a/b", HugePageBytes = 1 << 30,
+            TransparentHugePages = true, Mergeable = true, Locked = true, Prealloc = true, Numa = "bind:0",
+        },
         NoReboot = engine == EngineChoice.Kvm,
         Json = engine != EngineChoice.Kvm,
     };

@@ -1,0 +1,63 @@
+using System;
+using System.Collections.Generic;
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using Hutch.Cli.Control;
+using Hutch.Model.Control;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cli.Commands;
+
+/// <summary>The verbs about where a running machine is on its host: <c>inspect</c> and <c>set</c>.</summary>
+internal static class PlacementCommands
+{
+    private static readonly Argument<string> Name = new("name") { HelpName = "NAME", Description = "Name of the machine, as 'hutch ps' shows it." };
+    private static readonly Option<bool> Json = new("--json") { Description = "Write JSON: one object on a line." };
+
+    /// <summary>The commands for the parser.</summary>
+    internal static Command[] Create()
+    {
+        Command inspect = new("inspect", "Says where a machine's threads and memory are on this host.") { Name, Json };
+        inspect.SetAction(Inspect);
+        Command set = new("set", "Changes where a running machine is on this host.") { Name, Json };
+        foreach (Option option in PlacementOptions.OfSet) set.Add(option);
+        set.SetAction(Set);
+        return [inspect, set];
+    }
+
+    private static int Inspect(ParseResult result)
+    {
+        using VmClient client = VmClient.Connect(result.GetValue(Name)!);
+        if (client.Ask(new VmRequest(VmVerb.Inspect)) is not { Status: { } status, Details: { } details })
+            throw new UserException($"The machine '{client.Name}' gave no answer; it may just have ended.", ExitStatus.BadConfiguration);
+        if (result.GetValue(Json)) Console.Out.Write(Encoding.UTF8.GetString(ControlLine.Write(status, details)));
+        else Show(status, details);
+        return 0;
+    }
+
+    private static int Set(ParseResult result)
+    {
+        Dictionary<string, string> changes = PlacementOptions.ReadChanges(result);
+        if (changes.Count == 0) throw new UserException("Say what to change, for example: hutch set NAME --vcpu-pin 0=3.", ExitStatus.Usage);
+        using VmClient client = VmClient.Connect(result.GetValue(Name)!);
+        if (client.Ask(new VmRequest(VmVerb.Set, changes)) is null)
+            throw new UserException($"The machine '{client.Name}' gave no answer; it may just have ended.", ExitStatus.BadConfiguration);
+        return 0;
+    }
+
+    private static void Show(VmStatus status, VmDetails details)
+    {
+        MemoryInfo memory = details.Memory;
+        Line("name", status.Name);
+        Line("state", $"{status.State}, engine {status.Engine}, process {status.ProcessId}");
+        foreach (VcpuInfo vcpu in details.Vcpus)
+            Line($"vcpu {vcpu.Index}", string.Create(CultureInfo.InvariantCulture, $"thread {vcpu.ThreadId}, host CPUs {vcpu.Cpus}, scheduled as {vcpu.Scheduler}, {vcpu.CpuSeconds:0.000} s of CPU time"));
+        Line("other threads", $"host CPUs {details.EmulatorCpus}");
+        Line("control group", details.ControlGroup);
+        Line("memory", $"{status.MemoryBytes >> 20} MiB of {(memory.HugePageBytes == 0 ? "ordinary pages" : $"huge pages of {memory.HugePageBytes >> 20} MiB")}, {(memory.Locked ? "locked" : "not locked")}, NUMA policy {memory.Numa ?? "of the host"}");
+        Line("merging", memory.Mergeable ? $"on, {memory.MergedBytes >> 10} KiB are merged" : "off");
+    }
+
+    private static void Line(string name, string text) => Console.Out.WriteLine($"{name,-14} {text}");
+}

@@ -1,0 +1,101 @@
+using System;
+using System.Collections.Generic;
+using System.CommandLine;
+using System.Globalization;
+using System.Linq;
+using Hutch.Cli.Options;
+using Hutch.Host.Scheduling;
+using Hutch.Model.Machine;
+
+namespace Hutch.Cli.Commands;
+
+/// <summary>The options about where a machine runs on its host: those of <c>hutch run</c>, and those of <c>hutch set</c> for a running one.</summary>
+internal static class PlacementOptions
+{
+    private static readonly Option<string[]> VcpuPin = new("--vcpu-pin")
+    {
+        HelpName = "VCPU=CPUS", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
+        Description = "Host CPUs of one vCPU, for example 0=3 or 1=4-7; may be repeated.",
+    };
+
+    private static readonly Option<string?> EmulatorPin = Text("--emulator-pin", "CPUS", "Host CPUs of all threads that are no vCPUs.");
+    private static readonly Option<string?> Pin = Text("--pin", "auto|none", "auto: a host CPU for each vCPU, what is left for the other threads.");
+    private static readonly Option<string?> Sched = Text("--sched", "other|batch|idle|fifo:N|rr:N", "How the host schedules the vCPUs.");
+    private static readonly Option<string?> Cgroup = Text("--cgroup", "PATH", "Control group (version 2) of the machine; made when it is not there.");
+    private static readonly Option<string?> Ksm = Text("--ksm", "on|off", "Let the host merge guest RAM with equal pages of others.");
+    private static readonly Option<string?> HugePages = Text("--huge-pages", "2M|1G|transparent", "Make guest RAM of huge pages.");
+    private static readonly Option<string?> Numa = Text("--numa", "bind:NODES|preferred:NODE|interleave:NODES", "NUMA nodes of guest RAM.");
+    private static readonly Option<bool> Prealloc = new("--prealloc") { Description = "Take all of guest RAM before the guest starts." };
+    private static readonly Option<bool> MemoryLock = new("--memory-lock") { Description = "Keep guest RAM in the host's RAM." };
+    private static readonly Option<string?> SetMemoryLock = Text("--memory-lock", "on|off", "Keep guest RAM in the host's RAM, or let it be swapped.");
+
+    /// <summary>The options of <c>hutch run</c>.</summary>
+    internal static IEnumerable<Option> OfRun => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, HugePages, Numa, Prealloc, MemoryLock];
+
+    /// <summary>The options of <c>hutch set</c>.</summary>
+    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock];
+
+    /// <summary>What was asked of a machine that starts. Throws <see cref="UserException"/>.</summary>
+    internal static Placement Read(ParseResult result)
+    {
+        string? huge = Checked(result, HugePages, value => value is "2M" or "1G" or "transparent");
+        return new Placement
+        {
+            VcpuPins = [.. (result.GetValue(VcpuPin) ?? []).Select(ReadPin)],
+            PinAuto = Checked(result, Pin, value => value is "auto" or "none") == "auto",
+            EmulatorCpus = Checked(result, EmulatorPin, value => CpuSet.Parse(value) is not null),
+            Scheduler = Checked(result, Sched, value => SchedulerClass.Parse(value) is not null),
+            ControlGroup = result.GetValue(Cgroup),
+            HugePageBytes = huge switch { "2M" => 2UL << 20, "1G" => 1UL << 30, _ => 0 },
+            TransparentHugePages = huge == "transparent",
+            Mergeable = Checked(result, Ksm, IsSwitch) == "on",
+            Numa = Checked(result, Numa, IsPolicy),
+            Prealloc = result.GetValue(Prealloc),
+            Locked = result.GetValue(MemoryLock),
+        };
+    }
+
+    /// <summary>What is to change of a running machine, as the options of its verb. Throws <see cref="UserException"/>.</summary>
+    internal static Dictionary<string, string> ReadChanges(ParseResult result)
+    {
+        Dictionary<string, string> changes = [];
+        string[] pins = result.GetValue(VcpuPin) ?? [];
+        foreach (string pin in pins) _ = ReadPin(pin);
+        if (pins.Length > 0) changes["vcpu-pin"] = string.Join(';', pins);
+        void Add(Option<string?> option, Func<string, bool> isRight)
+        {
+            if (Checked(result, option, isRight) is { } value) changes[option.Name[2..]] = value;
+        }
+        Add(EmulatorPin, value => CpuSet.Parse(value) is not null);
+        Add(Pin, value => value is "auto" or "none");
+        Add(Sched, value => SchedulerClass.Parse(value) is not null);
+        Add(Ksm, IsSwitch);
+        Add(SetMemoryLock, IsSwitch);
+        if (result.GetValue(Cgroup) is { } group) changes["cgroup"] = group;
+        return changes;
+    }
+
+    private static VcpuPin ReadPin(string text)
+    {
+        string[] parts = text.Split('=');
+        return parts.Length == 2 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int vcpu) && CpuSet.Parse(parts[1]) is not null
+            ? new VcpuPin(vcpu, parts[1])
+            : throw OptionText.Bad("--vcpu-pin", text, "write VCPU=CPUS, for example 0=3 or 1=4-7.");
+    }
+
+    private static string? Checked(ParseResult result, Option<string?> option, Func<string, bool> isRight)
+    {
+        string? value = result.GetValue(option);
+        return value is null || isRight(value) ? value : throw OptionText.Bad(option.Name, value, $"write {option.HelpName}.");
+    }
+
+    private static bool IsSwitch(string value) => value is "on" or "off";
+
+    private static bool IsPolicy(string value)
+    {
+        string[] parts = value.Split(':');
+        return parts.Length == 2 && parts[0] is ("bind" or "preferred" or "interleave") && CpuSet.Parse(parts[1]) is not null;
+    }
+
+    private static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+}

@@ -1,0 +1,24 @@
+using Hutch.Host.Memory;
+using Hutch.Host.Scheduling;
+
+namespace Hutch.Core.Memory;
+
+/// <summary>Where the host keeps guest RAM. Every method throws <see cref="Hutch.Host.Linux.LinuxException"/> where the host refuses. Any thread.</summary>
+public sealed partial class GuestMemory
+{
+    /// <summary>Has the host take pages from these NUMA nodes. Holds for pages that are not there yet.</summary>
+    public void Bind(NumaMode mode, CpuSet nodes) => _region.Bind(mode, nodes);
+
+    /// <summary>Takes all pages now, on so many threads at once.</summary>
+    public void Populate(int threads) => _region.Populate(threads);
+
+    /// <summary>Keeps all pages in the host's RAM, or lets them be swapped again.</summary>
+    public void SetLocked(bool locked)
+    {
+        if (locked) _region.LockPages();
+        else _region.UnlockPages();
+    }
+
+    /// <summary>Lets the host merge pages with equal ones of other programs, or takes them apart again.</summary>
+    public void SetMergeable(bool mergeable) => _region.SetMergeable(mergeable);
+}

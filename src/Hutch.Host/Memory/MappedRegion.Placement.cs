@@ -1,0 +1,87 @@
+using System;
+using System.Runtime.InteropServices;
+using System.Threading;
+using Hutch.Host.Linux;
+using Hutch.Host.Scheduling;
+
+namespace Hutch.Host.Memory;
+
+/// <summary>Where pages come from (mbind(2)), by the kernel's numbers.</summary>
+public enum NumaMode
+{
+    /// <summary>From one node, from others when it is full.</summary>
+    Preferred = 1,
+
+    /// <summary>From these nodes only.</summary>
+    Bind = 2,
+
+    /// <summary>From these nodes in turn.</summary>
+    Interleave = 3,
+}
+
+/// <summary>Where the region's pages lie and how they are kept. Every method throws <see cref="LinuxException"/> where the kernel refuses.</summary>
+public sealed unsafe partial class MappedRegion
+{
+    private const ulong SliceBytes = 64 << 20;
+
+    private bool _stays;
+
+    /// <summary>Has the kernel take pages from these nodes. Holds for pages that are not there yet.</summary>
+    public void Bind(NumaMode mode, CpuSet nodes)
+    {
+        ulong[] mask = nodes.ToMask();
+        // SAFETY: the whole mapping, and a mask whose length in bits is passed (the kernel leaves the last one out).
+        fixed (ulong* words = mask)
+            if (Libc.Syscall(Libc.SysMbind, handle, (nint)LengthBytes, (nint)mode, (nint)words, (nint)mask.Length * 64 + 1, 0) < 0)
+                LinuxException.ThrowLast("mbind", $"Memory on nodes {nodes}");
+    }
+
+    /// <summary>Takes all pages now, on so many threads at once, so that none can be missing later.</summary>
+    public void Populate(int threads)
+    {
+        long next = 0;
+        int errno = 0;
+        void Work()
+        {
+            while (Volatile.Read(ref errno) == 0)
+            {
+                ulong offset = (ulong)(Interlocked.Add(ref next, (long)SliceBytes) - (long)SliceBytes);
+                if (offset >= LengthBytes) return;
+                // SAFETY: the slice lies within the mapping.
+                if (Libc.Madvise(Start + offset, (nuint)Math.Min(SliceBytes, LengthBytes - offset), Libc.MadvPopulateWrite) != 0)
+                    Volatile.Write(ref errno, Marshal.GetLastPInvokeError());
+            }
+        }
+        Thread[] others = new Thread[Math.Max(0, threads - 1)];
+        for (int index = 0; index < others.Length; index++)
+        {
+            others[index] = new Thread(Work, 128 << 10) { IsBackground = true, Name = "prealloc" };
+            others[index].Start();
+        }
+        Work();
+        foreach (Thread other in others) other.Join();
+        _stays = true;
+        if (errno != 0) throw new LinuxException("madvise", errno, $"{LengthBytes} bytes of memory at once");
+    }
+
+    /// <summary>Keeps all pages in RAM, taking those that are not there yet.</summary>
+    public void LockPages()
+    {
+        // SAFETY: the whole mapping.
+        if (Libc.Mlock(Start, (nuint)LengthBytes) != 0) LinuxException.ThrowLast("mlock", $"{LengthBytes} bytes of locked memory");
+    }
+
+    /// <summary>Lets pages be swapped again.</summary>
+    public void UnlockPages()
+    {
+        // SAFETY: the whole mapping.
+        if (Libc.Munlock(Start, (nuint)LengthBytes) != 0) LinuxException.ThrowLast("munlock", "Memory");
+    }
+
+    /// <summary>Lets the kernel merge pages with equal ones of other programs (KSM), or takes them apart again.</summary>
+    public void SetMergeable(bool mergeable)
+    {
+        // SAFETY: the whole mapping.
+        if (Libc.Madvise(Start, (nuint)LengthBytes, mergeable ? Libc.MadvMergeable : Libc.MadvUnmergeable) != 0) LinuxException.ThrowLast("madvise", "Merging of memory");
+    }
+}

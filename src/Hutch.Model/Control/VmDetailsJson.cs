@@ -1,0 +1,46 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+
+namespace Hutch.Model.Control;
+
+/// <summary><see cref="VmDetails"/> as JSON.</summary>
+internal static class VmDetailsJson
+{
+    /// <summary>Writes the properties into an open object.</summary>
+    internal static void Write(Utf8JsonWriter writer, VmDetails details)
+    {
+        writer.WriteStartArray("vcpuThreads");
+        foreach (VcpuInfo vcpu in details.Vcpus)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("index", vcpu.Index);
+            writer.WriteNumber("thread", vcpu.ThreadId);
+            writer.WriteString("cpus", vcpu.Cpus);
+            writer.WriteString("scheduler", vcpu.Scheduler);
+            writer.WriteNumber("cpuSeconds", vcpu.CpuSeconds);
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
+        writer.WriteString("emulatorCpus", details.EmulatorCpus);
+        writer.WriteString("controlGroup", details.ControlGroup);
+        writer.WriteNumber("hugePageBytes", details.Memory.HugePageBytes);
+        writer.WriteBoolean("locked", details.Memory.Locked);
+        writer.WriteBoolean("mergeable", details.Memory.Mergeable);
+        writer.WriteNumber("mergedBytes", details.Memory.MergedBytes);
+        writer.WriteString("numa", details.Memory.Numa);
+    }
+
+    /// <summary>Reads them. Throws what <see cref="JsonElement"/> throws.</summary>
+    internal static VmDetails Read(JsonElement json)
+    {
+        JsonElement list = json.GetProperty("vcpuThreads");
+        VcpuInfo[] vcpus = new VcpuInfo[list.GetArrayLength()];
+        for (int i = 0; i < vcpus.Length; i++)
+            vcpus[i] = new VcpuInfo(list[i].GetProperty("index").GetInt32(), list[i].GetProperty("thread").GetInt32(), Text(list[i], "cpus"), Text(list[i], "scheduler"), list[i].GetProperty("cpuSeconds").GetDouble());
+        MemoryInfo memory = new(json.GetProperty("hugePageBytes").GetUInt64(), json.GetProperty("locked").GetBoolean(), json.GetProperty("mergeable").GetBoolean(),
+            json.GetProperty("mergedBytes").GetUInt64(), json.GetProperty("numa").GetString());
+        return new VmDetails(ImmutableArray.Create(vcpus), Text(json, "emulatorCpus"), Text(json, "controlGroup"), memory);
+    }
+
+    private static string Text(JsonElement parent, string name) => parent.GetProperty(name).GetString() ?? throw new JsonException($"{name} is null.");
+}

@@ -1,0 +1,124 @@
+using System;
+using System.IO;
+using Hutch.Core.Memory;
+using Hutch.Devices;
+using Hutch.Host.Linux;
+using Hutch.Host.Memory;
+using Hutch.Host.Scheduling;
+using Hutch.Host.Trials;
+using Hutch.Model.Machine;
+
+namespace Hutch.Vmm.Hosting;
+
+/// <summary>Guest RAM as its definition wants it kept: from which pages, from which nodes, taken at once, locked, merged.</summary>
+internal static class GuestRam
+{
+    private const int MostThreads = 16;
+
+    /// <summary>Creates it. Throws <see cref="ConfigException"/> with what the host lacks.</summary>
+    internal static GuestMemory Create(MachineDefinition definition)
+    {
+        Placement placement = definition.Placement;
+        GuestMemory memory = Map(definition.MemoryBytes, placement);
+        try
+        {
+            if (placement.Numa is not null) Bind(memory, placement.Numa);
+            if (placement.Mergeable) SetMergeable(memory, true);
+            if (placement.Prealloc) Populate(memory, Math.Clamp(definition.Cpus.VcpuCount, 1, Math.Min(MostThreads, Environment.ProcessorCount)));
+            if (placement.Locked) SetLocked(memory, true);
+            return memory;
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Locks the memory or lets it go. Throws <see cref="ConfigException"/>.</summary>
+    internal static void SetLocked(GuestMemory memory, bool locked)
+    {
+        try
+        {
+            memory.SetLocked(locked);
+        }
+        catch (LinuxException refused)
+        {
+            ulong limit = SystemTrials.Limit(LimitedResource.LockedMemory).Soft;
+            throw new ConfigException($"{memory.LengthBytes >> 20} MiB of guest memory cannot be locked ({refused.Call}: errno {refused.Errno}): this user may lock {(limit == ulong.MaxValue ? "any amount" : $"{limit >> 20} MiB")}; raise memlock in /etc/security/limits.conf, or do without --memory-lock.", refused);
+        }
+    }
+
+    /// <summary>Offers the memory for merging or takes it back. Throws <see cref="ConfigException"/>.</summary>
+    internal static void SetMergeable(GuestMemory memory, bool mergeable)
+    {
+        try
+        {
+            memory.SetMergeable(mergeable);
+        }
+        catch (LinuxException refused)
+        {
+            throw new ConfigException($"Guest memory cannot be offered for merging (errno {refused.Errno}): the host's kernel has no KSM, or the memory is of huge pages; do without --ksm.", refused);
+        }
+    }
+
+    private static GuestMemory Map(ulong bytes, Placement placement)
+    {
+        ulong page = placement.HugePageBytes;
+        if (page == 0) return GuestMemory.Create(bytes, placement.TransparentHugePages);
+        if (page is not (2UL << 20 or 1UL << 30)) throw new ConfigException($"There are no huge pages of {page} bytes; use 2M or 1G.");
+        if (bytes % page != 0) throw new ConfigException($"Guest memory of {bytes >> 20} MiB is no multiple of a huge page of {page >> 20} MiB; round it with --memory.");
+        try
+        {
+            return GuestMemory.Create(bytes, poolPageBytes: page);
+        }
+        catch (LinuxException refused)
+        {
+            string folder = $"/sys/kernel/mm/hugepages/hugepages-{page >> 10}kB/";
+            ulong needed = bytes / page, all = Number(folder + "nr_hugepages"), free = Number(folder + "free_hugepages") - Number(folder + "resv_hugepages");
+            throw new ConfigException($"Guest memory of {bytes >> 20} MiB takes {needed} huge pages of {page >> 20} MiB and {free} are free ({refused.Call}: errno {refused.Errno}); reserve them as root with: echo {all - free + needed} > {folder}nr_hugepages", refused);
+        }
+    }
+
+    private static void Populate(GuestMemory memory, int threads)
+    {
+        try
+        {
+            memory.Populate(threads);
+        }
+        catch (LinuxException refused)
+        {
+            throw new ConfigException($"{memory.LengthBytes >> 20} MiB of guest memory cannot be taken at once (errno {refused.Errno}): the host, its nodes or the control group have no more; give less with --memory, or do without --prealloc.", refused);
+        }
+    }
+
+    private static void Bind(GuestMemory memory, string text)
+    {
+        string[] parts = text.Split(':', 2);
+        NumaMode? mode = parts[0] switch { "bind" => NumaMode.Bind, "preferred" => NumaMode.Preferred, "interleave" => NumaMode.Interleave, _ => null };
+        CpuSet? nodes = parts.Length == 2 ? CpuSet.Parse(parts[1]) : null;
+        if (mode is null || nodes is null) throw new ConfigException($"'{text}' is no memory policy; write bind:NODES, preferred:NODE or interleave:NODES after --numa.");
+        try
+        {
+            memory.Bind(mode.Value, nodes);
+        }
+        catch (LinuxException refused)
+        {
+            throw new ConfigException($"Guest memory cannot come from NUMA nodes {nodes} (errno {refused.Errno}): this host has nodes {Text("/sys/devices/system/node/has_memory")}; choose from these with --numa.", refused);
+        }
+    }
+
+    private static ulong Number(string path) => ulong.TryParse(Text(path), out ulong number) ? number : 0;
+
+    private static string Text(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path).Trim();
+        }
+        catch (Exception absent) when (absent is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+}

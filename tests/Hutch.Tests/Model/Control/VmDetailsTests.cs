@@ -1,0 +1,24 @@
+using System.Text.Json;
+using Hutch.Model.Control;
+using Xunit;
+
+namespace Hutch.Tests.Model.Control;
+
+public sealed class VmDetailsTests
+{
+    [Theory]
+    [InlineData(null)]
+    [InlineData("bind:0")]
+    public void Details_come_back_as_they_went(string? numa)
+    {
+        VmDetails details = new([new VcpuInfo(0, 123, "0-3", "fifo:1", 1.5), new VcpuInfo(1, 124, "2", "other", 0)], "0,5", "/a", new MemoryInfo(2 << 20, true, false, 4096, numa));
+        VmReply reply = VmReply.Completed with { Status = new VmStatus("n", "running", 5, "kvm", 2, 1 << 20), Details = details };
+        VmReply again = ControlLine.ReadReply(ControlLine.Write(reply));
+        Assert.Equal(details.Vcpus.AsSpan(), again.Details!.Vcpus.AsSpan());
+        Assert.Equal(details with { Vcpus = [] }, again.Details with { Vcpus = [] });
+        Assert.Equal(reply.Status, again.Status);
+        using JsonDocument line = JsonDocument.Parse(ControlLine.Write(reply.Status!, details));
+        Assert.Equal("fifo:1", line.RootElement.GetProperty("vcpuThreads")[0].GetProperty("scheduler").GetString());
+        Assert.Equal("n", line.RootElement.GetProperty("name").GetString());
+    }
+}
