@@ -1,7 +1,7 @@
 namespace Hutch.Core.State;
 
 /// <summary>
-/// A part of the machine that starts, stops and resets. Saving and restoring join it with snapshots.
+/// A part of the machine that starts, stops, resets, and whose state can be saved and restored.
 /// The state driver calls it from one thread while no vCPU runs.
 /// </summary>
 public interface IStateUnit
@@ -17,4 +17,10 @@ public interface IStateUnit
 
     /// <summary>Back to power-on state, as a platform reset does.</summary>
     void Reset();
+
+    /// <summary>
+    /// Passes the state out (when it is saved) or in (when it is restored), of a unit that is stopped. A unit that is restored has just been reset, and
+    /// those created before it have been restored; it drives its wires to where they were. Throws <see cref="StateException"/>.
+    /// </summary>
+    void Exchange(StateFields fields);
 }

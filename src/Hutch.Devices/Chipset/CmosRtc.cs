@@ -26,6 +26,9 @@ internal sealed class CmosRtc : IByteRegisters, IStateUnit, IDisposable
     private const long NanosecondsPerSecond = 1_000_000_000;
     private const int SecondsPerDay = 86_400;
 
+    // What a guest can set the clock off by: within the calendar on both sides.
+    private const long MostDaysOff = 1900 * 365;
+
     private readonly Lock _lock = new();
     private readonly ITimerService _timers;
     private readonly IHostTimer _timer;
@@ -115,6 +118,30 @@ internal sealed class CmosRtc : IByteRegisters, IStateUnit, IDisposable
             _settledSecond = Now.Ticks / TimeSpan.TicksPerSecond;
             _settledPeriod = PeriodIndex();
             _timer.Disarm();
+            UpdateLine();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        lock (_lock)
+        {
+            fields.Value("index", ref _index);
+            fields.Value("a", ref _a);
+            fields.Value("b", ref _b);
+            fields.Value("c", ref _c);
+            fields.Bytes("ram", _ram);
+            fields.Require(_index < _ram.Length, "index");
+            long offset = _offset.Ticks;
+            fields.Value("offset", ref offset, -TimeSpan.TicksPerDay * MostDaysOff, TimeSpan.TicksPerDay * MostDaysOff);
+            _offset = new TimeSpan(offset);
+            fields.Value("held", ref _isHeld);
+            fields.Group("held-time", group => RtcTime.Exchange(group, ref _held));
+            fields.Value("divider-was-reset", ref _dividerWasReset);
+            fields.Value("day-shift", ref _dayOfWeekShift, 0, 6);
+            fields.Value("settled-second", ref _settledSecond, 0, long.MaxValue);
+            fields.Value("settled-period", ref _settledPeriod, 0, long.MaxValue);
             UpdateLine();
         }
     }

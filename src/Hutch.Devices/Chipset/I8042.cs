@@ -19,6 +19,7 @@ internal sealed class I8042(A20Gate a20, InterruptLine line, IPlatformEvents pla
     private readonly Lock _lock = new();
     private byte _status = SystemFlag | NotInhibited, _output, _commandByte = KeyboardDisabled | AuxiliaryDisabled | SystemFlag, _awaiting;
     private readonly byte[] _ram = new byte[32];
+    private bool _level;
 
     /// <inheritdoc/>
     public string Name => "i8042";
@@ -37,7 +38,7 @@ internal sealed class I8042(A20Gate a20, InterruptLine line, IPlatformEvents pla
         {
             if (register != 0) return _status;
             _status &= unchecked((byte)~(OutputFull | TimeOut));
-            line.SetLevel(false);
+            SetLine(false);
             return _output;
         }
     }
@@ -66,8 +67,32 @@ internal sealed class I8042(A20Gate a20, InterruptLine line, IPlatformEvents pla
             _commandByte = KeyboardDisabled | AuxiliaryDisabled | SystemFlag;
             System.Array.Clear(_ram);
             a20.Enabled = true;
-            line.SetLevel(false);
+            SetLine(false);
         }
+    }
+
+    /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        lock (_lock)
+        {
+            fields.Value("status", ref _status);
+            fields.Value("output", ref _output);
+            fields.Value("command-byte", ref _commandByte);
+            fields.Value("awaiting", ref _awaiting);
+            fields.Bytes("ram", _ram);
+            bool enabled = a20.Enabled;
+            fields.Value("a20", ref enabled);
+            a20.Enabled = enabled;
+            fields.Value("line", ref _level);
+            line.SetLevel(_level);
+        }
+    }
+
+    private void SetLine(bool level)
+    {
+        _level = level;
+        line.SetLevel(level);
     }
 
     private bool WriteCommand(byte command)
@@ -121,6 +146,6 @@ internal sealed class I8042(A20Gate a20, InterruptLine line, IPlatformEvents pla
     {
         _output = value;
         _status |= OutputFull;
-        line.SetLevel((_commandByte & KeyboardInterrupt) != 0);
+        SetLine((_commandByte & KeyboardInterrupt) != 0);
     }
 }

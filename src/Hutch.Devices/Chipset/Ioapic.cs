@@ -129,6 +129,21 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
         }
     }
 
+    /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        lock (_lock)
+        {
+            // The levels too: a device that drives its wire again after this must not make an edge of it.
+            fields.Value("levels", ref _levels);
+            fields.Value("id", ref _id);
+            fields.Value("select", ref _select);
+            fields.Numbers("entries", _entries);
+            fields.Require(_levels >> PinCount == 0, "levels");
+            foreach (ulong entry in _entries) fields.Require((entry & ~(WritableBits | ReadOnlyBits)) == 0, "entries");
+        }
+    }
+
     private uint ReadIndexed(byte index)
     {
         if (index is 0 or 2) return _id;

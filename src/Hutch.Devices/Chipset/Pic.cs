@@ -114,6 +114,17 @@ internal sealed class Pic(IInterruptRouter router) : IByteRegisters, IStateUnit
         }
     }
 
+    /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        lock (_lock)
+        {
+            fields.Group("master", _master.Exchange);
+            fields.Group("slave", _slave.Exchange);
+            UpdateOutput();
+        }
+    }
+
     private void UpdateOutput()
     {
         _master.SetInput(CascadeInput, _slave.PendingInput() >= 0);

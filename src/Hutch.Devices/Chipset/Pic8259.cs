@@ -1,3 +1,5 @@
+using Hutch.Core.State;
+
 namespace Hutch.Devices.Chipset;
 
 /// <summary>
@@ -99,6 +101,33 @@ internal sealed class Pic8259(bool isMaster)
         else if ((value & 0x10) != 0) StartInitialisation(value);
         else if ((value & 0x08) != 0) WriteOcw3(value);
         else WriteOcw2(value);
+    }
+
+    /// <summary>Saves or restores everything, the levels of the inputs included: a wire that is driven again after this must not make an edge.</summary>
+    public void Exchange(StateFields fields)
+    {
+        int step = (int)_step;
+        fields.Value("step", ref step, 0, (int)InitStep.Icw4);
+        _step = (InitStep)step;
+        bool initialised = IsInitialised;
+        fields.Value("initialised", ref initialised);
+        IsInitialised = initialised;
+        fields.Value("needs-icw4", ref _needsIcw4);
+        fields.Value("single", ref _single);
+        fields.Value("level-triggered", ref _levelTriggered);
+        fields.Value("auto-eoi", ref _autoEoi);
+        fields.Value("fully-nested", ref _fullyNested);
+        fields.Value("special-mask", ref _specialMask);
+        fields.Value("rotate-on-auto-eoi", ref _rotateOnAutoEoi);
+        fields.Value("read-in-service", ref _readInService);
+        fields.Value("poll", ref _poll);
+        fields.Value("edges", ref _edges);
+        fields.Value("lines", ref _lines);
+        fields.Value("in-service", ref _inService);
+        fields.Value("mask", ref _mask);
+        fields.Value("vector-base", ref _vectorBase);
+        fields.Value("edge-level", ref _edgeLevel);
+        fields.Value("highest", ref _highest, 0, 7);
     }
 
     private void StartInitialisation(byte icw1)

@@ -106,6 +106,19 @@ internal sealed class Pit : IByteRegisters, IStateUnit, System.IDisposable
     }
 
     /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        lock (_lock)
+        {
+            for (int i = 0; i < _counters.Length; i++) fields.Group($"counter{i}", _counters[i].Exchange);
+            fields.Value("port-b", ref _portB);
+            fields.Value("level", ref _level);
+            fields.Value("next-rise", ref _nextRise, PitCounter.Never, PitCounter.Latest);
+            _line.SetLevel(_level);
+        }
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => _timer.Dispose();
 
     private long Now() => Rate.TicksAt(_clock.MonotonicNanoseconds);

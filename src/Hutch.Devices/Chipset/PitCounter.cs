@@ -1,3 +1,5 @@
+using Hutch.Core.State;
+
 namespace Hutch.Devices.Chipset;
 
 /// <summary>
@@ -8,6 +10,9 @@ internal sealed class PitCounter
 {
     /// <summary>No tick: the output does not rise by itself.</summary>
     public const long Never = -1;
+
+    /// <summary>The last tick that can be saved: a century away, and representable in nanoseconds.</summary>
+    public const long Latest = 1L << 52;
 
     private int _mode, _access = 3;
     private bool _bcd, _gate, _running, _pendingReload, _nullCount, _hasCount, _writeHigh, _readHigh;
@@ -150,6 +155,34 @@ internal sealed class PitCounter
         }
         long rise = _start + _active + (_mode is 4 or 5 ? 1 : 0);
         return rise > now ? rise : Never;
+    }
+
+    /// <summary>Saves or restores the counter. Times are on the machine's clock, which is restored with it.</summary>
+    public void Exchange(StateFields fields)
+    {
+        fields.Value("mode", ref _mode, 0, 5);
+        fields.Value("access", ref _access, 0, 3);
+        fields.Value("bcd", ref _bcd);
+        fields.Value("gate", ref _gate);
+        fields.Value("running", ref _running);
+        fields.Value("pending-reload", ref _pendingReload);
+        fields.Value("null-count", ref _nullCount);
+        fields.Value("has-count", ref _hasCount);
+        fields.Value("write-high", ref _writeHigh);
+        fields.Value("read-high", ref _readHigh);
+        fields.Value("written", ref _written, 0, 65_535);
+        fields.Value("low-byte", ref _lowByte);
+        fields.Value("programmed", ref _programmed, 0, 65_536);
+        fields.Value("active", ref _active, 0, 65_536);
+        fields.Value("latched-count", ref _latchedCount, 0, 65_535);
+        fields.Value("latched-bytes", ref _latchedBytes, 0, 2);
+        fields.Value("latched-status", ref _latchedStatus, -1, 255);
+        fields.Value("start", ref _start, -Latest, Latest);
+        fields.Value("reload-at", ref _reloadAt, -Latest, Latest);
+        fields.Value("frozen-elapsed", ref _frozenElapsed, -1, Latest);
+        // A count of 0 is that of a counter that was never programmed.
+        fields.Require(_active > 0 || !_running, "active");
+        fields.Require(_programmed > 0 || !(_running || _pendingReload || _hasCount), "programmed");
     }
 
     private void LoadCount(long now)

@@ -84,6 +84,14 @@ internal sealed class Platform : IDevice, IInterruptControllers
     }
 
     /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        fields.Group("pci", Pci.Exchange);
+        foreach (IStateUnit unit in _units) fields.Group(unit.Name, unit.Exchange);
+        _resetControl.Exchange(fields);
+    }
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (IStateUnit unit in _units) (unit as IDisposable)?.Dispose();

@@ -135,6 +135,21 @@ internal sealed class PmBlock : IBusDevice, IStateUnit, IDisposable
     }
 
     /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        lock (_lock)
+        {
+            fields.Value("status", ref _status);
+            fields.Value("enable", ref _enable);
+            fields.Value("control", ref _control);
+            fields.Value("gpe-status", ref _gpeStatus);
+            fields.Value("gpe-enable", ref _gpeEnable);
+            fields.Value("half-periods", ref _halfPeriods, 0, long.MaxValue >> _timerBits);
+            UpdateSci();
+        }
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => _timer.Dispose();
 
     private byte ReadByte(int register, long ticks)

@@ -1,5 +1,6 @@
 using System;
 using Hutch.Core.Bus;
+using Hutch.Core.State;
 
 namespace Hutch.Devices.Chipset;
 
@@ -28,6 +29,14 @@ internal sealed class ResetControl(IPlatformEvents platform) : IBusDevice
         _value = (byte)(data[0] & Kept);
         if ((data[0] & ResetCpu) != 0) platform.Reset();
         return BusStatus.Handled;
+    }
+
+    /// <summary>Saves or restores the register.</summary>
+    public void Exchange(StateFields fields)
+    {
+        byte value = _value;
+        fields.Value("reset-control", ref value);
+        _value = (byte)(value & Kept);
     }
 
     /// <summary>Power-on state.</summary>

@@ -1,4 +1,5 @@
 using System;
+using Hutch.Core.State;
 
 namespace Hutch.Devices.Chipset;
 
@@ -27,6 +28,18 @@ internal struct RtcTime
         Month = time.Month,
         Year = time.Year,
     };
+
+    /// <summary>Saves or restores the fields.</summary>
+    public static void Exchange(StateFields fields, ref RtcTime time)
+    {
+        fields.Value("second", ref time.Second, 0, 255);
+        fields.Value("minute", ref time.Minute, 0, 255);
+        fields.Value("hour", ref time.Hour, 0, 255);
+        fields.Value("day-of-week", ref time.DayOfWeek, 0, 255);
+        fields.Value("day", ref time.Day, 0, 255);
+        fields.Value("month", ref time.Month, 0, 255);
+        fields.Value("year", ref time.Year, 0, 99_999);
+    }
 
     /// <summary>The moment these fields name; fields out of range are moved to the nearest that exists.</summary>
     public readonly DateTime ToDateTime()

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Threading;
 using Hutch.Core.Bus;
 using Hutch.Core.Interrupts;
+using Hutch.Core.State;
 
 namespace Hutch.Devices.Pci;
 
@@ -86,6 +87,22 @@ internal sealed class Msix : IBusDevice
             Array.Clear(_pending);
             Array.Clear(_table);
             for (int vector = 0; vector < VectorCount; vector++) _table[(vector * 4) + 3] = 1;
+        }
+    }
+
+    /// <summary>Saves or restores the table and what is pending; delivers nothing.</summary>
+    internal void Exchange(StateFields fields)
+    {
+        lock (_lock)
+        {
+            fields.Value("control", ref _control);
+            fields.Numbers("table", _table);
+            fields.Numbers("pending", _pending);
+            for (int vector = 0; vector < VectorCount; vector++)
+            {
+                _table[vector * 4] &= ~3u;
+                _table[(vector * 4) + 3] &= 1;
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 using System;
 using System.Threading;
 using Hutch.Core.Bus;
+using Hutch.Core.State;
 
 namespace Hutch.Devices.Pci;
 
@@ -90,6 +91,23 @@ public sealed class PciBus
         {
             foreach (PciFunction? function in _functions) function?.ResetConfig();
             UpdateAllBars();
+        }
+    }
+
+    /// <summary>Saves or restores what belongs to no device: the configuration address and the host bridge. Functions bring their own (<see cref="Exchange(PciFunction, StateFields)"/>).</summary>
+    internal void Exchange(StateFields fields)
+    {
+        _ports.Exchange(fields);
+        if (_functions[0] is PciFunction bridge) fields.Group("bridge", group => Exchange(bridge, group));
+    }
+
+    /// <summary>Saves or restores a function's configuration space and places its ranges.</summary>
+    internal void Exchange(PciFunction function, StateFields fields)
+    {
+        lock (_lock)
+        {
+            function.ExchangeConfig(fields);
+            if (fields.IsRestoring) UpdateAllBars();
         }
     }
 

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.Threading;
 using Hutch.Core.Bus;
+using Hutch.Core.State;
 
 namespace Hutch.Devices.Pci;
 
@@ -45,6 +46,13 @@ internal sealed class PciConfigPorts : IBusDevice
         if (!Decode(offset, data.Length, out int bus, out int device, out int function, out int register)) return BusStatus.BadOffset;
         _bus.WriteConfig(bus, device, function, register, data);
         return BusStatus.Handled;
+    }
+
+    internal void Exchange(StateFields fields)
+    {
+        uint address = Volatile.Read(ref _address);
+        fields.Value("address", ref address);
+        Volatile.Write(ref _address, address & 0x80ff_fffc);
     }
 
     internal void Reset() => Volatile.Write(ref _address, 0);

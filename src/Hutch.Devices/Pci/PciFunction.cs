@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Numerics;
 using Hutch.Core.Bus;
+using Hutch.Core.State;
 using static Hutch.Devices.Pci.PciRegisters;
 
 namespace Hutch.Devices.Pci;
@@ -130,6 +131,25 @@ internal abstract class PciFunction
         foreach (PciBar bar in _bars)
             if (bar.BootAddress != 0) SetBar(bar, bar.BootAddress);
         EnableDecode();
+    }
+
+    /// <summary>
+    /// Saves or restores what the guest can change of configuration space; the rest is the machine's, and a state from a machine with another function
+    /// here is refused. The caller then places the ranges.
+    /// </summary>
+    internal void ExchangeConfig(StateFields fields)
+    {
+        byte[] saved = _config.AsSpan(0, ConventionalBytes).ToArray();
+        fields.Bytes("config", saved);
+        if (!fields.IsRestoring) return;
+        if (!saved.AsSpan(0, 4).SequenceEqual(_config.AsSpan(0, 4)))
+            throw new StateException($"The saved state has another device where this machine has {Name}; restore it with the definition that is in it.");
+        for (int i = 0; i < saved.Length; i++)
+        {
+            int mask = _writable[i] | _writeOneToClear[i];
+            _config[i] = (byte)((_config[i] & ~mask) | (saved[i] & mask));
+        }
+        UpdateInterruptLine();
     }
 
     /// <summary>Level of the function's INTA. Any thread.</summary>

@@ -1,4 +1,5 @@
 using System;
+using Hutch.Core.State;
 
 namespace Hutch.Devices.Serial;
 
@@ -21,6 +22,17 @@ internal sealed class ReceiveFifo
 
     /// <summary>Drops everything.</summary>
     public void Clear() => Count = 0;
+
+    /// <summary>Saves or restores what waits, and the room.</summary>
+    public void Exchange(StateFields fields)
+    {
+        int head = _head, count = Count, capacity = Capacity;
+        fields.Bytes("bytes", _bytes);
+        fields.Value("head", ref head, 0, Size - 1);
+        fields.Value("count", ref count, 0, Size);
+        fields.Value("capacity", ref capacity, 1, Size);
+        (_head, Count, Capacity) = (head, count, capacity);
+    }
 
     /// <summary>Adds a byte. There must be room.</summary>
     public void Add(byte value) => _bytes[(_head + Count++) % Size] = value;

@@ -2,6 +2,7 @@ using System;
 using System.Threading;
 using Hutch.Core.Bus;
 using Hutch.Core.Interrupts;
+using Hutch.Core.State;
 using Hutch.Devices.Chipset;
 using Hutch.Host.Events;
 using static Hutch.Devices.Serial.Uart16550Registers;
@@ -103,6 +104,27 @@ internal sealed class Uart16550 : IByteRegisters, IDevice
             UpdateLine();
         }
         if (resume) _channel.ResumeInput();
+    }
+
+    /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        lock (_lock)
+        {
+            fields.Value("ier", ref _interruptEnable);
+            fields.Value("lcr", ref _lineControl);
+            fields.Value("mcr", ref _modemControl);
+            fields.Value("lsr", ref _lineStatus);
+            fields.Value("msr", ref _modemStatus);
+            fields.Value("scratch", ref _scratch);
+            fields.Value("divisor-low", ref _divisorLow);
+            fields.Value("divisor-high", ref _divisorHigh);
+            fields.Value("fifos", ref _fifosEnabled);
+            fields.Value("transmit-pending", ref _transmitPending);
+            fields.Value("trigger", ref _trigger, 1, 14);
+            fields.Group("received", _received.Exchange);
+            UpdateLine();
+        }
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using System;
 using Hutch.Core.Bus;
+using Hutch.Core.State;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices.TestDevices;
@@ -34,6 +35,9 @@ internal sealed class DebugExit(string name, IPlatformEvents platform) : IBusDev
 
     /// <inheritdoc/>
     public void Reset() { }
+
+    /// <inheritdoc/>
+    public void Exchange(StateFields fields) { }
 
     /// <inheritdoc/>
     public void Dispose() { }

@@ -2,6 +2,7 @@ using System;
 using System.Threading;
 using Hutch.Core.Bus;
 using Hutch.Core.Interrupts;
+using Hutch.Core.State;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices.TestDevices;
@@ -49,6 +50,15 @@ internal sealed class TestDevice : IDevice
     }
 
     /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        _scratch.Exchange(fields, "scratch");
+        _byteScratch.Exchange(fields, "byte-scratch");
+        _memory.Exchange(fields, "memory");
+        _lines.Exchange(fields);
+    }
+
+    /// <inheritdoc/>
     public void Dispose() { }
 
     private sealed class ScratchMemory(int lengthBytes) : IBusDevice
@@ -66,6 +76,11 @@ internal sealed class TestDevice : IDevice
         {
             lock (_lock) data.CopyTo(_bytes.AsSpan((int)offset));
             return BusStatus.Handled;
+        }
+
+        public void Exchange(StateFields fields, string name)
+        {
+            lock (_lock) fields.Bytes(name, _bytes);
         }
 
         public void Clear()
@@ -89,18 +104,35 @@ internal sealed class TestDevice : IDevice
     /// <summary>A byte written to port n is the level of interrupt line n.</summary>
     private sealed class InterruptLines(IInterruptSink gsi) : IBusDevice
     {
+        private uint _levels;
+
         public BusStatus Read(ulong offset, Span<byte> data) => BusStatus.BadOffset;
 
         public BusStatus Write(ulong offset, ReadOnlySpan<byte> data)
         {
             if (data.Length != 1) return BusStatus.BadWidth;
-            gsi.SetLine((int)offset, data[0] != 0);
+            bool asserted = data[0] != 0;
+            if (asserted) Interlocked.Or(ref _levels, 1u << (int)offset);
+            else Interlocked.And(ref _levels, ~(1u << (int)offset));
+            gsi.SetLine((int)offset, asserted);
             return BusStatus.Handled;
+        }
+
+        public void Exchange(StateFields fields)
+        {
+            fields.Value("lines", ref _levels);
+            Drive();
         }
 
         public void Clear()
         {
-            for (int line = 0; line < (int)LineCount; line++) gsi.SetLine(line, false);
+            _levels = 0;
+            Drive();
+        }
+
+        private void Drive()
+        {
+            for (int line = 0; line < (int)LineCount; line++) gsi.SetLine(line, (_levels >> line & 1) != 0);
         }
     }
 }

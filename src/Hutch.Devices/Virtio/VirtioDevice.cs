@@ -1,5 +1,6 @@
 using System;
 using Hutch.Core.Memory;
+using Hutch.Core.State;
 using Hutch.Devices.Virtio.Queue;
 using Hutch.Devices.Virtio.Transport;
 
@@ -95,6 +96,17 @@ internal abstract class VirtioDevice : IDisposable
     /// <summary>The machine stops; returns when the worker is quiet.</summary>
     internal virtual void Stop() => _worker.Pause();
 
+    /// <summary>Saves or restores the queues and the device's own state. The worker is quiet, and looks for work in every queue when it goes on.</summary>
+    internal void Exchange(StateFields fields)
+    {
+        ulong features = Features;
+        fields.Value("features", ref features);
+        fields.Value("driver-ok", ref _driverOk);
+        Features = features;
+        for (int i = 0; i < Queues.Length; i++) fields.Group($"queue{i}", Queues[i].Exchange);
+        ExchangeOwn(fields);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -107,6 +119,9 @@ internal abstract class VirtioDevice : IDisposable
 
     /// <summary>The device's own state goes back. The worker is quiet.</summary>
     private protected virtual void OnReset(bool machineReset) { }
+
+    /// <summary>Saves or restores what only this type of device has. The worker is quiet.</summary>
+    private protected virtual void ExchangeOwn(StateFields fields) { }
 
     /// <summary>Serves the queues until they are empty. On the worker, with the driver active.</summary>
     private protected abstract void ServeQueues();

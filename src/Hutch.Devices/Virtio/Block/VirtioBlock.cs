@@ -4,6 +4,7 @@ using System.Text;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
 using Hutch.Core.Memory;
+using Hutch.Core.State;
 using Hutch.Devices.Virtio.Queue;
 using Hutch.Host.Files;
 using static Hutch.Devices.Virtio.Block.VirtioBlockRegisters;
@@ -62,6 +63,24 @@ internal sealed class VirtioBlock : VirtioDevice
             InterruptIfWanted(0);
         }
         while (!ShouldYield && queue.EnableNotifications());
+    }
+
+    /// <inheritdoc/>
+    private protected override void ExchangeOwn(StateFields fields)
+    {
+        ulong sectors = _config.CapacitySectors;
+        try
+        {
+            // What the guest believes to be on the disk must be there before the state that believes it.
+            if (!fields.IsRestoring) Finish(_node.FlushAsync(default));
+        }
+        catch (BlockIoException refused)
+        {
+            throw new StateException($"The disk {Name} cannot be flushed: {refused.Message}", refused);
+        }
+        fields.Value("sectors", ref sectors);
+        if (sectors != _config.CapacitySectors)
+            throw new StateException($"The disk {Name} had {sectors} sectors when the state was saved and has {_config.CapacitySectors} now; restore with the image of that time.");
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.Threading;
 using Hutch.Core.Memory;
+using Hutch.Core.State;
 using Hutch.Devices.Virtio.Queue;
 using Hutch.Host.Events;
 
@@ -70,6 +71,17 @@ internal sealed class VirtioConsole : VirtioDevice
             _inputRefused = false;
         }
         if (resume) _channel.ResumeInput();
+    }
+
+    /// <inheritdoc/>
+    private protected override void ExchangeOwn(StateFields fields)
+    {
+        lock (_inputLock)
+        {
+            byte[] waiting = fields.Blob("input", _input.AsSpan(0, _inputCount).ToArray(), InputBytes);
+            waiting.CopyTo(_input, 0);
+            _inputCount = waiting.Length;
+        }
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Threading;
 using Hutch.Core.Memory;
+using Hutch.Core.State;
 
 namespace Hutch.Devices.Virtio.Queue;
 
@@ -75,6 +76,31 @@ internal sealed class VirtQueue
             || !IsRing(UsedRing, 6 + (8 * (ulong)Size), 4)) return Break(QueueFault.BadRingAddress);
         IsActive = true;
         return true;
+    }
+
+    /// <summary>Saves or restores the queue. Rings that are in use are checked as when the driver set them up; nothing is in flight while the worker is quiet.</summary>
+    internal void Exchange(StateFields fields)
+    {
+        int size = Size, fault = (int)Fault;
+        ulong descriptors = DescriptorTable, available = AvailableRing, used = UsedRing;
+        bool enabled = IsEnabled, active = IsActive;
+        fields.Value("size", ref size, 0, ushort.MaxValue);
+        fields.Value("descriptors", ref descriptors);
+        fields.Value("available", ref available);
+        fields.Value("used", ref used);
+        fields.Value("enabled", ref enabled);
+        fields.Value("active", ref active);
+        fields.Value("event-index", ref _eventIndex);
+        fields.Value("indirect", ref _indirect);
+        fields.Value("fault", ref fault, 0, (int)QueueFault.ReadableAfterWritable);
+        fields.Value("next-available", ref _nextAvailable);
+        fields.Value("next-used", ref _nextUsed);
+        fields.Value("signalled-used", ref _signalledUsed);
+        if (!fields.IsRestoring) return;
+        (Size, IsEnabled, IsActive) = (size, enabled, false);
+        (DescriptorTable, AvailableRing, UsedRing) = (descriptors, available, used);
+        if (active) fields.Require(Activate(_eventIndex, _indirect), "active");
+        Fault = (QueueFault)fault;
     }
 
     /// <summary>Takes the next available chain into <paramref name="chain"/>.</summary>

@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Threading;
+using Hutch.Core.State;
 using Hutch.Devices.Pci;
 using Hutch.Devices.Virtio.Queue;
 using static Hutch.Devices.Virtio.Transport.VirtioPciRegisters;
@@ -70,6 +71,30 @@ internal sealed class VirtioCommonConfig
         _queueSelect = 0;
         // Last: a driver waits until the status reads 0 before it touches the device again.
         Interlocked.Exchange(ref _status, 0);
+    }
+
+    /// <summary>Saves or restores the registers, not the queues. A state whose driver took a feature that is not offered here is refused.</summary>
+    internal void Exchange(StateFields fields)
+    {
+        int status = Status, configVector = ConfigVector, generation = Volatile.Read(ref _generation) & 0xff;
+        ulong[] vectors = new ulong[_queueVectors.Length];
+        for (int i = 0; i < vectors.Length; i++) vectors[i] = (ulong)_queueVectors[i];
+        fields.Value("status", ref status, 0, 0xff);
+        fields.Value("config-vector", ref configVector, 0, NoVector);
+        fields.Numbers("queue-vectors", vectors);
+        fields.Value("generation", ref generation, 0, 0xff);
+        fields.Value("device-feature-select", ref _deviceFeatureSelect);
+        fields.Value("driver-feature-select", ref _driverFeatureSelect);
+        fields.Value("driver-features", ref _driverFeatures);
+        fields.Value("impossible-feature", ref _impossibleFeature);
+        fields.Value("queue-select", ref _queueSelect);
+        if (!fields.IsRestoring) return;
+        if ((status & VirtioStatus.FeaturesOk) != 0 && (_driverFeatures & ~_offered) != 0)
+            throw new StateException($"The guest's driver uses features 0x{_driverFeatures & ~_offered:x} of {_device.Name}, which this machine's does not offer; restore with the same back end.");
+        Volatile.Write(ref _status, status);
+        Volatile.Write(ref _configVector, CheckVector((ushort)configVector));
+        for (int i = 0; i < vectors.Length; i++) Volatile.Write(ref _queueVectors[i], CheckVector((ushort)Math.Min(vectors[i], NoVector)));
+        Volatile.Write(ref _generation, generation);
     }
 
     /// <summary>Reads a field, or the low or high half of a 64-bit one. Anything else reads as zero.</summary>

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.Threading;
 using Hutch.Core.Bus;
+using Hutch.Core.State;
 using Hutch.Devices.Pci;
 using static Hutch.Devices.Virtio.Transport.VirtioPciRegisters;
 
@@ -84,6 +85,23 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
         lock (_registers) ResetDevice(machineReset: true);
         _msix.Reset();
         _bus.ResetFunction(this);
+    }
+
+    /// <inheritdoc/>
+    public void Exchange(StateFields fields)
+    {
+        fields.Group("pci", group => _bus.Exchange(this, group));
+        fields.Group("msix", _msix.Exchange);
+        lock (_registers)
+        {
+            fields.Group("common", _common.Exchange);
+            fields.Group("device", _device.Exchange);
+        }
+        lock (_isrLock)
+        {
+            fields.Value("isr", ref _isr, 0, IsrQueue | IsrConfig);
+            UpdateLine();
+        }
     }
 
     /// <inheritdoc/>
