@@ -14,6 +14,9 @@ public sealed class SoftHypervisor(ITimerService timers, bool lockStep = false) 
     public string Name => "software";
 
     /// <inheritdoc/>
+    public bool PrefersHugePages => false;
+
+    /// <inheritdoc/>
     public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model) => new SoftMachine(memory, topology, model, timers, lockStep: lockStep);
 
     /// <inheritdoc/>

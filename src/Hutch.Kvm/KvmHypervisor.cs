@@ -30,6 +30,9 @@ public sealed class KvmHypervisor : IHypervisor
     /// <inheritdoc/>
     public string Name => "kvm";
 
+    /// <inheritdoc/>
+    public bool PrefersHugePages => true;
+
     /// <summary>The descriptor of /dev/kvm.</summary>
     internal KvmDescriptor System { get; }
 

@@ -11,6 +11,11 @@ public interface IHypervisor : IDisposable
     /// <summary>"software" or "kvm".</summary>
     string Name { get; }
 
+    /// <summary>
+    /// True when huge pages make guest memory cheaper to reach: with nested paging a page of 2 MiB takes one exit for the first touch of all that is in it.
+    /// </summary>
+    bool PrefersHugePages { get; }
+
     /// <summary>Creates the CPU side of one machine. The machine does not own <paramref name="memory"/>.</summary>
     IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model);
 }

@@ -43,7 +43,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
 
     /// <summary>Reserves guest RAM; pages are committed as they are touched.</summary>
     /// <param name="lengthBytes">All RAM in bytes.</param>
-    /// <param name="hugePages">Ask for transparent huge pages.</param>
+    /// <param name="hugePages">Align it for transparent huge pages, and ask for them.</param>
     /// <param name="poolPageBytes">Make it of huge pages of this size from the kernel's pool, all reserved at once; 0: ordinary pages.</param>
     public static GuestMemory Create(ulong lengthBytes, bool hugePages = false, ulong poolPageBytes = 0) =>
         new(MappedRegion.Allocate(lengthBytes, "Guest memory", hugePages, poolPageBytes));

@@ -29,7 +29,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
         try
         {
             BootImages images = undo.Add(BootImages.Open(definition.Boot));
-            GuestMemory memory = undo.Add(GuestRam.Create(definition));
+            GuestMemory memory = undo.Add(GuestRam.Create(definition, hypervisor.PrefersHugePages));
             IVirtualMachine cpus = undo.Add(CreateCpus(definition, memory));
             MachineServices services = new()
             {

@@ -16,10 +16,12 @@ internal static class GuestRam
     private const int MostThreads = 16;
 
     /// <summary>Creates it. Throws <see cref="ConfigException"/> with what the host lacks.</summary>
-    internal static GuestMemory Create(MachineDefinition definition)
+    /// <param name="definition">Says how much, and how it is kept.</param>
+    /// <param name="preferHugePages">The engine runs better on transparent huge pages; taken unless pages are to be merged, which is done by pages of 4 KiB.</param>
+    internal static GuestMemory Create(MachineDefinition definition, bool preferHugePages)
     {
         Placement placement = definition.Placement;
-        GuestMemory memory = Map(definition.MemoryBytes, placement);
+        GuestMemory memory = Map(definition.MemoryBytes, placement, preferHugePages && !placement.Mergeable);
         try
         {
             if (placement.Numa is not null) Bind(memory, placement.Numa);
@@ -62,10 +64,10 @@ internal static class GuestRam
         }
     }
 
-    private static GuestMemory Map(ulong bytes, Placement placement)
+    private static GuestMemory Map(ulong bytes, Placement placement, bool preferHugePages)
     {
         ulong page = placement.HugePageBytes;
-        if (page == 0) return GuestMemory.Create(bytes, placement.TransparentHugePages);
+        if (page == 0) return GuestMemory.Create(bytes, placement.TransparentHugePages || preferHugePages);
         if (page is not (2UL << 20 or 1UL << 30)) throw new ConfigException($"There are no huge pages of {page} bytes; use 2M or 1G.");
         if (bytes % page != 0) throw new ConfigException($"Guest memory of {bytes >> 20} MiB is no multiple of a huge page of {page >> 20} MiB; round it with --memory.");
         try

@@ -44,6 +44,8 @@ internal static class Engines
 
         public string Name => _engine.Name;
 
+        public bool PrefersHugePages => _engine.PrefersHugePages;
+
         public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model) => _engine.CreateMachine(memory, topology, model);
 
         public void Dispose()

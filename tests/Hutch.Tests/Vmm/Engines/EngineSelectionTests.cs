@@ -82,6 +82,8 @@ public sealed class EngineSelectionTests
     {
         public string Name => name;
 
+        public bool PrefersHugePages => false;
+
         public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model) => throw new NotSupportedException();
 
         public void Dispose() { }

@@ -13,6 +13,8 @@ internal sealed class FakeHypervisor(Func<FakeVcpu, IVcpuExits, VcpuStop> guest)
 {
     public string Name => "fake";
 
+    public bool PrefersHugePages => false;
+
     internal FakeMachine? Machine { get; private set; }
 
     public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model)
