@@ -119,7 +119,7 @@ internal sealed unsafe class InstructionSource
         byte* host = _vcpu.Memory.HostAddress(page.PhysicalPage | (linear & 0xfff));
         if (host == null) return null;
         *slot = ContextAreas.PackItlb(linear, page.PhysicalPage);
-        _vcpu.Contexts.NoteExecution(linear, page);
+        _vcpu.Contexts.NoteExecution(linear, user, page);
         return host;
     }
 

@@ -140,7 +140,8 @@ internal sealed unsafe class SystemTables(Interpreter cpu)
         if (bad) return _vcpu.Raise(Vector.GeneralProtection, 0);
         if (type == 0) _vcpu.Contexts.InvalidatePage(address);
         else if (type == 1) _vcpu.Contexts.FlushPcid(pcid);
-        else _vcpu.Contexts.FlushAll();
+        else if (type == 2) _vcpu.Contexts.FlushAll();
+        else _vcpu.Contexts.FlushAllLocal();
         return true;
     }
 

@@ -153,7 +153,7 @@ internal sealed unsafe class Translations : IDisposable
         if (_vcpu.Memory.HostAddress(page.PhysicalPage) == null) return false;
         physicalPage = page.PhysicalPage;
         *entry = ContextAreas.PackItlb(rip, physicalPage);
-        _vcpu.Contexts.NoteExecution(rip, page);
+        _vcpu.Contexts.NoteExecution(rip, user, page);
         return true;
     }
 

@@ -42,6 +42,9 @@ internal static class ContextLayout
 [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Sequential)]
 internal struct TlbEntry
 {
+    /// <summary>The bit of <see cref="Meta"/> for global pages.</summary>
+    public const ulong GlobalBit = 2;
+
     /// <summary>Offset 0: tag for loads.</summary>
     public ulong ReadTag;
 

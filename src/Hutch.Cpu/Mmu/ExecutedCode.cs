@@ -1,0 +1,74 @@
+using System;
+using Hutch.Cpu.State;
+
+namespace Hutch.Cpu.Mmu;
+
+/// <summary>
+/// What one privilege level of an address space executes: the jump caches of its access modes, its instruction TLB, and which pages lead into them.
+/// </summary>
+/// <param name="area">First byte of the context area.</param>
+/// <param name="first">An access mode of the level.</param>
+/// <param name="second">The level's other access mode, or the same.</param>
+/// <param name="itlb">Offset of its instruction TLB in the area.</param>
+internal sealed unsafe class ExecutedCode(byte* area, AccessMode first, AccessMode second, int itlb)
+{
+    private const int LogEntries = 2048;
+
+    private readonly int[] _log = new int[LogEntries];
+    private readonly bool[] _pages = new bool[1024], _regions = new bool[1024];
+    private int _count;
+
+    /// <summary>Some of it comes from pages that are not global.</summary>
+    public bool HasLocal { get; private set; }
+
+    /// <summary>Remembers a host address for an indirect jump.</summary>
+    public void FillJump(ulong rip, AccessMode mode, ulong target)
+    {
+        int offset = CacheOf(mode) + (int)((rip >> 1) & (ContextLayout.JumpCacheEntries - 1)) * 8;
+        if (_count < LogEntries) _log[_count] = offset;
+        _count++;
+        *(ulong*)(area + offset) = target;
+    }
+
+    /// <summary>Code of a page is about to run.</summary>
+    public void Note(ulong rip, in PageTranslation page)
+    {
+        _pages[(rip >> 12) & 1023] = true;
+        if (page.Large) _regions[RegionHash(rip)] = true;
+        if (!page.Global) HasLocal = true;
+    }
+
+    /// <summary>Drops an address: all of the jump caches, if code near it has run.</summary>
+    public void InvalidatePage(ulong linear, ulong emptyJump)
+    {
+        Itlb[(linear >> 12) & (ContextLayout.ItlbEntries - 1)] = 0;
+        if (_pages[(linear >> 12) & 1023] || _regions[RegionHash(linear)]) Flush(emptyJump);
+    }
+
+    /// <summary>Empties everything.</summary>
+    public void Flush(ulong emptyJump)
+    {
+        if (_count > LogEntries) FlushWhole(emptyJump);
+        else
+            for (int i = 0; i < _count; i++) *(ulong*)(area + _log[i]) = emptyJump;
+        _count = 0;
+        HasLocal = false;
+        Array.Clear(_pages);
+        Array.Clear(_regions);
+        new Span<ulong>(Itlb, ContextLayout.ItlbEntries).Clear();
+    }
+
+    /// <summary>Writes every slot of the jump caches.</summary>
+    public void FlushWhole(ulong emptyJump)
+    {
+        new Span<ulong>(area + CacheOf(first), ContextLayout.JumpCacheEntries).Fill(emptyJump);
+        if (second != first) new Span<ulong>(area + CacheOf(second), ContextLayout.JumpCacheEntries).Fill(emptyJump);
+    }
+
+    /// <summary>A number below 1024 for a 2 MiB region.</summary>
+    public static int RegionHash(ulong linear) => (int)((linear >> 21) * 0x9e37_79b9_7f4a_7c15 >> 54);
+
+    private ulong* Itlb => (ulong*)(area + itlb);
+
+    private static int CacheOf(AccessMode mode) => ContextLayout.JumpCache + (int)mode * ContextLayout.JumpCacheStride;
+}
