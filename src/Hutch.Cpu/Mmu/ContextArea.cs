@@ -140,7 +140,7 @@ internal sealed unsafe class ContextArea
         TlbEntry* table = (TlbEntry*)(Base + ContextLayout.Tlb + mode * ContextLayout.TlbStride);
         int slot = (int)((linear >> 12) & (ContextLayout.TlbEntries - 1));
         Clear(table + slot, slot);
-        if (!_largeRegions[ExecutedCode.RegionHash(linear)]) return;
+        if (!_largeRegions[RegionHash(linear)]) return;
         int first = slot & ~511;
         ulong region = linear >> 21;
         for (int i = first; i < first + 512; i++)
@@ -149,7 +149,7 @@ internal sealed unsafe class ContextArea
 
     private void NoteSize(ulong linear, in PageTranslation page)
     {
-        if (page.Large) _largeRegions[ExecutedCode.RegionHash(linear)] = true;
+        if (page.Large) _largeRegions[RegionHash(linear)] = true;
         if (page.Huge) _hugeRegions[HugeHash(linear)] = true;
     }
 
@@ -175,6 +175,8 @@ internal sealed unsafe class ContextArea
 
     // The tag must not be within a page of any address that indexes this slot: 2^63 indexes slot 0, so slot 0 holds 2^63 + 4096 (slot 1).
     private static ulong Invalid(int slot) => (slot & (ContextLayout.TlbEntries - 1)) == 0 ? InvalidTagOfItsSlot : InvalidTag;
+
+    private static int RegionHash(ulong linear) => (int)((linear >> 21) * 0x9e37_79b9_7f4a_7c15 >> 54);
 
     private static int HugeHash(ulong linear) => (int)((linear >> 30) * 0x9e37_79b9_7f4a_7c15 >> 56);
 }

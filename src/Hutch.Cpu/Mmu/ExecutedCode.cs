@@ -15,7 +15,7 @@ internal sealed unsafe class ExecutedCode(byte* area, AccessMode first, AccessMo
     private const int LogEntries = 2048;
 
     private readonly int[] _log = new int[LogEntries];
-    private readonly bool[] _pages = new bool[1024], _regions = new bool[1024];
+    private readonly PageSet _pages = new();
     private int _count;
 
     /// <summary>Some of it comes from pages that are not global.</summary>
@@ -33,16 +33,15 @@ internal sealed unsafe class ExecutedCode(byte* area, AccessMode first, AccessMo
     /// <summary>Code of a page is about to run.</summary>
     public void Note(ulong rip, in PageTranslation page)
     {
-        _pages[(rip >> 12) & 1023] = true;
-        if (page.Large) _regions[RegionHash(rip)] = true;
+        _pages.Add(rip, page);
         if (!page.Global) HasLocal = true;
     }
 
-    /// <summary>Drops an address: all of the jump caches, if code near it has run.</summary>
+    /// <summary>Drops an address: all of the jump caches, if code of its page has run.</summary>
     public void InvalidatePage(ulong linear, ulong emptyJump)
     {
         Itlb[(linear >> 12) & (ContextLayout.ItlbEntries - 1)] = 0;
-        if (_pages[(linear >> 12) & 1023] || _regions[RegionHash(linear)]) Flush(emptyJump);
+        if (_pages.Contains(linear)) Flush(emptyJump);
     }
 
     /// <summary>Empties everything.</summary>
@@ -53,8 +52,7 @@ internal sealed unsafe class ExecutedCode(byte* area, AccessMode first, AccessMo
             for (int i = 0; i < _count; i++) *(ulong*)(area + _log[i]) = emptyJump;
         _count = 0;
         HasLocal = false;
-        Array.Clear(_pages);
-        Array.Clear(_regions);
+        _pages.Clear();
         new Span<ulong>(Itlb, ContextLayout.ItlbEntries).Clear();
     }
 
@@ -64,9 +62,6 @@ internal sealed unsafe class ExecutedCode(byte* area, AccessMode first, AccessMo
         new Span<ulong>(area + CacheOf(first), ContextLayout.JumpCacheEntries).Fill(emptyJump);
         if (second != first) new Span<ulong>(area + CacheOf(second), ContextLayout.JumpCacheEntries).Fill(emptyJump);
     }
-
-    /// <summary>A number below 1024 for a 2 MiB region.</summary>
-    public static int RegionHash(ulong linear) => (int)((linear >> 21) * 0x9e37_79b9_7f4a_7c15 >> 54);
 
     private ulong* Itlb => (ulong*)(area + itlb);
 

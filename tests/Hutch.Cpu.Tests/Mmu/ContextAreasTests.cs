@@ -80,6 +80,24 @@ public sealed unsafe class ContextAreasTests : IDisposable
         Assert.Equal(0ul, *_areas.Itlb(Kernel, user: false));
     }
 
+    [Fact]
+    public void INVLPG_of_an_address_in_a_large_page_of_code_drops_its_jumps_and_no_other_does()
+    {
+        Execute(Kernel, AccessMode.Supervisor, global: true, target: 0x77, large: true);
+        for (ulong page = 0; page < 4096; page++) _areas.InvalidatePage(0x7ffc_0000_0000 + (page << 12));
+        Assert.Equal(0x77ul, Jump(Kernel, AccessMode.Supervisor));
+        _areas.InvalidatePage(Kernel + 0x1f_f000);
+        Assert.Equal(EmptyJump, Jump(Kernel, AccessMode.Supervisor));
+    }
+
+    [Fact]
+    public void Code_of_more_pages_than_are_remembered_goes_with_any_page()
+    {
+        for (ulong page = 0; page < 3000; page++) Execute(Program + (page << 12), AccessMode.User, global: false, target: 0x77);
+        _areas.InvalidatePage(Data);
+        Assert.Equal(EmptyJump, Jump(Program + (2999ul << 12), AccessMode.User));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -114,11 +132,11 @@ public sealed unsafe class ContextAreasTests : IDisposable
         fixed (byte* host = _page) _ = _areas.Fill(linear, mode, page, host, pageIndex: 3, writable: true);
     }
 
-    private void Execute(ulong rip, AccessMode mode, bool global, ulong target)
+    private void Execute(ulong rip, AccessMode mode, bool global, ulong target, bool large = false)
     {
         bool user = mode == AccessMode.User;
         *_areas.Itlb(rip, user) = ContextAreas.PackItlb(rip, 0x4000);
-        _areas.NoteExecution(rip, user, new PageTranslation { PhysicalPage = 0x4000, Global = global });
+        _areas.NoteExecution(rip, user, new PageTranslation { PhysicalPage = 0x4000, Global = global, Large = large });
         _areas.FillJump(rip, mode, target);
     }
 
