@@ -24,7 +24,7 @@ internal sealed unsafe class ExecutedCode(byte* area, AccessMode first, AccessMo
     /// <summary>Remembers a host address for an indirect jump.</summary>
     public void FillJump(ulong rip, AccessMode mode, ulong target)
     {
-        int offset = CacheOf(mode) + (int)((rip >> 1) & (ContextLayout.JumpCacheEntries - 1)) * 8;
+        int offset = CacheOf(mode) + ContextLayout.JumpSlot(rip);
         if (_count < LogEntries) _log[_count] = offset;
         _count++;
         *(ulong*)(area + offset) = target;

@@ -66,15 +66,20 @@ internal sealed unsafe class BlockStore : IDisposable
     /// <summary>The record of a block number.</summary>
     public BlockRecord* this[int number] => _records + number;
 
-    /// <summary>Finds a live block; 0 if there is none.</summary>
+    /// <summary>Finds a live block; 0 if there is none. What was found goes to the front of its chain: programs that ended leave theirs behind.</summary>
     public int Find(ulong physical, ulong rip, uint mode)
     {
-        int number = _hash[Hash(physical, rip, mode)];
-        while (number != 0)
+        int* head = _hash + Hash(physical, rip, mode);
+        for (int* link = head; *link != 0; link = &_records[*link].HashNext)
         {
+            int number = *link;
             BlockRecord* block = _records + number;
-            if (block->Physical == physical && block->Rip == rip && block->Mode == mode && !block->Dead) return number;
-            number = block->HashNext;
+            if (block->Physical != physical || block->Rip != rip || block->Mode != mode || block->Dead) continue;
+            if (link == head) return number;
+            *link = block->HashNext;
+            block->HashNext = *head;
+            *head = number;
+            return number;
         }
         return 0;
     }

@@ -28,8 +28,14 @@ internal static class ContextLayout
     /// <summary>Jump caches by <see cref="AccessMode"/>: 8-byte host addresses of indirect entries.</summary>
     public const int JumpCache = 0x20000, JumpCacheEntries = 16384, JumpCacheStride = JumpCacheEntries * 8;
 
-    /// <summary>Address bits that index the jump cache: bits 1 to 14.</summary>
-    public const ulong JumpCachePextMask = (JumpCacheEntries - 1) << 1;
+    /// <summary>Address bits that index the jump cache: 14 bits from this one. More of the low bits, and functions, which begin at multiples of 16, share few slots; fewer, and returns do.</summary>
+    public const int JumpCacheShift = 2;
+
+    /// <summary>Those bits, as PEXT wants them.</summary>
+    public const ulong JumpCachePextMask = (ulong)(JumpCacheEntries - 1) << JumpCacheShift;
+
+    /// <summary>Offset of an address's slot in a jump cache.</summary>
+    public static int JumpSlot(ulong rip) => (int)((rip >> JumpCacheShift) & (JumpCacheEntries - 1)) * 8;
 
     /// <summary>Bytes of a whole area.</summary>
     public const int AreaBytes = 0x80000;

@@ -32,7 +32,7 @@ internal static class HostState
 
     /// <summary>Displacement of the jump cache slot of a constant target.</summary>
     public static int JumpSlot(AccessMode mode, ulong rip) =>
-        JumpCache(mode) + (int)((rip >> 1) & (ContextLayout.JumpCacheEntries - 1)) * 8;
+        JumpCache(mode) + ContextLayout.JumpSlot(rip);
 
     /// <summary>Displacement of a jump cache.</summary>
     public static int JumpCache(AccessMode mode) => ContextLayout.JumpCache + (int)mode * ContextLayout.JumpCacheStride;

@@ -144,5 +144,5 @@ public sealed unsafe class ContextAreasTests : IDisposable
         (TlbEntry*)(_areas.Current + ContextLayout.Tlb + (int)mode * ContextLayout.TlbStride + (int)((linear >> 7) & ContextLayout.TlbIndexMask));
 
     private ulong Jump(ulong rip, AccessMode mode) =>
-        *(ulong*)(_areas.Current + ContextLayout.JumpCache + (int)mode * ContextLayout.JumpCacheStride + (int)((rip >> 1) & (ContextLayout.JumpCacheEntries - 1)) * 8);
+        *(ulong*)(_areas.Current + ContextLayout.JumpCache + (int)mode * ContextLayout.JumpCacheStride + ContextLayout.JumpSlot(rip));
 }
