@@ -38,6 +38,7 @@ internal static class Program
             foreach (Command command in PlacementCommands.Create()) root.Add(command);
             root.Add(DoctorCommand.Create());
             root.Add(HostCommand.Create());
+            root.Add(CpuCommand.Create());
         }
         root.Directives.Clear();
         root.SetAction(Explain);

@@ -1,7 +1,9 @@
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
+using Hutch.Cpu.Cpuid;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
+using Hutch.Model.Processor;
 
 namespace Hutch.Cpu;
 
@@ -18,6 +20,9 @@ public sealed class SoftHypervisor(ITimerService timers, bool lockStep = false) 
 
     /// <inheritdoc/>
     public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model) => new SoftMachine(memory, topology, model, timers, lockStep: lockStep);
+
+    /// <summary>What CPUs the engine can give guests on this host.</summary>
+    public static CpuOffer OfferCpu() => SoftCpuid.Create().Offer();
 
     /// <inheritdoc/>
     public void Dispose() { }

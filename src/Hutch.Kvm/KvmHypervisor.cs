@@ -7,6 +7,7 @@ using Hutch.Host.Linux;
 using Hutch.Kvm.Abi;
 using Hutch.Kvm.Cpuid;
 using Hutch.Model.Machine;
+using Hutch.Model.Processor;
 
 namespace Hutch.Kvm;
 
@@ -44,6 +45,9 @@ public sealed class KvmHypervisor : IHypervisor
 
     /// <summary>CPUID as far as KVM can give it to guests.</summary>
     internal EngineCpuid Cpuid { get; }
+
+    /// <summary>What CPUs the engine can give guests on this host.</summary>
+    public CpuOffer OfferCpu() => Cpuid.Offer();
 
     /// <summary>MSRs that KVM says belong to a vCPU's state.</summary>
     internal uint[] Msrs { get; }

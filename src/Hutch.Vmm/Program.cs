@@ -27,9 +27,10 @@ internal static class Program
     {
         Messages messages = new(json: false);
         if (arguments is ["--probe"]) return ProbeAnswer.Print();
+        if (arguments is ["--cpu-offers"]) return CpuOffers.Print();
         if (arguments.Length != 2 || arguments[0] is not ("--definition-fd" or "--definition"))
         {
-            messages.Error("usage: hutch-vmm --definition-fd N | --definition FILE | --probe (started by 'hutch').", ExitStatus.Usage);
+            messages.Error("usage: hutch-vmm --definition-fd N | --definition FILE | --probe | --cpu-offers (started by 'hutch').", ExitStatus.Usage);
             return ExitStatus.Usage;
         }
         int status;

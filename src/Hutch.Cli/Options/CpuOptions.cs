@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Collections.Immutable;
 using Hutch.Model.Machine;
@@ -28,21 +29,25 @@ internal static class CpuOptions
         return Checked(value, sockets, dies, cores, threads);
     }
 
-    /// <summary>Reads <c>MODEL[,+flag][,-flag]</c>; the VM process knows the models. Throws <see cref="UserException"/>.</summary>
+    /// <summary>Reads <c>MODEL[,+flag][,-flag][,flag=on|off]</c>; the VM process knows the models. Throws <see cref="UserException"/>.</summary>
     internal static CpuModel ParseModel(string value)
     {
         List<string> parts = OptionText.Split(value);
         ImmutableArray<string>.Builder added = ImmutableArray.CreateBuilder<string>(), removed = ImmutableArray.CreateBuilder<string>();
         for (int i = 1; i < parts.Count; i++)
         {
-            string flag = parts[i];
+            string flag = Signed(parts[i]);
             if (flag.Length < 2 || flag[0] is not ('+' or '-'))
-                throw OptionText.Bad("--cpu", value, $"'{flag}' must begin with + or -, for example max,-avx2.");
+                throw OptionText.Bad("--cpu", value, $"'{flag}' must begin with + or - or end with =on or =off, for example max,-avx2.");
             (flag[0] == '+' ? added : removed).Add(flag[1..]);
         }
         if (parts[0].Length == 0) throw OptionText.Bad("--cpu", value, "the model is missing, for example max,-avx2.");
         return new CpuModel(parts[0], added.ToImmutable(), removed.ToImmutable());
     }
+
+    // flag=on is +flag, flag=off is -flag.
+    private static string Signed(string flag) => flag.EndsWith("=on", StringComparison.Ordinal) ? $"+{flag[..^3]}"
+        : flag.EndsWith("=off", StringComparison.Ordinal) ? $"-{flag[..^4]}" : flag;
 
     private static CpuTopology Checked(string value, uint sockets, uint dies, uint cores, uint threads)
     {

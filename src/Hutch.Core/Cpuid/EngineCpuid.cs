@@ -20,7 +20,8 @@ internal sealed record EngineCpuid(string Name, HostCpuid Supported, uint ApicTi
     /// <summary>The offer that models are resolved against.</summary>
     public CpuOffer Offer()
     {
-        FeatureSet features = FeatureSet.FromWords(Word);
+        // A bit without a name is one whose meaning, and whose state, nobody here knows; AMD repeats leaf 1 in 0x80000001.
+        FeatureSet features = FeatureSet.FromWords(Word).Intersect(FeatureNames.Known);
         return new CpuOffer(Name, Identity(), features, features.Except(OnRequest));
     }
 

@@ -38,7 +38,7 @@ internal static class SoftCpuid
     // controls are kept without effect: Mitigations), or they hold whatever the host says.
     private static readonly FeatureSet OfEngineIfAsked = FeatureNames.Parse(
         "ss erms fsrm hle rtm xsaves fxsr-opt misalignsse osvw overflow-recov succor clzero wbnoinvd cldemote movdiri movdir64b 3dnowprefetch cr8legacy topoext mmxext "
-        + "xsaveerptr stibp ssbd ibpb ibrs amd-stibp stibp-always-on amd-ssbd amd-psfd");
+        + "xsaveerptr no-nested-data-bp stibp ssbd ibpb ibrs amd-stibp stibp-always-on amd-ssbd amd-psfd");
 
     /// <summary>The engine on a host.</summary>
     /// <param name="host">CPUID of the host; null: the real one.</param>

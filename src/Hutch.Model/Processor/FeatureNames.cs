@@ -20,6 +20,9 @@ public static class FeatureNames
     /// <summary>Every feature that has a name.</summary>
     public static IEnumerable<CpuFeature> All => Names.Value.Names.Keys;
 
+    /// <summary>As a set.</summary>
+    public static FeatureSet Known => Names.Value.Known;
+
     /// <summary>The feature of a name; null: there is none.</summary>
     public static CpuFeature? Find(string name) => Names.Value.Features.TryGetValue(Plain(name), out CpuFeature feature) ? feature : null;
 
@@ -55,6 +58,7 @@ public static class FeatureNames
             foreach (string part in line[0] == ' ' ? parts : parts[1..]) Add(table, word, part);
         }
         foreach ((string other, string name) in OtherNames) table.Features[other] = table.Features[name];
+        table.Known = FeatureSet.Of([.. table.Names.Keys]);
         return table;
     }
 
@@ -71,5 +75,8 @@ public static class FeatureNames
         table.Features.TryAdd(Plain(flag), feature);
     }
 
-    private sealed record Table(Dictionary<CpuFeature, string> Names, Dictionary<CpuFeature, string> Flags, Dictionary<string, CpuFeature> Features);
+    private sealed record Table(Dictionary<CpuFeature, string> Names, Dictionary<CpuFeature, string> Flags, Dictionary<string, CpuFeature> Features)
+    {
+        public FeatureSet Known { get; set; } = FeatureSet.Empty;
+    }
 }

@@ -1,0 +1,35 @@
+using System.Buffers;
+using System.Text.Json;
+using Hutch.Cpu;
+using Hutch.Host.Events;
+using Hutch.Kvm;
+
+namespace Hutch.Vmm.Engines;
+
+/// <summary>What CPUs the engines give, as JSON: <c>hutch-vmm --cpu-offers</c>, for <c>hutch cpu</c>.</summary>
+internal static class CpuOffers
+{
+    /// <summary>Prints an array of offers on one line of standard output; engines that do not work here are missing. Returns the exit status: 0.</summary>
+    internal static int Print()
+    {
+        ArrayBufferWriter<byte> line = new();
+        using (Utf8JsonWriter json = new(line))
+        {
+            json.WriteStartArray();
+            SoftHypervisor.OfferCpu().Write(json);
+            try
+            {
+                using KvmHypervisor kvm = KvmHypervisor.Open();
+                kvm.OfferCpu().Write(json);
+            }
+            catch (KvmUnavailableException)
+            {
+                // 'hutch doctor' says why.
+            }
+            json.WriteEndArray();
+        }
+        line.Write("\n"u8);
+        StandardOutput.Write(line.WrittenSpan);
+        return 0;
+    }
+}
