@@ -1,6 +1,7 @@
 using System;
 using Hutch.Block.Graph;
 using Hutch.Core.Bus;
+using Hutch.Core.Engine;
 using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
 using Hutch.Devices.Pci;
@@ -24,6 +25,9 @@ public sealed class MachineServices
 
     /// <summary>The engine's local APICs: MSIs and the PIC's output.</summary>
     public required IInterruptRouter Interrupts { get; init; }
+
+    /// <summary>The engine's doorbells, if it has any.</summary>
+    public IDoorbellRegistry? Doorbells { get; init; }
 
     /// <summary>Timers and the clock.</summary>
     public required ITimerService Timers { get; init; }

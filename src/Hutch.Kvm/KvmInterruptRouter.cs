@@ -27,4 +27,7 @@ internal sealed class KvmInterruptRouter(KvmDescriptor vm, KvmVcpu bootProcessor
 
     /// <inheritdoc/>
     public void SetLevelRoute(int pin, MsiMessage? message) => _routes.Set(pin, message);
+
+    /// <inheritdoc/>
+    public IMsiVector CreateVector() => new KvmMsiVector(vm, _routes);
 }

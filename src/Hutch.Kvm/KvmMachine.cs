@@ -21,6 +21,9 @@ internal sealed class KvmMachine : IVirtualMachine
     private const ulong Use32BitApicIds = 1;
     private const int Interrupted = 4;
 
+    // What drivers write to a virtio queue's doorbell (virtio 1.2 §4.1.5.2).
+    private const uint NotifyBytes = 2;
+
     private readonly KvmVcpu[] _vcpus;
 
     /// <summary>Creates the machine with all vCPUs at reset. Throws <see cref="CpuModelException"/> or <see cref="LinuxException"/>.</summary>
@@ -41,6 +44,7 @@ internal sealed class KvmMachine : IVirtualMachine
             foreach (KvmVcpu vcpu in _vcpus) vcpu.SetUp();
             Router = new KvmInterruptRouter(Vm, _vcpus[0]);
             Clock = new KvmMachineClock(this);
+            Doorbells = new KvmDoorbells(Vm, hypervisor.Capabilities[KvmCap.IoeventfdAnyLength] != 0 ? 0u : NotifyBytes);
         }
         catch
         {
@@ -76,6 +80,9 @@ internal sealed class KvmMachine : IVirtualMachine
 
     /// <inheritdoc/>
     public IInterruptRouter Interrupts => Router;
+
+    /// <inheritdoc/>
+    public IDoorbellRegistry? Doorbells { get; }
 
     /// <inheritdoc/>
     public MachineClock SaveClock() => Clock.Save();

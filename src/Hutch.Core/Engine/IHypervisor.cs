@@ -29,6 +29,9 @@ public interface IVirtualMachine : IDisposable
     /// <summary>Where MSIs and the PIC's output go.</summary>
     IInterruptRouter Interrupts { get; }
 
+    /// <summary>Doorbells, or null where the engine has nothing faster than an access.</summary>
+    IDoorbellRegistry? Doorbells => null;
+
     /// <summary>Reads the guest's clocks, all at one moment. No vCPU runs.</summary>
     MachineClock SaveClock();
 

@@ -22,4 +22,7 @@ public interface IInterruptRouter
     /// the kernel's needs it to report <see cref="Engine.IVcpuExits.EndOfInterrupt"/> for that vector. Any thread; does not wait for the guest.
     /// </summary>
     void SetLevelRoute(int pin, MsiMessage? message) { }
+
+    /// <summary>Makes a vector that others can signal, masked; null where the engine has none. For our own devices <see cref="SignalMsi"/> costs as little.</summary>
+    IMsiVector? CreateVector() => null;
 }

@@ -97,14 +97,20 @@ internal abstract class PciFunction
                 && PciWindows.Accepts(bar.Kind, start, bar.LengthBytes);
             if (!decoded)
             {
-                if (region.IsMapped) region.Unmap();
+                if (!region.IsMapped) continue;
+                region.Unmap();
             }
-            else if (!region.IsMapped || region.Start != start)
+            else
             {
+                if (region.IsMapped && region.Start == start) continue;
                 _ = region.MapAt(start);
             }
+            OnMoved(bar, region);
         }
     }
+
+    /// <summary>A BAR's range was placed, moved or taken off the bus. Under the bus's configuration lock.</summary>
+    private protected virtual void OnMoved(PciBar bar, BusRegion region) { }
 
     /// <summary>Sets a BAR's address, as firmware would.</summary>
     internal void SetBar(PciBar bar, ulong address)

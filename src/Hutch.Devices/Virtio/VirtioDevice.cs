@@ -3,6 +3,7 @@ using Hutch.Core.Memory;
 using Hutch.Core.State;
 using Hutch.Devices.Virtio.Queue;
 using Hutch.Devices.Virtio.Transport;
+using Hutch.Host.Events;
 
 namespace Hutch.Devices.Virtio;
 
@@ -86,6 +87,9 @@ internal abstract class VirtioDevice : IDisposable
         OnReset(machineReset);
         _worker.Resume();
     }
+
+    /// <summary>Signalled like <see cref="Kick"/>, by the engine's doorbells.</summary>
+    internal EventFd Doorbell => _worker.Doorbell;
 
     /// <summary>There is work: a doorbell, input from outside. Any thread.</summary>
     internal void Kick() => _worker.Signal();

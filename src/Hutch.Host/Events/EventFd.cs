@@ -38,6 +38,14 @@ public sealed unsafe class EventFd : SafeHandle
         return Libc.Read(Descriptor, &count, sizeof(ulong)) == sizeof(ulong);
     }
 
+    /// <summary>Waits until the count is not 0 and sets it to 0. One thread at a time.</summary>
+    public void Wait()
+    {
+        // SAFETY: the kernel reads and writes one structure on this frame. A signal to the thread ends the call early; then it is made again.
+        PollFd entry = new() { Fd = Descriptor, Events = Libc.PollIn };
+        while (!Drain()) _ = Libc.Poll(&entry, 1, -1);
+    }
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Libc.Close((int)handle) == 0;
 }

@@ -37,6 +37,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
                 Ports = new AddressBus("port"),
                 Mmio = new AddressBus("address"),
                 Interrupts = cpus.Interrupts,
+                Doorbells = cpus.Doorbells,
                 Timers = timers,
                 Platform = mailbox,
                 OpenDisk = Disks.Open,

@@ -3,6 +3,7 @@ using System.Linq;
 using System.Threading;
 using Hutch.Core.Engine;
 using Hutch.Core.Interrupts;
+using Hutch.Host.Events;
 using Iced.Intel;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
@@ -27,6 +28,66 @@ public sealed class InterruptContractTests
         machine.Machine.Interrupts.SignalMsi(new MsiMessage(LocalApic, Vector));
         Assert.Equal(VcpuStop.Requested, runner.Join());
         Assert.Equal(0x77u, machine.Result);
+    }
+
+    [Theory, Kvm]
+    public void An_event_interrupts_with_the_message_that_was_set_last(string engine)
+    {
+        using EngineMachine machine = new(engine);
+        using IMsiVector vector = machine.Machine.Interrupts.CreateVector()!;
+        WriteHandler(machine);
+        WriteWaiter(machine);
+        vector.SetMessage(new MsiMessage(LocalApic, 0x60));
+        vector.SetMessage(new MsiMessage(LocalApic, Vector));
+        VcpuRunner runner = machine.Start();
+        Assert.True(machine.Exits.WaitForPort());
+        vector.Event.Signal();
+        Assert.Equal(VcpuStop.Requested, runner.Join());
+        Assert.Equal(0x77u, machine.Result);
+    }
+
+    [Theory, Kvm]
+    public void Signals_of_a_masked_event_are_delivered_when_it_is_unmasked(string engine)
+    {
+        using EngineMachine machine = new(engine);
+        using IMsiVector vector = machine.Machine.Interrupts.CreateVector()!, other = machine.Machine.Interrupts.CreateVector()!;
+        WriteHandler(machine);
+        WriteWaiter(machine);
+        other.SetMessage(new MsiMessage(LocalApic, 0x60));
+        vector.SetMessage(new MsiMessage(LocalApic, 0x61));
+        vector.SetMessage(null);
+        vector.Event.Signal();
+        VcpuRunner runner = machine.Start();
+        Assert.True(machine.Exits.WaitForPort());
+        vector.SetMessage(new MsiMessage(LocalApic, Vector));
+        Assert.Equal(VcpuStop.Requested, runner.Join());
+        Assert.Equal(0x77u, machine.Result);
+    }
+
+    [Theory, Kvm]
+    public void A_store_to_a_doorbell_signals_its_event_and_is_no_access(string engine)
+    {
+        using EngineMachine machine = new(engine);
+        using EventFd ring = EventFd.Create("A test's doorbell");
+        machine.Place(EngineMachine.Code, 64, a =>
+        {
+            a.mov(ebx, 0xd000_0000);
+            a.mov(__word_ptr[rbx], ax);
+            a.mov(__dword_ptr[rbx + 4], eax);
+            a.@out(EngineMachine.EndPort, al);
+        });
+        using (IDisposable? doorbell = machine.Machine.Doorbells!.Connect(0xd000_0000, ring))
+        {
+            Assert.NotNull(doorbell);
+            machine.EnterLong(EngineMachine.Code);
+            machine.RunToEnd();
+            Assert.True(ring.Drain());
+            Assert.Equal(0xd000_0004ul, Assert.Single(machine.Exits.Writes).Address);
+        }
+        machine.EnterLong(EngineMachine.Code);
+        machine.RunToEnd();
+        Assert.False(ring.Drain());
+        Assert.Equal(3, machine.Exits.Writes.Count);
     }
 
     [Theory, Software, Kvm]

@@ -1,5 +1,6 @@
 using System;
 using System.Threading;
+using Hutch.Host.Events;
 
 namespace Hutch.Devices.Virtio.Queue;
 
@@ -25,7 +26,11 @@ internal sealed class QueueWorker : IDisposable
     {
         _name = name;
         _work = work;
+        Doorbell = EventFd.Create($"Device {name}");
     }
+
+    /// <summary>What the worker waits for. The kernel may signal it where the engine has doorbells.</summary>
+    internal EventFd Doorbell { get; }
 
     /// <summary>The work should return soon; what is left is done after <see cref="Resume"/>.</summary>
     internal bool ShouldYield => _pauses != 0;
@@ -33,8 +38,7 @@ internal sealed class QueueWorker : IDisposable
     /// <summary>There is work. Any thread; cheap when the worker already knows.</summary>
     internal void Signal()
     {
-        if (Interlocked.Exchange(ref _signalled, 1) != 0) return;
-        lock (_gate) Monitor.PulseAll(_gate);
+        if (Interlocked.Exchange(ref _signalled, 1) == 0) Doorbell.Signal();
     }
 
     /// <summary>Returns when the worker is quiet. Not from the work itself.</summary>
@@ -58,9 +62,9 @@ internal sealed class QueueWorker : IDisposable
                 _thread = new Thread(Run, StackBytes) { Name = _name, IsBackground = true };
                 _thread.Start();
             }
-            Volatile.Write(ref _signalled, 1);
             Monitor.PulseAll(_gate);
         }
+        Doorbell.Signal();
     }
 
     /// <summary>Ends the thread after the work in progress.</summary>
@@ -72,6 +76,8 @@ internal sealed class QueueWorker : IDisposable
             _pauses++;
             Monitor.PulseAll(_gate);
         }
+        // The event is left to its finaliser: whoever still holds the device may signal it late.
+        Doorbell.Signal();
         _thread?.Join();
     }
 
@@ -79,17 +85,21 @@ internal sealed class QueueWorker : IDisposable
     {
         while (true)
         {
+            Doorbell.Wait();
             lock (_gate)
             {
-                _busy = false;
-                Monitor.PulseAll(_gate);
-                while (!_ended && (_pauses != 0 || Volatile.Read(ref _signalled) == 0)) Monitor.Wait(_gate);
+                while (_pauses != 0 && !_ended) Monitor.Wait(_gate);
                 if (_ended) return;
                 _busy = true;
                 // Cleared before the work looks, so that a signal during the work leads to another round.
                 Interlocked.Exchange(ref _signalled, 0);
             }
             _work();
+            lock (_gate)
+            {
+                _busy = false;
+                Monitor.PulseAll(_gate);
+            }
         }
     }
 }

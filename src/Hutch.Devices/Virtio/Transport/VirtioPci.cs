@@ -22,6 +22,7 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
     private readonly Lock _registers = new();
     private readonly Lock _isrLock = new();
     private readonly int _msixCapability, _pciConfigCapability;
+    private readonly Doorbells? _doorbells;
     private int _isr;
     private bool _started;
 
@@ -34,6 +35,7 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
         _msix = new Msix(device.Queues.Length + 1, services.Interrupts);
         _common = new VirtioCommonConfig(device, _msix);
         device.Transport = this;
+        if (services.Doorbells is not null) _doorbells = new Doorbells(services.Doorbells, device);
 
         AddBar(MsixBar, PciBarKind.Memory32, Msix.BarBytes, _msix);
         AddBar(RegisterBar, PciBarKind.Memory64, BarBytes, this);
@@ -105,7 +107,11 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _device.Dispose();
+    public void Dispose()
+    {
+        _doorbells?.Disconnect();
+        _device.Dispose();
+    }
 
     /// <inheritdoc/>
     public void InterruptQueue(int queue)
@@ -200,6 +206,12 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
             lock (_isrLock) UpdateLine();
         }
         return mapping;
+    }
+
+    /// <inheritdoc/>
+    private protected override void OnMoved(PciBar bar, BusRegion region)
+    {
+        if (bar.Index == RegisterBar) _doorbells?.Place(region.IsMapped ? region.Start + NotifyOffset : null);
     }
 
     private void WriteCommon(int offset, ReadOnlySpan<byte> data)
