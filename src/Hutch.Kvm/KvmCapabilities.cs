@@ -47,6 +47,9 @@ internal sealed class KvmCapabilities
         }
     }
 
+    /// <summary>The dirty log can be read without protecting pages (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE).</summary>
+    internal bool HasManualDirtyProtection => (this[KvmCap.ManualDirtyLogProtect2] & 1) != 0;
+
     /// <summary>One line for each required capability that is missing: its name in linux/kvm.h and what it is for.</summary>
     internal IEnumerable<string> Missing()
     {

@@ -6,6 +6,7 @@ using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
 using Hutch.Host.Linux;
 using Hutch.Kvm.Abi;
+using Hutch.Kvm.Dirty;
 using Hutch.Kvm.State;
 using Hutch.Model.Machine;
 
@@ -25,10 +26,17 @@ internal sealed class KvmMachine : IVirtualMachine
     private const uint NotifyBytes = 2;
 
     private readonly KvmVcpu[] _vcpus;
+    private readonly uint _dirtyRingBytes;
 
     /// <summary>Creates the machine with all vCPUs at reset. Throws <see cref="CpuModelException"/> or <see cref="LinuxException"/>.</summary>
-    internal KvmMachine(KvmHypervisor hypervisor, GuestMemory memory, CpuTopology topology, CpuModel model)
+    /// <param name="hypervisor">The engine.</param>
+    /// <param name="memory">Guest RAM.</param>
+    /// <param name="topology">Arrangement of vCPUs.</param>
+    /// <param name="model">CPU model.</param>
+    /// <param name="dirtyRingBytes">Length of a dirty ring for each vCPU, a power of two; 0: the dirty log is a bitmap.</param>
+    internal KvmMachine(KvmHypervisor hypervisor, GuestMemory memory, CpuTopology topology, CpuModel model, uint dirtyRingBytes = 0)
     {
+        _dirtyRingBytes = dirtyRingBytes;
         Hypervisor = hypervisor;
         Topology = topology;
         Cpuid = new CpuidTable(model, topology, hypervisor.Cpuid);
@@ -38,12 +46,12 @@ internal sealed class KvmMachine : IVirtualMachine
         try
         {
             SetUpChips(hypervisor.Capabilities);
-            Slots = new KvmSlots(Vm);
-            Slots.AddRam(memory);
+            Slots = new KvmSlots(Vm, memory);
             for (int index = 0; index < _vcpus.Length; index++) _vcpus[index] = new KvmVcpu(this, index);
             foreach (KvmVcpu vcpu in _vcpus) vcpu.SetUp();
             Router = new KvmInterruptRouter(Vm, _vcpus[0]);
             Clock = new KvmMachineClock(this);
+            DirtyLog = dirtyRingBytes == 0 ? new DirtyBitmap(this, memory) : Ring = new DirtyRing(this, memory, dirtyRingBytes);
             Doorbells = new KvmDoorbells(Vm, hypervisor.Capabilities[KvmCap.IoeventfdAnyLength] != 0 ? 0u : NotifyBytes);
         }
         catch
@@ -85,6 +93,12 @@ internal sealed class KvmMachine : IVirtualMachine
     public IDoorbellRegistry? Doorbells { get; }
 
     /// <inheritdoc/>
+    public IDirtyLog? DirtyLog { get; }
+
+    /// <summary>The dirty log as rings, or null.</summary>
+    internal DirtyRing? Ring { get; }
+
+    /// <inheritdoc/>
     public MachineClock SaveClock() => Clock.Save();
 
     /// <inheritdoc/>
@@ -96,6 +110,7 @@ internal sealed class KvmMachine : IVirtualMachine
     /// <inheritdoc/>
     public void Dispose()
     {
+        Ring?.Dispose();
         foreach (KvmVcpu? vcpu in _vcpus) vcpu?.Dispose();
         Vm.Dispose();
     }
@@ -123,6 +138,8 @@ internal sealed class KvmMachine : IVirtualMachine
         Enable(KvmCap.SplitIrqchip, KvmInterruptRouter.IoapicPins);
         if (capabilities[KvmCap.X2apicApi] != 0) Enable(KvmCap.X2apicApi, Use32BitApicIds);
         if (capabilities[KvmCap.ExitOnEmulationFailure] != 0) Enable(KvmCap.ExitOnEmulationFailure, 1);
+        if (_dirtyRingBytes != 0) Enable(DirtyRing.Capability(capabilities), _dirtyRingBytes);
+        else if (capabilities.HasManualDirtyProtection) Enable(KvmCap.ManualDirtyLogProtect2, 1);
     }
 
     private void Enable(KvmCap cap, ulong argument)

@@ -107,6 +107,7 @@ internal sealed unsafe class KvmVcpu : IVcpu
                     case KvmExit.Mmio: ServeMmio(exits); break;
                     case KvmExit.IoapicEoi: exits.EndOfInterrupt(run->EoiVector); break;
                     case KvmExit.IrqWindowOpen or KvmExit.Interrupted or KvmExit.Hlt: break;
+                    case KvmExit.DirtyRingFull: _machine.Ring?.MakeRoom(); break;
                     case KvmExit.Shutdown: return VcpuStop.TripleFault;
                     default: return Fail(KvmFailure.Describe(this, run));
                 }

@@ -32,6 +32,9 @@ public interface IVirtualMachine : IDisposable
     /// <summary>Doorbells, or null where the engine has nothing faster than an access.</summary>
     IDoorbellRegistry? Doorbells => null;
 
+    /// <summary>Which pages were written, or null where the engine does not know.</summary>
+    IDirtyLog? DirtyLog => null;
+
     /// <summary>Reads the guest's clocks, all at one moment. No vCPU runs.</summary>
     MachineClock SaveClock();
 

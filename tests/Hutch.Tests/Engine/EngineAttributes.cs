@@ -1,7 +1,5 @@
 using System.Collections.Generic;
 using System.Reflection;
-using Hutch.Core.Engine;
-using Hutch.Kvm;
 using Xunit.Sdk;
 
 namespace Hutch.Tests.Engine;
@@ -18,6 +16,9 @@ public sealed class KvmAttribute : DataAttribute
 {
     /// <summary>Looks for KVM.</summary>
     public KvmAttribute() => Skip = Engines.WhyNoKvm!;
+
+    /// <summary>Looks for KVM with a capability (KvmCap).</summary>
+    public KvmAttribute(string capability) => Skip = Engines.WhyNoKvm ?? Engines.WhyNo(capability)!;
 
     /// <inheritdoc/>
     public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [[Engines.Kvm]];

@@ -27,10 +27,15 @@ internal sealed class EngineMachine : IDisposable
     private readonly IHypervisor _engine;
 
     internal EngineMachine(string engine, int vcpus = 1, ulong memoryBytes = 4 << 20)
+        : this(engine, (hypervisor, memory) => hypervisor.CreateMachine(memory, new CpuTopology(1, vcpus, 1), CpuModel.Max), memoryBytes)
+    {
+    }
+
+    internal EngineMachine(string engine, Func<IHypervisor, GuestMemory, IVirtualMachine> create, ulong memoryBytes)
     {
         _engine = Engines.Create(engine);
         Memory = GuestMemory.Create(memoryBytes);
-        Machine = _engine.CreateMachine(Memory, new CpuTopology(1, vcpus, 1), CpuModel.Max);
+        Machine = create(_engine, Memory);
         Exits = new RecordingExits(this);
     }
 

@@ -4,6 +4,7 @@ using Hutch.Core.Memory;
 using Hutch.Cpu;
 using Hutch.Host.Time;
 using Hutch.Kvm;
+using Hutch.Kvm.Abi;
 using Hutch.Model.Machine;
 
 namespace Hutch.Tests.Engine;
@@ -17,6 +18,13 @@ internal static class Engines
 
     /// <summary>Why KVM cannot be used here; null when it can.</summary>
     internal static string? WhyNoKvm => Reason.Value;
+
+    /// <summary>Why a capability of KVM cannot be used here; null when it can.</summary>
+    internal static string? WhyNo(string capability)
+    {
+        using KvmHypervisor kvm = KvmHypervisor.Open();
+        return kvm.Capabilities[Enum.Parse<KvmCap>(capability)] != 0 ? null : $"This kernel's KVM lacks {capability}.";
+    }
 
     /// <summary>A new engine; the caller disposes it.</summary>
     internal static IHypervisor Create(string name) => name == Kvm ? KvmHypervisor.Open() : new SoftwareEngine();
