@@ -5,6 +5,7 @@ using Hutch.Core.Cpuid;
 using Hutch.Core.Engine;
 using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
+using Hutch.Core.State;
 using Hutch.Cpu.Apic;
 using Hutch.Cpu.Cpuid;
 using Hutch.Cpu.Paravirtual;
@@ -68,6 +69,9 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <summary>Which instructions guests have.</summary>
     public GuestForms Forms { get; }
 
+    /// <inheritdoc/>
+    public GuestCpu Cpu => Cpuid.Describe();
+
     /// <summary>CPUID of the vCPUs.</summary>
     public CpuidTable Cpuid { get; }
 
@@ -92,6 +96,8 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <inheritdoc/>
     public void RestoreClock(MachineClock clock)
     {
+        if (clock.Tsc.Length != SoftVcpus.Length)
+            throw new StateException($"The state has the time stamp counters of {clock.Tsc.Length} vCPUs and the machine has {SoftVcpus.Length}.");
         ulong host = Clock.GoOn(clock.Nanoseconds, clock.TscKhz);
         foreach (SoftVcpu vcpu in SoftVcpus) vcpu.Time.GoOn(clock.Tsc[vcpu.Index], host);
     }

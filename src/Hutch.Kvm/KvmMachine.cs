@@ -74,6 +74,9 @@ internal sealed class KvmMachine : IVirtualMachine
     /// <summary>CPUID of the vCPUs.</summary>
     internal CpuidTable Cpuid { get; }
 
+    /// <inheritdoc/>
+    public GuestCpu Cpu => Cpuid.Describe();
+
     /// <summary>Guest memory as KVM knows it.</summary>
     internal KvmSlots Slots { get; } = null!;
 

@@ -20,11 +20,18 @@ internal static class VmmProcess
     [DoesNotReturn]
     internal static void Become(MachineDefinition definition)
     {
+        int descriptor = MemoryFile.CreateInheritable("machine", JsonSerializer.SerializeToUtf8Bytes(definition, MachineJson.Default.MachineDefinition));
+        Become(["--definition-fd", descriptor.ToString(CultureInfo.InvariantCulture)]);
+    }
+
+    /// <summary>Executes <c>hutch-vmm</c> with these arguments. Returns only by throwing.</summary>
+    [DoesNotReturn]
+    internal static void Become(List<string> arguments)
+    {
         string program = Program;
         if (!File.Exists(program))
             throw new UserException($"The VM program '{program}' is missing; start hutch through the launcher ./hutch, which builds both.", ExitStatus.BadConfiguration);
-        int descriptor = MemoryFile.CreateInheritable("machine", JsonSerializer.SerializeToUtf8Bytes(definition, MachineJson.Default.MachineDefinition));
-        ProcessImage.Exec(program, [program, "--definition-fd", descriptor.ToString(CultureInfo.InvariantCulture)], Environment());
+        ProcessImage.Exec(program, [program, .. arguments], Environment());
     }
 
     /// <summary>

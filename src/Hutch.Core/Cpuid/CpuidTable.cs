@@ -1,5 +1,9 @@
 using System;
+using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Linq;
+using System.Text;
+using Hutch.Core.Engine;
 using Hutch.Model.Machine;
 using Hutch.Model.Processor;
 
@@ -46,6 +50,17 @@ internal sealed class CpuidTable
         _highest = cpu.IsOfHost ? IsAmd ? 0xdu : 0x1f : Math.Max(cpu.Level, topology.Dies > 1 && !IsAmd && cpu.Level >= 0xb ? 0x1fu : 0);
         _highestExtended = cpu.IsOfHost ? IsAmd ? 0x8000_0021 : 0x8000_0008 : cpu.ExtendedLevel;
         PhysicalAddressBits = Features[CpuFeature.Lm] ? 40 : Features[CpuFeature.Pae] || Features[CpuFeature.Pse36] ? 36 : 32;
+    }
+
+    /// <summary>The CPU as the guest sees it, in short.</summary>
+    public GuestCpu Describe()
+    {
+        CpuidRegisters vendor = Query(0, 0, 0, static () => 0);
+        Span<byte> text = stackalloc byte[12];
+        BinaryPrimitives.WriteUInt32LittleEndian(text, vendor.Ebx);
+        BinaryPrimitives.WriteUInt32LittleEndian(text[4..], vendor.Edx);
+        BinaryPrimitives.WriteUInt32LittleEndian(text[8..], vendor.Ecx);
+        return new GuestCpu(Encoding.ASCII.GetString(text), Query(1, 0, 0, static () => 0).Eax, [.. Features.Features.Select(FeatureNames.NameOf)]);
     }
 
     /// <summary>AMD's or Hygon's leaves and MSRs; else Intel's.</summary>

@@ -35,6 +35,9 @@ public interface IVirtualMachine : IDisposable
     /// <summary>Which pages were written, or null where the engine does not know.</summary>
     IDirtyLog? DirtyLog => null;
 
+    /// <summary>The CPU that the guest sees.</summary>
+    GuestCpu Cpu { get; }
+
     /// <summary>Reads the guest's clocks, all at one moment. No vCPU runs.</summary>
     MachineClock SaveClock();
 

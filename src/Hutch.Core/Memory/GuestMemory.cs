@@ -1,5 +1,6 @@
 using System;
 using System.Runtime.CompilerServices;
+using Hutch.Host.Files;
 using Hutch.Host.Memory;
 
 namespace Hutch.Core.Memory;
@@ -117,6 +118,38 @@ public sealed unsafe partial class GuestMemory : IDisposable
         _region.Discard();
         NotifyWritten(0, LowBytes);
         if (HighBytes != 0) NotifyWritten(HighMemoryStart, HighBytes);
+    }
+
+    /// <summary>
+    /// Shows RAM as a file has it, page by page as the guest touches them; the file stays as it is. RAM above the hole follows that below it. No vCPU runs.
+    /// Throws <see cref="Hutch.Host.Linux.LinuxException"/>.
+    /// </summary>
+    /// <param name="file">As long as RAM from <paramref name="fileOffset"/> on, for as long as the machine lives; it may be closed.</param>
+    /// <param name="fileOffset">A multiple of 4096.</param>
+    public void ShowFile(DiskFile file, long fileOffset)
+    {
+        _region.ShowFile(file, fileOffset);
+        NotifyWritten(0, LowBytes);
+        if (HighBytes != 0) NotifyWritten(HighMemoryStart, HighBytes);
+    }
+
+    /// <summary>Copies RAM out by its place among all RAM, without the hole. No vCPU runs. The range must lie within <see cref="LengthBytes"/>.</summary>
+    public void CopyOut(ulong offset, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, LengthBytes - (ulong)destination.Length);
+        // SAFETY: the range was just checked against the region's length.
+        new ReadOnlySpan<byte>(_region.Start + offset, destination.Length).CopyTo(destination);
+    }
+
+    /// <summary>The reverse of <see cref="CopyOut"/>.</summary>
+    public void CopyIn(ulong offset, ReadOnlySpan<byte> source)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, LengthBytes - (ulong)source.Length);
+        // SAFETY: as in CopyOut.
+        source.CopyTo(new Span<byte>(_region.Start + offset, source.Length));
+        // A range across the hole would be two; the engine is told of the whole half.
+        if (offset < LowBytes) NotifyWritten(offset, Math.Min((ulong)source.Length, LowBytes - offset));
+        if (offset + (ulong)source.Length > LowBytes) NotifyWritten(HighMemoryStart, HighBytes);
     }
 
     internal void NotifyWritten(ulong address, ulong lengthBytes) => _observer?.OnHostWrite(address, lengthBytes);

@@ -1,6 +1,7 @@
 using System;
 using Hutch.Core.Engine;
 using Hutch.Cpu.Apic;
+using Hutch.Cpu.Interpreter;
 using Hutch.Cpu.Interpreter.Host;
 using Hutch.Cpu.State;
 
@@ -61,5 +62,14 @@ internal static unsafe class StateTransfer
         vcpu.Contexts.FlushAll();
         vcpu.Contexts.Select(c->Cr3 & 0x000f_ffff_ffff_f000, keep: false);
         vcpu.UpdateMode();
+        DeliverPending(vcpu, state);
+    }
+
+    // Between instructions this engine holds no event that it has not delivered; another may.
+    private static void DeliverPending(SoftVcpu vcpu, X86VcpuState state)
+    {
+        if (state.PendingException is PendingException exception)
+            vcpu.Interpreter.Deliver(exception.Vector, EventKind.Fault, exception.HasError ? exception.Error : null);
+        if (state.PendingInterrupt is byte vector) vcpu.Interpreter.DeliverInterrupt(vector);
     }
 }

@@ -50,14 +50,30 @@ public sealed unsafe class DiskFile : SafeHandle
             | Libc.OpenCloexec | Libc.OpenNonBlock | Libc.OpenNoCtty, 0);
         if (descriptor < 0) LinuxException.ThrowLast("open", path);
         DiskFile file = new(descriptor, path);
-        file.Kind = (file.GetStatus().Mode & 0xf000) switch
-        {
-            0x8000 => DiskFileKind.Regular,
-            0x6000 => DiskFileKind.BlockDevice,
-            0x4000 => DiskFileKind.Directory,
-            _ => DiskFileKind.Other,
-        };
+        file.FindKind();
         return file;
+    }
+
+    /// <summary>Opens a file for reading and writing, creating it for this user alone, empties it and locks it; null when another holds the lock. Follows no link.</summary>
+    internal static DiskFile? OpenLocked(string path)
+    {
+        while (true)
+        {
+            int descriptor = Libc.Open(path, Libc.OpenReadWrite | Libc.OpenCreate | Libc.OpenNoFollow | Libc.OpenCloexec | Libc.OpenNonBlock | Libc.OpenNoCtty, 0x180);
+            if (descriptor < 0) LinuxException.ThrowLast("open", path);
+            DiskFile file = new(descriptor, path);
+            Libc.FileLockRange range = new() { Type = Libc.LockWrite };
+            if (Libc.FcntlLock(file, Libc.FcntlOfdSetLock, &range) != 0)
+            {
+                file.Dispose();
+                return null;
+            }
+            file.FindKind();
+            // The last holder may have removed the file between our opening and locking it.
+            if (!file.IsAt(path)) file.Dispose();
+            else if (file.Kind != DiskFileKind.Regular || Libc.Ftruncate(descriptor, 0) == 0) return file;
+            else LinuxException.ThrowLast("ftruncate", path);
+        }
     }
 
     /// <summary>Length in bytes now; of a block device, its capacity.</summary>
@@ -110,6 +126,26 @@ public sealed unsafe class DiskFile : SafeHandle
         }
     }
 
+    /// <summary>As <see cref="ReadFully"/>, to one buffer.</summary>
+    public void Read(long offset, Span<byte> destination)
+    {
+        // SAFETY: the buffer is pinned for the call and its length is passed.
+        fixed (byte* start = destination) ReadFully(offset, [new IoSegment((nint)start, destination.Length)]);
+    }
+
+    /// <summary>As <see cref="WriteFully"/>, from one buffer.</summary>
+    public void Write(long offset, ReadOnlySpan<byte> source)
+    {
+        // SAFETY: as in Read.
+        fixed (byte* start = source) WriteFully(offset, [new IoSegment((nint)start, source.Length)]);
+    }
+
+    /// <summary>Makes a regular file this long; what is new reads as zeros and takes no space.</summary>
+    public void SetLength(long lengthBytes)
+    {
+        if (Libc.Ftruncate((int)handle, (nint)lengthBytes) != 0) LinuxException.ThrowLast("ftruncate", Path);
+    }
+
     /// <summary>Returns when everything written before is on stable storage (fdatasync(2)).</summary>
     public void SyncData()
     {
@@ -158,6 +194,20 @@ public sealed unsafe class DiskFile : SafeHandle
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Libc.Close((int)handle) == 0;
+
+    private void FindKind() => Kind = (GetStatus().Mode & 0xf000) switch
+    {
+        0x8000 => DiskFileKind.Regular,
+        0x6000 => DiskFileKind.BlockDevice,
+        0x4000 => DiskFileKind.Directory,
+        _ => DiskFileKind.Other,
+    };
+
+    private bool IsAt(string path)
+    {
+        Libc.FileStatus there;
+        return Libc.Statx(this, path, 0, Libc.StatxBasicStats, &there) == 0 && there.Inode == GetInode();
+    }
 
     private Libc.FileStatus GetStatus()
     {

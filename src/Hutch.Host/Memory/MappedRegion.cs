@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Hutch.Host.Files;
 using Hutch.Host.Linux;
 
 namespace Hutch.Host.Memory;
@@ -15,6 +16,8 @@ public sealed unsafe partial class MappedRegion : SafeHandle
 
     private readonly byte* _reserved;
     private readonly ulong _reservedBytes;
+
+    private bool _showsFile;
 
     private MappedRegion(byte* reserved, ulong reservedBytes, byte* start, ulong lengthBytes) : base(0, ownsHandle: true)
     {
@@ -78,8 +81,35 @@ public sealed unsafe partial class MappedRegion : SafeHandle
     /// <summary>Makes everything zero: gives the pages back to the host, or clears them where they were taken or locked to stay.</summary>
     public void Discard()
     {
+        // Pages of a file would come back as the file has them.
+        if (_showsFile) _ = Map(Start, LengthBytes, Libc.ProtRead | Libc.ProtWrite, "Memory");
         // SAFETY: the whole mapping. The kernel refuses to take back locked pages.
-        if (_stays || Libc.Madvise(Start, (nuint)LengthBytes, Libc.MadvDontNeed) != 0) NativeMemory.Clear(Start, (nuint)LengthBytes);
+        else if (_stays || Libc.Madvise(Start, (nuint)LengthBytes, Libc.MadvDontNeed) != 0) NativeMemory.Clear(Start, (nuint)LengthBytes);
+        _showsFile = false;
+    }
+
+    /// <summary>
+    /// Shows a file's bytes, read as they are touched; what is written stays private. The file must be that long, and stay so: a page that has gone from it
+    /// ends the process when it is touched. Throws <see cref="LinuxException"/>.
+    /// </summary>
+    /// <param name="file">The file; it may be closed afterwards.</param>
+    /// <param name="fileOffset">Where in the file the region begins, a multiple of the page size.</param>
+    public void ShowFile(DiskFile file, long fileOffset)
+    {
+        bool held = false;
+        try
+        {
+            file.DangerousAddRef(ref held);
+            // SAFETY: the fixed address is this region's own, so that nothing else is unmapped.
+            void* start = Libc.Mmap(Start, (nuint)LengthBytes, Libc.ProtRead | Libc.ProtWrite, Libc.MapPrivate | Libc.MapFixed | Libc.MapNoReserve,
+                (int)file.DangerousGetHandle(), (nint)fileOffset);
+            if ((nint)start == -1) LinuxException.ThrowLast("mmap", file.Path);
+            _showsFile = true;
+        }
+        finally
+        {
+            if (held) file.DangerousRelease();
+        }
     }
 
     /// <inheritdoc/>

@@ -2,8 +2,10 @@ using System;
 using System.Buffers.Binary;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
+using Hutch.Devices;
 using Hutch.Devices.Pci;
 using Hutch.Host.Files;
+using Hutch.Model.Machine;
 using Hutch.Vmm.Boot;
 
 namespace Hutch.Vmm.Build;
@@ -12,7 +14,7 @@ namespace Hutch.Vmm.Build;
 /// A direct boot that can be carried out again and again. After a reset the plan does what firmware and a boot loader would
 /// have done: tables, kernel, initial RAM disk, local APICs.
 /// </summary>
-internal sealed class BootPlan(BootImages images, string commandLine, FirmwareTables tables) : IDisposable
+internal sealed class BootPlan(KernelBoot boot) : IDisposable
 {
     // Local APIC registers in the xAPIC page, and what the firmware of a PC leaves in them (virtual wire mode, MP 1.4 §3.6.2.2).
     private const int SpuriousVector = 0xf0, Lint0 = 0x350, Lint1 = 0x360;
@@ -22,10 +24,20 @@ internal sealed class BootPlan(BootImages images, string commandLine, FirmwareTa
     private const uint MtrrDefaultType = 0x2ff;
     private const ulong EnabledWriteBack = 0xc06;
 
-    /// <summary>Fills zeroed memory and points the boot processor at the kernel; every vCPU has just been reset.</summary>
+    private BootImages? _images;
+
+    /// <summary>The firmware's tables. Set before <see cref="Load"/>.</summary>
+    internal FirmwareTables? Tables { get; set; }
+
+    /// <summary>Opens and parses the images. Throws <see cref="ConfigException"/>.</summary>
+    internal void Open() => _images ??= BootImages.Open(boot);
+
+    /// <summary>Fills zeroed memory and points the boot processor at the kernel; every vCPU has just been reset. Throws <see cref="ConfigException"/> where the images have to be opened and cannot be.</summary>
     internal void Load(GuestMemory memory, IVirtualMachine cpus)
     {
-        ulong root = tables.Write(memory);
+        Open();
+        BootImages images = _images!;
+        ulong root = Tables!.Write(memory);
         MemoryRange[] map = MemoryMap.Describe(memory, PciWindows.EcamStart, PciWindows.EcamBytes);
         byte[] seed = new byte[32];
         HostRandom.Fill(seed);
@@ -42,7 +54,7 @@ internal sealed class BootPlan(BootImages images, string commandLine, FirmwareTa
                     Cpu = state,
                     Map = map,
                     RootPointer = root,
-                    CommandLine = commandLine,
+                    CommandLine = boot.CommandLine,
                     Initrd = images.Initrd,
                     RandomSeed = seed,
                 });
@@ -52,7 +64,7 @@ internal sealed class BootPlan(BootImages images, string commandLine, FirmwareTa
     }
 
     /// <inheritdoc/>
-    public void Dispose() => images.Dispose();
+    public void Dispose() => _images?.Dispose();
 
     // Memory types alike on every CPU; the boot processor takes the PIC's interrupts through LINT0 and NMIs through LINT1.
     private static void LeaveAsFirmware(X86VcpuState state, bool isBootProcessor)

@@ -4,11 +4,13 @@ using System.Collections.Immutable;
 using Hutch.Core.Bus;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
+using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
 using Hutch.Vmm.Hosting;
 using Hutch.Vmm.Run;
+using Hutch.Vmm.Snapshot;
 
 namespace Hutch.Vmm.Build;
 
@@ -21,14 +23,18 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
     // The PCI window above 4 GiB: 32 GiB long and as aligned, so that it ends within 36 physical address bits on a small machine.
     private const ulong HighWindowBytes = 32UL << 30;
 
-    /// <summary>Builds the machine; it is at its first reset, stopped. Throws <see cref="ConfigException"/> for an operator's mistake.</summary>
-    internal Machine Build(MachineDefinition definition)
+    /// <summary>Builds the machine; it is at its first reset or where its state was saved, stopped. Throws <see cref="ConfigException"/> for an operator's mistake.</summary>
+    /// <param name="definition">What to build.</param>
+    /// <param name="state">The state that it goes on from, instead of starting its kernel; it then throws <see cref="StateException"/> too.</param>
+    internal Machine Build(MachineDefinition definition, StateFileReader? state = null)
     {
         MachineLimits.Check(definition);
         Undo undo = new();
         try
         {
-            BootImages images = undo.Add(BootImages.Open(definition.Boot));
+            BootPlan boot = undo.Add(new BootPlan(definition.Boot));
+            // A restored machine needs them only when it is reset.
+            if (state is null) boot.Open();
             GuestMemory memory = undo.Add(GuestRam.Create(definition, hypervisor.PrefersHugePages));
             IVirtualMachine cpus = undo.Add(CreateCpus(definition, memory));
             MachineServices services = new()
@@ -47,9 +53,15 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
             foreach (DeviceConfig config in definition.Devices) devices.Add(undo.Add(DeviceFactories.Create(config, services)));
             ulong highWindow = HighWindowStart(memory);
             services.Pci?.AssignResources(highWindow, HighWindowBytes);
-            BootPlan boot = new(images, definition.Boot.CommandLine, new FirmwareTables(definition, highWindow, HighWindowBytes));
+            boot.Tables = new FirmwareTables(definition, highWindow, HighWindowBytes);
             MachineExits exits = new(services.Ports, services.Mmio, services.Controllers, mailbox);
-            return new Machine(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox, timers, services.PowerButton);
+            Machine machine = new(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox, timers, services.PowerButton);
+            // From here on the machine owns the parts.
+            undo.Forget();
+            undo.Add(machine);
+            if (state is null) machine.Load();
+            else machine.Restore(state, mapMemory: !hypervisor.PrefersHugePages && GuestRam.IsOrdinary(definition.Placement));
+            return machine;
         }
         catch
         {
@@ -87,6 +99,8 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
             _made.Push(made);
             return made;
         }
+
+        internal void Forget() => _made.Clear();
 
         internal void Run()
         {

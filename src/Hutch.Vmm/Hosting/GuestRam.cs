@@ -37,6 +37,10 @@ internal static class GuestRam
         }
     }
 
+    /// <summary>Nothing is asked of its pages, so that a file's can take their place.</summary>
+    internal static bool IsOrdinary(Placement placement) =>
+        placement is { HugePageBytes: 0, TransparentHugePages: false, Numa: null, Mergeable: false, Prealloc: false, Locked: false };
+
     /// <summary>Locks the memory or lets it go. Throws <see cref="ConfigException"/>.</summary>
     internal static void SetLocked(GuestMemory memory, bool locked)
     {

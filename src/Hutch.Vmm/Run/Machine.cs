@@ -2,10 +2,12 @@ using System;
 using System.Collections.Immutable;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
+using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Host.Time;
 using Hutch.Vmm.Build;
 using Hutch.Vmm.Hosting;
+using Hutch.Vmm.Snapshot;
 
 namespace Hutch.Vmm.Run;
 
@@ -21,7 +23,7 @@ internal sealed class Machine : IDisposable
     private MachineClock? _clock;
     private bool _ended;
 
-    /// <summary>Takes ownership of the parts, starts the vCPU threads (parked) and takes the machine to its first reset.</summary>
+    /// <summary>Takes ownership of the parts, starts the vCPU threads (parked) and resets the devices. <see cref="Load"/> or <see cref="Restore"/> comes next.</summary>
     /// <param name="memory">Guest RAM.</param>
     /// <param name="cpus">The engine's machine.</param>
     /// <param name="devices">The devices in the order of their creation.</param>
@@ -40,11 +42,32 @@ internal sealed class Machine : IDisposable
         _devices = devices;
         _boot = boot;
         foreach (IDevice device in devices) device.Reset();
-        boot.Load(memory, cpus);
         ImmutableArray<VcpuThread>.Builder threads = ImmutableArray.CreateBuilder<VcpuThread>(cpus.Vcpus.Length);
         foreach (IVcpu vcpu in cpus.Vcpus) threads.Add(new VcpuThread(vcpu, exits, mailbox));
         _threads = threads.MoveToImmutable();
         Host = new HostPlacement(_threads, memory);
+    }
+
+    /// <summary>Guest RAM, for what is done while the machine is stopped.</summary>
+    internal GuestMemory Memory => _memory;
+
+    /// <summary>Fills memory and points the boot processor at the kernel: what a machine begins with that is not restored.</summary>
+    internal void Load() => _boot.Load(_memory, _cpus);
+
+    /// <summary>Everything but RAM of a stopped machine. Flushes its disks. Throws <see cref="StateException"/>.</summary>
+    internal StateSections Save(ReadOnlyMemory<byte> definition) =>
+        MachineState.Save(definition, _cpus, _devices, _clock ?? throw new InvalidOperationException("The machine was never stopped."), _timers.MonotonicNanoseconds);
+
+    /// <summary>Puts a state into a machine that was never started. It is then stopped. Throws <see cref="StateException"/>.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="mapMemory">RAM is mapped from the file instead of copied.</param>
+    internal void Restore(StateFileReader state, bool mapMemory)
+    {
+        // An engine measures its clocks against this one, which therefore runs until it has read them once.
+        _ = _cpus.SaveClock();
+        _timers.Stop();
+        state.Load(_memory, mapMemory);
+        (_clock, _) = MachineState.Restore(state.Sections, _cpus, _devices, _timers.SetTime);
     }
 
     /// <summary>Presses the power button. Null: the machine has none.</summary>

@@ -43,6 +43,17 @@ internal sealed class Mailbox : IPlatformEvents
         }
     }
 
+    /// <summary>Whether a request of a kind waits.</summary>
+    internal bool Holds(RequestKind kind)
+    {
+        lock (_waiting)
+        {
+            foreach (MachineRequest request in _waiting)
+                if (request.Kind == kind) return true;
+            return false;
+        }
+    }
+
     /// <summary>Drops the resets that were asked for before the machine was reset. Other requests stay.</summary>
     internal void ForgetResets()
     {

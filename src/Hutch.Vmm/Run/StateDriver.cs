@@ -4,6 +4,7 @@ using Hutch.Devices;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
 using Hutch.Vmm.Control;
+using Hutch.Vmm.Snapshot;
 
 namespace Hutch.Vmm.Run;
 
@@ -11,12 +12,12 @@ namespace Hutch.Vmm.Run;
 /// The one owner of the machine's state. Requests come through the mailbox from any thread and are carried out here, one at a time, with every vCPU
 /// stopped:
 /// <code>
-///   running -> (reset) -> running      running &lt;-> paused      running, paused -> ended
+///   running -> (reset) -> running      running &lt;-> paused      running, paused -> saving -> as before, paused or ended      running, paused -> ended
 /// </code>
 /// </summary>
-internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboot)
+internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefinition definition, bool startPaused = false)
 {
-    private string _state = VmState.Running;
+    private string _state = startPaused ? VmState.Paused : VmState.Running;
 
     /// <summary>What the machine does now, one of <see cref="VmState"/>. Any thread.</summary>
     internal string State => Volatile.Read(ref _state);
@@ -24,7 +25,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboo
     /// <summary>Starts the machine and returns how it ended. The machine is then stopped, not disposed.</summary>
     internal MachineEnd Run()
     {
-        machine.Start();
+        if (!startPaused) machine.Start();
         while (true)
         {
             MachineRequest request = mailbox.Take();
@@ -39,7 +40,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboo
     private MachineEnd? Follow(MachineRequest request)
     {
         if (State == VmState.Running) machine.Stop();
-        if (request.Kind != RequestKind.Reset || noReboot) return End(request);
+        if (request.Kind != RequestKind.Reset || definition.NoReboot) return End(request);
         mailbox.ForgetResets();
         machine.Reset();
         if (State == VmState.Running) machine.Start();
@@ -57,6 +58,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboo
             case VmVerb.Reset: end = Follow(new MachineRequest(RequestKind.Reset)); break;
             case VmVerb.Quit: end = Follow(new MachineRequest(RequestKind.Leave, ExitStatus.PoweredOff)); break;
             case VmVerb.Set: reply = Place(call.Request.Options); break;
+            case VmVerb.Save: (reply, end) = Save(call); break;
             case VmVerb.PowerDown: reply = PressPowerButton(); break;
             default: reply = VmReply.Error($"There is no verb '{call.Request.Verb}'."); break;
         }
@@ -89,6 +91,20 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, bool noReboo
         {
             return VmReply.Error(refused.Message);
         }
+    }
+
+    private (VmReply Reply, MachineEnd? End) Save(ControlCall call)
+    {
+        if (SaveCall.Read(call.Request, out string mistake) is not SaveCall save) return (VmReply.Error(mistake), null);
+        string before = State;
+        if (before == VmState.Running) machine.Stop();
+        Volatile.Write(ref _state, VmState.Saving);
+        string? failure = save.Save(machine, definition, call, () => mailbox.Holds(RequestKind.Leave));
+        string after = failure is null && save.Then == SaveCall.Pause ? VmState.Paused : before;
+        Volatile.Write(ref _state, after);
+        if (failure is null && save.Then == SaveCall.Quit) return (VmReply.Completed, new MachineEnd(ExitStatus.PoweredOff));
+        if (after == VmState.Running) machine.Start();
+        return (failure is null ? VmReply.Completed : VmReply.Error(failure), null);
     }
 
     private VmReply PressPowerButton()

@@ -42,6 +42,8 @@ internal sealed class FakeMachine : IVirtualMachine, IInterruptRouter
 
     public IInterruptRouter Interrupts => this;
 
+    public GuestCpu Cpu => new("FakeVendor", 1, ["fpu"]);
+
     internal MachineClock? RestoredClock { get; private set; }
 
     public MachineClock SaveClock() => new(1, 1000, [.. new ulong[Vcpus.Length]]);

@@ -45,7 +45,7 @@ public sealed class StateDriverTests : IDisposable
         using BackEnds backEnds = new(static () => { });
         using FakeHypervisor hypervisor = new((vcpu, _) => guest(vcpu, mailbox));
         using Machine machine = new MachineBuilder(hypervisor, new PausableTimers(_timers), backEnds, mailbox).Build(definition);
-        MachineEnd end = new StateDriver(machine, mailbox, definition.NoReboot).Run();
+        MachineEnd end = new StateDriver(machine, mailbox, definition).Run();
         look?.Invoke(hypervisor.Machine!);
         return end;
     }

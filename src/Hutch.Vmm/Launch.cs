@@ -1,0 +1,85 @@
+using System;
+using System.IO;
+using System.Text.Json;
+using Hutch.Core.State;
+using Hutch.Devices;
+using Hutch.Model.Machine;
+using Hutch.Vmm.Snapshot;
+using Microsoft.Win32.SafeHandles;
+
+namespace Hutch.Vmm;
+
+/// <summary>What the command line asks for: a machine to build, and the state that it goes on from, if there is one.</summary>
+/// <param name="Definition">The machine.</param>
+/// <param name="State">The state to go on from; owned.</param>
+/// <param name="Paused">The machine does not run before it is told to.</param>
+internal sealed record Launch(MachineDefinition Definition, StateFileReader? State, bool Paused) : IDisposable
+{
+    /// <summary>How the program is called.</summary>
+    internal const string Usage = "hutch-vmm --definition-fd N | --definition FILE | --restore FILE [--engine auto|kvm|software] [--name NAME] [--paused] [--json] | --probe | --cpu-offers";
+
+    private const int MostDefinitionBytes = 1 << 20;
+
+    /// <summary>Reads the command line and the files that it names; null when it is not understood. Throws <see cref="ConfigException"/>.</summary>
+    internal static Launch? Read(string[] arguments) => arguments switch
+    {
+        ["--definition-fd", string number] => new Launch(ReadDefinition(isDescriptor: true, number), null, Paused: false),
+        ["--definition", string path] => new Launch(ReadDefinition(isDescriptor: false, path), null, Paused: false),
+        ["--restore", string path, .. string[] options] => ReadState(path, options),
+        _ => null,
+    };
+
+    /// <inheritdoc/>
+    public void Dispose() => State?.Dispose();
+
+    private static Launch? ReadState(string path, string[] options)
+    {
+        EngineChoice? engine = null;
+        string? name = null;
+        bool paused = false, json = false;
+        for (int i = 0; i < options.Length; i++)
+        {
+            switch (options[i])
+            {
+                case "--engine" when i + 1 < options.Length && Enum.TryParse(options[++i], ignoreCase: true, out EngineChoice choice): engine = choice; break;
+                case "--name" when i + 1 < options.Length: name = options[++i]; break;
+                case "--paused": paused = true; break;
+                case "--json": json = true; break;
+                default: return null;
+            }
+        }
+        StateFileReader? state = null;
+        try
+        {
+            state = StateFileReader.Open(path);
+            MachineDefinition saved = MachineState.ReadDefinition(state.Sections);
+            if (saved.MemoryBytes != state.RamBytes)
+                throw new StateException($"The state file {path} is damaged: it holds {state.RamBytes} bytes of memory and its definition says {saved.MemoryBytes}.");
+            return new Launch(saved with { Engine = engine ?? saved.Engine, Name = name ?? saved.Name, Json = json }, state, paused);
+        }
+        catch (StateException unusable)
+        {
+            state?.Dispose();
+            throw new ConfigException(unusable.Message, unusable);
+        }
+    }
+
+    private static MachineDefinition ReadDefinition(bool isDescriptor, string where)
+    {
+        try
+        {
+            using SafeFileHandle handle = isDescriptor
+                ? new SafeFileHandle(int.Parse(where, System.Globalization.CultureInfo.InvariantCulture), ownsHandle: true)
+                : File.OpenHandle(where);
+            byte[] json = new byte[MostDefinitionBytes];
+            int length = 0;
+            for (int count = 1; count != 0 && length < json.Length; length += count) count = RandomAccess.Read(handle, json.AsSpan(length), length);
+            return MachineReader.Read(json.AsMemory(0, length));
+        }
+        catch (Exception broken) when (broken is IOException or UnauthorizedAccessException or FormatException or OverflowException
+            or ArgumentException or JsonException or NotSupportedException)
+        {
+            throw new ConfigException($"The machine definition {where} cannot be read: {broken.Message}", broken);
+        }
+    }
+}
