@@ -76,12 +76,12 @@ internal sealed class Machine : IDisposable
     /// <summary>Where it runs on its host.</summary>
     internal HostPlacement Host { get; }
 
-    /// <summary>The clocks and the devices first, then the vCPUs.</summary>
+    /// <summary>The devices first, then the clocks, then the vCPUs.</summary>
     internal void Start()
     {
+        foreach (IDevice device in _devices) device.Start();
         _timers.Start();
         if (_clock is not null) _cpus.RestoreClock(_clock);
-        foreach (IDevice device in _devices) device.Start();
         foreach (VcpuThread thread in _threads) thread.Resume();
     }
 
