@@ -96,7 +96,7 @@ internal static class InstructionFamilies
             case Mnemonic.Xgetbv: return InstructionFamily.GetExtended;
             case Mnemonic.Cpuid or Mnemonic.Rdtsc or Mnemonic.Rdtscp or Mnemonic.Rdpid or Mnemonic.Rdpmc or Mnemonic.Rdmsr or Mnemonic.Wrmsr:
                 return InstructionFamily.Identify;
-            case Mnemonic.Xtest: return InstructionFamily.Control;
+            case Mnemonic.Xabort or Mnemonic.Xend or Mnemonic.Xtest: return InstructionFamily.Control;
             case Mnemonic.In or Mnemonic.Out: return InstructionFamily.Port;
             case Mnemonic.Hlt: return InstructionFamily.Halt;
             case Mnemonic.Nop or Mnemonic.Pause: return InstructionFamily.Nothing;

@@ -25,9 +25,9 @@ internal sealed unsafe class TestCpu : IDisposable
     private readonly TimerQueue _timers = new(new MonotonicClock());
     private readonly SoftMachine _machine;
 
-    private TestCpu()
+    private TestCpu(CpuModel? model = null)
     {
-        _machine = new SoftMachine(_memory, new CpuTopology(1, 1, 1), CpuModel.Max, _timers);
+        _machine = new SoftMachine(_memory, new CpuTopology(1, 1, 1), model ?? CpuModel.Max, _timers);
         Cpu = _machine.SoftVcpus[0];
     }
 
@@ -70,9 +70,9 @@ internal sealed unsafe class TestCpu : IDisposable
     }
 
     /// <summary>32-bit protected mode without paging at a privilege level.</summary>
-    public static TestCpu Protected(int cpl = 0)
+    public static TestCpu Protected(int cpl = 0, CpuModel? model = null)
     {
-        TestCpu t = new();
+        TestCpu t = new(model);
         t.C->Cr0 = 0x11;
         t.Describe();
         for (int v = 0; v < 256; v++) t.Gate(v, 14);
@@ -85,9 +85,9 @@ internal sealed unsafe class TestCpu : IDisposable
     }
 
     /// <summary>64-bit mode, the first 4 MiB mapped to themselves by 4 KiB pages that user code may use.</summary>
-    public static TestCpu Long(int cpl = 0)
+    public static TestCpu Long(int cpl = 0, CpuModel? model = null)
     {
-        TestCpu t = new();
+        TestCpu t = new(model);
         t.Put(PageTables, PageTables + 0x1007);
         t.Put(PageTables + 0x1000, PageTables + 0x2007);
         for (ulong n = 0; n < 2; n++) t.Put(PageTables + 0x2000 + n * 8, PageTables + 0x3007 + n * 0x1000);
