@@ -1,18 +1,30 @@
 using System.Collections.Generic;
+using System.IO;
 using System.Reflection;
 using Xunit.Sdk;
 
 namespace Hutch.Tests.Engine;
 
+/// <summary>Runs a theory on an engine.</summary>
+public abstract class EngineAttribute : DataAttribute
+{
+    /// <summary>A file that the test reads; skipped where it is missing.</summary>
+    public string Needs
+    {
+        get => "";
+        set => Skip ??= File.Exists(value) ? null! : $"There is no {value} on this host.";
+    }
+}
+
 /// <summary>Runs a theory on the software engine: its argument is the engine's name.</summary>
-public sealed class SoftwareAttribute : DataAttribute
+public sealed class SoftwareAttribute : EngineAttribute
 {
     /// <inheritdoc/>
     public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [[Engines.Software]];
 }
 
 /// <summary>Runs a theory on KVM; skipped, with the reason, on a host without it.</summary>
-public sealed class KvmAttribute : DataAttribute
+public sealed class KvmAttribute : EngineAttribute
 {
     /// <summary>Looks for KVM.</summary>
     public KvmAttribute() => Skip = Engines.WhyNoKvm!;
