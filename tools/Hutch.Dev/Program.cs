@@ -17,6 +17,7 @@ internal static class Program
         ./dev fmt                 format the sources
         ./dev conformance [N]     the CPU engine against the host CPU: N random vectors of each instruction form (default 550: more than 3 million in all)
         ./dev guest [WORD]        guest tests, those whose full name contains WORD
+        ./dev models              boots a guest on every CPU model that this host can give, and compares what it finds
         ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
         ./dev bench stress [N]    N boots in a row under load
         ./dev bench memtest       the first pass of memtest86+
@@ -39,6 +40,9 @@ internal static class Program
             case "fmt": return Run(root, "dotnet", "format", "Hutch.slnx", "--no-restore");
             case "conformance": return Conformance(root, second.Length == 0 ? "550" : second);
             case "guest": return Test(root, "Hutch.GuestTests", second);
+            case "models":
+                Environment.SetEnvironmentVariable("HUTCH_ALL_CPU_MODELS", "1");
+                return Test(root, "Hutch.GuestTests", "CpuModelTests");
             case "run": return Run(root, Path.Combine(root, "hutch"), arguments);
             case "kvm-lab": return new KvmLabCommand(root).Run(arguments[1..]);
             case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));

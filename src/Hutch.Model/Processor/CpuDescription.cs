@@ -24,13 +24,22 @@ public sealed record CpuDescription(string Name, CpuIdentity Identity, FeatureSe
     public static CpuDescription Of(CpuModelDefinition model) =>
         new(model.Name, model.Identity, model.Features.Except(ModelRules.NeverGiven), model.Optional);
 
-    /// <summary>Writes the members into the object that is open.</summary>
+    /// <summary>Writes the members into the object that is open; with the names that Linux has for the features, and their bits.</summary>
     public void WriteMembers(Utf8JsonWriter json)
     {
         json.WriteString("name", Name);
         Identity.WriteMembers(json);
         json.WriteFeatures("features", Features);
         json.WriteFeatures("onRequest", OnRequest);
+        // For other programs; reading a description back goes by the names alone.
+        json.WriteStartArray("flags");
+        foreach (CpuFeature feature in Features.Features)
+            if (FeatureNames.FlagOf(feature) is string flag) json.WriteStringValue(flag);
+        json.WriteEndArray();
+        json.WriteStartObject("cpuid");
+        for (int i = 0; i < FeatureWords.All.Length; i++)
+            if (Features.Word(i) != 0) json.WriteString(FeatureWords.All[i].ToString(), $"0x{Features.Word(i):x8}");
+        json.WriteEndObject();
     }
 
     /// <summary>Reads a description. Throws <see cref="FormatException"/> with the reason.</summary>
