@@ -6,7 +6,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.IO;
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using Hutch.Host.Linux;
 using Hutch.Host.Memory;
 using Hutch.Model.Machine;
@@ -20,7 +19,7 @@ internal static class VmmProcess
     [DoesNotReturn]
     internal static void Become(MachineDefinition definition)
     {
-        int descriptor = MemoryFile.CreateInheritable("machine", JsonSerializer.SerializeToUtf8Bytes(definition, MachineJson.Default.MachineDefinition));
+        int descriptor = MemoryFile.CreateInheritable("machine", MachineWriter.Write(definition));
         Become(["--definition-fd", descriptor.ToString(CultureInfo.InvariantCulture)]);
     }
 

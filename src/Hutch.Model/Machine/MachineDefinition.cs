@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text.Json.Serialization;
 
 namespace Hutch.Model.Machine;
 
@@ -55,8 +54,3 @@ public enum EngineChoice
     /// <summary>The software engine.</summary>
     Software,
 }
-
-/// <summary>Serialisation of <see cref="MachineDefinition"/> without reflection.</summary>
-[JsonSourceGenerationOptions(UseStringEnumConverter = true)]
-[JsonSerializable(typeof(MachineDefinition))]
-public sealed partial class MachineJson : JsonSerializerContext;

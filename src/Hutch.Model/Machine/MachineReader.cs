@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace Hutch.Model.Machine;
 
 /// <summary>
-/// Reads the JSON of <see cref="MachineJson"/> without the serializer, whose generic code is compiled anew in every process:
+/// Reads the JSON of <see cref="MachineWriter"/> without the serializer, whose generic code is compiled anew in every process:
 /// that would cost more than the rest of a machine's start. A test holds the two alike, over every record.
 /// </summary>
 public static class MachineReader

@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using System.Text.Json;
 using Hutch.Core.State;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
@@ -47,7 +46,7 @@ internal sealed record SaveCall(string Path, string Then)
     {
         try
         {
-            StateSections sections = machine.Save(JsonSerializer.SerializeToUtf8Bytes(definition, MachineJson.Default.MachineDefinition));
+            StateSections sections = machine.Save(MachineWriter.Write(definition));
             long total = (long)machine.Memory.LengthBytes;
             bool GoOn(long done)
             {

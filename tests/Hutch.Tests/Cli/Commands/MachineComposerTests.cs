@@ -1,7 +1,6 @@
 using System;
 using System.IO;
 using System.Linq;
-using System.Text.Json;
 using Hutch.Cli;
 using Hutch.Cli.Commands;
 using Hutch.Model.Machine;
@@ -50,10 +49,10 @@ public sealed class MachineComposerTests
     public void The_definition_survives_its_way_to_the_vm_process()
     {
         MachineDefinition machine = Compose(new RunRequest { Devices = ["debug-exit", "virtio-console,backend=unix:/x"], Cpu = "max,-avx2", Engine = "software", Json = true });
-        byte[] text = JsonSerializer.SerializeToUtf8Bytes(machine, MachineJson.Default.MachineDefinition);
-        MachineDefinition read = JsonSerializer.Deserialize(text, MachineJson.Default.MachineDefinition)!;
+        byte[] text = MachineWriter.Write(machine);
+        MachineDefinition read = MachineReader.Read(text);
         Assert.Equal(machine.Devices.ToArray(), read.Devices.ToArray());
-        Assert.Equal(text, JsonSerializer.SerializeToUtf8Bytes(read, MachineJson.Default.MachineDefinition));
+        Assert.Equal(text, MachineWriter.Write(read));
     }
 
     [Fact]

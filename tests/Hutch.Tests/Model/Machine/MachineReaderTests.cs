@@ -54,6 +54,16 @@ public sealed class MachineReaderTests
         Assert.Equal(json, Json(MachineReader.Read(Encoding.UTF8.GetBytes(json))));
     }
 
+    [Theory]
+    [InlineData(EngineChoice.Auto)]
+    [InlineData(EngineChoice.Kvm)]
+    [InlineData(EngineChoice.Software)]
+    public void The_reader_reads_what_the_writer_writes(EngineChoice engine)
+    {
+        MachineDefinition definition = Full(engine);
+        Assert.Equal(Json(definition), Json(MachineReader.Read(MachineWriter.Write(definition))));
+    }
+
     [Fact]
     public void Every_kind_of_device_is_in_the_test_above()
     {
