@@ -23,6 +23,8 @@ internal static class Program
         ./dev bench memtest       the first pass of memtest86+
         ./dev kvm-lab [--with PATH]... [COMMAND...]
                                   a computer with a real kvm-amd, emulated by QEMU: runs COMMAND in it, or a shell; PATH is copied into it
+        ./dev kvm-lab test [N [WORD]]
+                                  what must hold on a host with KVM, N boots in a row (50) among it; the checks whose name contains WORD
         ./dev kvm-lab bench [N]   boots in the lab beside QEMU's on the same KVM: CPU time, memory, exits
         ./dev run ...             ./hutch run ...
         """;
@@ -57,6 +59,7 @@ internal static class Program
     private static int InsideKvmLab(string[] arguments) => arguments[1] switch
     {
         "bench" => LabBench.Run(Count(arguments, 5)),
+        "test" => LabTest.Run(Count(arguments, 50), arguments.Length > 3 ? arguments[3] : ""),
         _ => 2,
     };
 

@@ -19,6 +19,9 @@ internal sealed class KvmLabCommand(string root)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromHours(1);
 
+    /// <summary>The engines' contract suite is a program.</summary>
+    private const string Tests = "tests/Hutch.Tests/bin/Debug/net10.0";
+
     /// <summary>Folders that belong to one run of the lab are below.</summary>
     private string Folder => Path.Combine(root, "build", "kvm-lab");
 
@@ -30,9 +33,11 @@ internal sealed class KvmLabCommand(string root)
         for (; first + 1 < arguments.Count && arguments[first] == "--with"; first += 2) extra.Add(arguments[first + 1]);
         string[] command = [.. arguments.Skip(first)];
         // This program goes on inside the lab.
-        if (command.Length > 0 && command[0] is "bench") command = ["dotnet", "/lab/dev/Hutch.Dev.dll", "inside-kvm-lab", .. command];
+        bool tests = command is ["test", ..];
+        if (tests || command is ["bench", ..]) command = ["dotnet", "/lab/dev/Hutch.Dev.dll", "inside-kvm-lab", .. command];
         try
         {
+            if (tests) Build("tests/Hutch.Tests");
             return Run(command.Length == 0 ? null : string.Join(' ', command.Select(Quote)), extra, Patience);
         }
         catch (UserException error)
@@ -83,6 +88,8 @@ internal sealed class KvmLabCommand(string root)
         tree.Copy(Path.Combine(root, "build/current/cli"), "/hutch/cli");
         tree.Copy(Path.Combine(root, "build/current/vmm"), "/hutch/vmm");
         tree.Copy(AppContext.BaseDirectory, "/lab/dev");
+        string tests = Path.Combine(root, Tests);
+        if (Directory.Exists(tests)) tree.Copy(tests, "/lab/tests");
         AddRuntime(tree);
         qemu.AddTo(tree);
         foreach (string path in extra)
@@ -106,12 +113,17 @@ internal sealed class KvmLabCommand(string root)
     }
 
     /// <summary>Lets the launcher build the programs when a source is newer.</summary>
-    private void Publish()
+    private void Publish() => Must(new ProcessStartInfo(Path.Combine(root, "hutch"), "--version"), "./hutch cannot be built.");
+
+    private void Build(string project) => Must(new ProcessStartInfo("dotnet", ["build", Path.Combine(root, project), "-v", "q", "-nologo"]), $"{project} cannot be built.");
+
+    private static void Must(ProcessStartInfo start, string failure)
     {
-        using Process process = Process.Start(new ProcessStartInfo(Path.Combine(root, "hutch"), "--version") { RedirectStandardOutput = true })!;
-        process.StandardOutput.ReadToEnd();
+        start.RedirectStandardOutput = true;
+        using Process process = Process.Start(start)!;
+        string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        if (process.ExitCode != 0) throw new UserException("./hutch cannot be built.", ExitStatus.BadConfiguration);
+        if (process.ExitCode != 0) throw new UserException($"{failure}\n{output}", ExitStatus.BadConfiguration);
     }
 
     private static string Quote(string word) => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
