@@ -73,7 +73,7 @@ public static class AcpiTables
         return facs;
     }
 
-    /// <summary>Memory-mapped configuration space (PCI Firmware 3.3 §4.1.2): segment 0, buses 0 to 255.</summary>
+    /// <summary>Memory-mapped configuration space (PCI Firmware 3.3 §4.1.2): segment 0, the buses that there can be.</summary>
     private static byte[] BuildMcfg() =>
-        new AcpiTable("MCFG", 1).Zeroes(8).UInt64(PciWindows.EcamStart).UInt16(0).Byte(0).Byte(255).UInt32(0).Finish();
+        new AcpiTable("MCFG", 1).Zeroes(8).UInt64(PciWindows.EcamStart).UInt16(0).Byte(0).Byte(PciWindows.LastBus).UInt32(0).Finish();
 }

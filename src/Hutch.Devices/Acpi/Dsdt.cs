@@ -71,7 +71,7 @@ internal static class Dsdt
         aml.Name("_SEG").Integer(0);
         aml.Name("_BBN").Integer(0);
         ResourceTemplate windows = new ResourceTemplate()
-            .BusNumbers(0, 255)
+            .BusNumbers(0, PciWindows.LastBus)
             .Io(0xcf8, 8)
             .IoWindow(0x0000, 0x0cf7)
             .IoWindow(0x0d00, 0xffff)

@@ -6,8 +6,11 @@ public static class PciWindows
     /// <summary>ECAM base; the MCFG table says the same.</summary>
     public const ulong EcamStart = 0xB000_0000;
 
-    /// <summary>ECAM length: 256 buses of 1 MiB.</summary>
-    public const ulong EcamBytes = 0x1000_0000;
+    /// <summary>The last bus that there can be. Linux reads 32 slots of each bus up to here before anything else, two exits each.</summary>
+    public const byte LastBus = 0;
+
+    /// <summary>ECAM length: 1 MiB for each bus.</summary>
+    public const ulong EcamBytes = (LastBus + 1ul) << 20;
 
     /// <summary>First address of the window below 4 GiB.</summary>
     public const ulong LowStart = 0xC000_0000;
