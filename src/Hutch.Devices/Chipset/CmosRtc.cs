@@ -26,8 +26,8 @@ internal sealed class CmosRtc : IByteRegisters, IStateUnit, IDisposable
     private const long NanosecondsPerSecond = 1_000_000_000;
     private const int SecondsPerDay = 86_400;
 
-    // What a guest can set the clock off by: within the calendar on both sides.
-    private const long MostDaysOff = 1900 * 365;
+    // Years 50 and 9500: beyond what a guest can set, within the calendar.
+    private const long FirstTicks = 50 * 365 * TimeSpan.TicksPerDay, LastTicks = 9500L * 365 * TimeSpan.TicksPerDay;
 
     private readonly Lock _lock = new();
     private readonly ITimerService _timers;
@@ -134,7 +134,8 @@ internal sealed class CmosRtc : IByteRegisters, IStateUnit, IDisposable
             fields.Bytes("ram", _ram);
             fields.Require(_index < _ram.Length, "index");
             long offset = _offset.Ticks;
-            fields.Value("offset", ref offset, -TimeSpan.TicksPerDay * MostDaysOff, TimeSpan.TicksPerDay * MostDaysOff);
+            long now = _timers.Clock.UtcNow.UtcTicks;
+            fields.Value("offset", ref offset, FirstTicks - now, LastTicks - now);
             _offset = new TimeSpan(offset);
             fields.Value("held", ref _isHeld);
             fields.Group("held-time", group => RtcTime.Exchange(group, ref _held));

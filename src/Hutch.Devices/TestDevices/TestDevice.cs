@@ -121,18 +121,15 @@ internal sealed class TestDevice : IDevice
         public void Exchange(StateFields fields)
         {
             fields.Value("lines", ref _levels);
-            Drive();
+            // Only those: the wires are shared with the chipset's devices.
+            for (int line = 0; line < (int)LineCount; line++)
+                if ((_levels >> line & 1) != 0) gsi.SetLine(line, true);
         }
 
         public void Clear()
         {
             _levels = 0;
-            Drive();
-        }
-
-        private void Drive()
-        {
-            for (int line = 0; line < (int)LineCount; line++) gsi.SetLine(line, (_levels >> line & 1) != 0);
+            for (int line = 0; line < (int)LineCount; line++) gsi.SetLine(line, false);
         }
     }
 }

@@ -23,7 +23,7 @@ internal sealed class Machine : IDisposable
     private MachineClock? _clock;
     private bool _ended;
 
-    /// <summary>Takes ownership of the parts, starts the vCPU threads (parked) and resets the devices. <see cref="Load"/> or <see cref="Restore"/> comes next.</summary>
+    /// <summary>Takes ownership of the parts, starts the vCPU threads (parked) and resets the devices. <see cref="Load"/> or a restore comes next.</summary>
     /// <param name="memory">Guest RAM.</param>
     /// <param name="cpus">The engine's machine.</param>
     /// <param name="devices">The devices in the order of their creation.</param>
@@ -67,8 +67,11 @@ internal sealed class Machine : IDisposable
         _ = _cpus.SaveClock();
         _timers.Stop();
         state.Load(_memory, mapMemory);
-        (_clock, _) = MachineState.Restore(state.Sections, _cpus, _devices, _timers.SetTime);
+        Restore(state.Sections);
     }
+
+    /// <summary>The same without RAM, which has been restored. The machine is stopped.</summary>
+    internal void Restore(StateSections sections) => (_clock, _) = MachineState.Restore(sections, _cpus, _devices, _timers.SetTime);
 
     /// <summary>Presses the power button. Null: the machine has none.</summary>
     internal Action? PowerButton { get; }

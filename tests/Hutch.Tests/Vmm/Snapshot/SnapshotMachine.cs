@@ -1,0 +1,97 @@
+using System;
+using System.IO;
+using System.Text.Json;
+using System.Threading;
+using Hutch.Core.Engine;
+using Hutch.Core.State;
+using Hutch.Host.Time;
+using Hutch.Model.Machine;
+using Hutch.Tests.Vmm.Boot;
+using Hutch.Tests.Vmm.Run;
+using Hutch.Vmm.Build;
+using Hutch.Vmm.Run;
+using Hutch.Vmm.Snapshot;
+
+namespace Hutch.Tests.Vmm.Snapshot;
+
+/// <summary>A machine with every device there is, on an engine that executes nothing: a test is its guest. Stopped but for the moments that a test asks for.</summary>
+internal sealed class SnapshotMachine : IDisposable
+{
+    private readonly TimerQueue _queue = new(new MonotonicClock());
+    private readonly BackEnds _backEnds = new(static () => { });
+    private readonly FakeHypervisor _hypervisor;
+    private readonly ManualResetEventSlim _done = new();
+    private Action<IVcpuExits>? _guest;
+
+    internal SnapshotMachine(MachineDefinition definition, StateFileReader? state = null)
+    {
+        Definition = definition;
+        _hypervisor = new FakeHypervisor(Run);
+        Machine = new MachineBuilder(_hypervisor, new PausableTimers(_queue), _backEnds, new Mailbox()).Build(definition, state);
+    }
+
+    internal MachineDefinition Definition { get; }
+
+    internal Machine Machine { get; }
+
+    internal FakeMachine Engine => _hypervisor.Machine!;
+
+    /// <summary>Every device, on files in <paramref name="folder"/>.</summary>
+    internal static MachineDefinition Everything(string folder)
+    {
+        string kernel = Path.Combine(folder, "kernel"), disk = Path.Combine(folder, "disk");
+        if (!File.Exists(kernel)) File.WriteAllBytes(kernel, Images.BzImage());
+        if (!File.Exists(disk)) File.WriteAllBytes(disk, new byte[1 << 20]);
+        CharacterBackend nothing = new(CharacterBackendKind.None);
+        return new MachineDefinition
+        {
+            Name = "everything",
+            MemoryBytes = 32 << 20,
+            Cpus = new CpuTopology(1, 2, 1),
+            Cpu = CpuModel.Max,
+            Engine = EngineChoice.Software,
+            Boot = new KernelBoot(kernel, null, "quiet"),
+            Devices =
+            [
+                new PlatformConfig("platform"), new SerialConfig("com1", 1, nothing), new SerialConfig("com3", 3, nothing),
+                new VirtioBlockConfig("disk0", new DiskConfig(disk)), new VirtioConsoleConfig("console0", nothing), new VirtioRngConfig("rng0"),
+                new DebugExitConfig("exit"), new TestDeviceConfig("test"),
+            ],
+        };
+    }
+
+    /// <summary>Lets the boot processor do something, then stops the machine again.</summary>
+    internal void Execute(Action<IVcpuExits> guest)
+    {
+        _guest = guest;
+        _done.Reset();
+        Machine.Start();
+        _done.Wait();
+        Machine.Stop();
+    }
+
+    /// <summary>The sections as they are in a file.</summary>
+    internal StateSections Save() => Machine.Save(JsonSerializer.SerializeToUtf8Bytes(Definition, MachineJson.Default.MachineDefinition));
+
+    /// <summary>Writes a state file.</summary>
+    internal void Save(string path)
+    {
+        if (!new StateFileWriter(Save(), Machine.Memory).Write(path, static _ => true)) throw new StateException("Cancelled.");
+    }
+
+    public void Dispose()
+    {
+        Machine.Dispose();
+        _backEnds.Dispose();
+        _queue.Dispose();
+        _done.Dispose();
+    }
+
+    private VcpuStop Run(FakeVcpu vcpu, IVcpuExits exits)
+    {
+        _guest?.Invoke(exits);
+        _guest = null;
+        _done.Set();
+        return vcpu.WaitForStop();
+    }
+}

@@ -1,0 +1,234 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Text;
+using Hutch.Core.Engine;
+using Hutch.Core.State;
+using Hutch.Devices.Pci;
+using Hutch.Tests.Tidy;
+using Hutch.Vmm.Snapshot;
+using Xunit;
+
+namespace Hutch.Tests.Vmm.Snapshot;
+
+public sealed class SnapshotTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("hutch-snapshot-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private string FilePath => Path.Combine(_folder, "state");
+
+    private SnapshotMachine Build(StateFileReader? state = null) => new(SnapshotMachine.Everything(_folder), state);
+
+    // Every port that a device has but those that end or reset the machine, and the registers in memory.
+    private static void Poke(IVcpuExits exits, Random random, int accesses)
+    {
+        ushort[] ports = [0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x40, 0x42, 0x43, 0x61, 0x70, 0x71, 0x60, 0x64, 0x600, 0x602, 0x620, 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3ff, 0x3e8, 0x3ea, 0xe0, 0x2004];
+        byte[] data = new byte[4];
+        for (int i = 0; i < accesses; i++)
+        {
+            random.NextBytes(data);
+            ushort port = ports[random.Next(ports.Length)];
+            if (port == 0x64) data[0] &= 0x7f;
+            switch (random.Next(5))
+            {
+                case 0: exits.ReadPort(port, data.AsSpan(0, 1)); break;
+                case 1: exits.WriteMmio(0xfec0_0000 + (ulong)(random.Next(2) * 16), data); break;
+                case 2: exits.WriteMmio(PciWindows.EcamStart + ((ulong)random.Next(4) << 15) + (ulong)(random.Next(64) * 4), data); break;
+                case 3: exits.WriteMmio(PciWindows.LowStart + (ulong)(random.Next(0x8000) & ~3), data); break;
+                default: exits.WritePort(port, data.AsSpan(0, 1)); break;
+            }
+        }
+    }
+
+    [Fact]
+    public void A_restored_machine_saves_the_same_bytes_whatever_the_guest_did_to_its_devices()
+    {
+        for (int seed = 0; seed < 40; seed++)
+        {
+            byte[] before;
+            using (SnapshotMachine machine = Build())
+            {
+                machine.Execute(exits => Poke(exits, new Random(seed), accesses: 3000));
+                before = machine.Save().ToBytes();
+                AssertSame(before, machine.Save().ToBytes(), -seed);
+                machine.Save(FilePath);
+            }
+            using StateFileReader state = StateFileReader.Open(FilePath);
+            using SnapshotMachine back = Build(state);
+            AssertSame(before, back.Save().ToBytes(), seed);
+        }
+    }
+
+    private static void AssertSame(byte[] before, byte[] after, int seed)
+    {
+        if (before.AsSpan().SequenceEqual(after)) return;
+        StateSections first = StateSections.Read(before), second = StateSections.Read(after);
+        Assert.Equal(first.Names, second.Names);
+        foreach (string name in first.Names)
+        {
+            ReadOnlySpan<byte> old = first.Find(name).Span, now = second.Find(name).Span;
+            int same = old.CommonPrefixLength(now);
+            Assert.True(same == old.Length && same == now.Length,
+                $"Seed {seed}: the section {name} changed at byte {same}, behind \"{Encoding.Latin1.GetString(old[Math.Max(0, same - 40)..Math.Min(same, old.Length)])}\": {Convert.ToHexString(old[same..Math.Min(same + 60, old.Length)])} became {Convert.ToHexString(now[same..Math.Min(same + 60, now.Length)])}.");
+        }
+    }
+
+    [Fact]
+    public void Memory_and_clocks_come_back()
+    {
+        using (SnapshotMachine machine = Build())
+        {
+            machine.Execute(static _ => { });
+            machine.Machine.Memory.TryWrite(0x123_4567UL, 0x1122_3344_5566_7788UL);
+            machine.Machine.Memory.TryWrite((32UL << 20) - 8, 7UL);
+            machine.Save(FilePath);
+        }
+        using StateFileReader state = StateFileReader.Open(FilePath);
+        using SnapshotMachine back = Build(state);
+        Assert.True(back.Machine.Memory.TryRead(0x123_4567UL, out ulong value) && value == 0x1122_3344_5566_7788UL);
+        Assert.True(back.Machine.Memory.TryRead((32UL << 20) - 8, out value) && value == 7);
+        Assert.Equal(1000UL, back.Engine.RestoredClock!.TscKhz);
+        // Gone with a reset: the file shows through no more.
+        back.Machine.Memory.Clear();
+        Assert.True(back.Machine.Memory.TryRead(0x123_4567UL, out value) && value == 0);
+    }
+
+    [Fact]
+    public void Damaged_files_are_a_sentence_and_nothing_else()
+    {
+        using (SnapshotMachine machine = Build())
+        {
+            machine.Execute(exits => Poke(exits, new Random(7), accesses: 100));
+            machine.Save(FilePath);
+        }
+        byte[] good = File.ReadAllBytes(FilePath);
+        Random random = new(3);
+        string bad = Path.Combine(_folder, "bad");
+        for (int round = 0; round < 60; round++)
+        {
+            byte[] bytes = (byte[])good.Clone();
+            if (round % 4 == 0) bytes = bytes[..random.Next(bytes.Length)];
+            else bytes[round % 4 == 1 ? random.Next(4096) : random.Next(StateFileLayout.HeaderBytes, 200_000)] ^= (byte)(1 << random.Next(8));
+            File.WriteAllBytes(bad, bytes);
+            try
+            {
+                using StateFileReader state = StateFileReader.Open(bad);
+                using SnapshotMachine machine = Build(state);
+            }
+            catch (StateException sentence)
+            {
+                Assert.EndsWith(".", sentence.Message, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_flipped_bit_anywhere_in_memory_is_found()
+    {
+        using (SnapshotMachine machine = Build())
+        {
+            machine.Execute(static _ => { });
+            machine.Machine.Memory.TryWrite(0x80_0000UL, 1UL);
+            machine.Save(FilePath);
+        }
+        long ram = new FileInfo(FilePath).Length - (32 << 20);
+        foreach (long offset in (long[])[0x80_0000, 0x81_0000])
+        {
+            byte[] bytes = File.ReadAllBytes(FilePath);
+            bytes[ram + offset] ^= 0x40;
+            string bad = Path.Combine(_folder, $"bad{offset}");
+            File.WriteAllBytes(bad, bytes);
+            using StateFileReader state = StateFileReader.Open(bad);
+            Assert.Contains("its memory is damaged", Assert.Throws<StateException>(() => Build(state)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Sections_with_any_content_restore_or_are_refused()
+    {
+        byte[] good;
+        using (SnapshotMachine machine = Build())
+        {
+            machine.Execute(exits => Poke(exits, new Random(11), accesses: 500));
+            good = machine.Save().ToBytes();
+        }
+        Random random = new(5);
+        using SnapshotMachine target = Build();
+        target.Execute(static _ => { });
+        for (int round = 0; round < 300; round++)
+        {
+            // Checksums are made anew, so that the parts see the damage.
+            StateSections read = StateSections.Read(good), damaged = new();
+            foreach (string name in read.Names)
+            {
+                byte[] body = read.Find(name).ToArray();
+                if (name.StartsWith("device", StringComparison.Ordinal) && body.Length > 0)
+                    for (int change = random.Next(3); change > 0; change--) body[random.Next(body.Length)] = (byte)random.Next(256);
+                damaged.Add(name, body);
+            }
+            try
+            {
+                target.Machine.Restore(damaged);
+                target.Execute(exits => Poke(exits, random, accesses: 20));
+            }
+            catch (StateException)
+            {
+                // Refused with a sentence.
+            }
+        }
+    }
+
+    [Fact]
+    public void A_machine_with_another_disk_is_refused_by_its_name()
+    {
+        using (SnapshotMachine machine = Build())
+        {
+            machine.Execute(static _ => { });
+            machine.Save(FilePath);
+        }
+        File.WriteAllBytes(Path.Combine(_folder, "disk"), new byte[2 << 20]);
+        using StateFileReader state = StateFileReader.Open(FilePath);
+        Assert.Contains("The disk disk0 had 2048 sectors", Assert.Throws<StateException>(() => Build(state)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_save_that_is_given_up_leaves_the_old_file()
+    {
+        using SnapshotMachine machine = Build();
+        machine.Execute(static _ => { });
+        File.WriteAllText(FilePath, "old");
+        Assert.False(new StateFileWriter(machine.Save(), machine.Machine.Memory).Write(FilePath, static done => done < 8 << 20));
+        Assert.Equal("old", File.ReadAllText(FilePath));
+        Assert.False(File.Exists(FilePath + ".partial"));
+    }
+
+    [Theory]
+    [InlineData("/dev/null")]
+    [InlineData("/proc")]
+    [InlineData("/nowhere/at/all")]
+    public void A_target_that_is_no_file_is_refused(string path)
+    {
+        using SnapshotMachine machine = Build();
+        machine.Execute(static _ => { });
+        Assert.Contains(path, Assert.Throws<StateException>(() => new StateFileWriter(machine.Save(), machine.Machine.Memory).Write(path, static _ => true)).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Lines may be added to the file, never taken away: a state that was saved once must be readable. Set HUTCH_UPDATE_GOLDEN=1 to add.</summary>
+    [Fact]
+    public void The_schema_only_grows()
+    {
+        using SnapshotMachine machine = Build();
+        machine.Execute(static _ => { });
+        StateSections sections = machine.Save();
+        List<string> now = [];
+        foreach (string name in sections.Names.Where(static name => name != "definition")) now.AddRange(new StateReader(name, sections.Find(name)).Describe());
+        string golden = Path.Combine(Repository.Root, "schema", "state.golden");
+        if (Environment.GetEnvironmentVariable("HUTCH_UPDATE_GOLDEN") == "1") File.WriteAllLines(golden, now);
+        string[] then = File.ReadAllLines(golden);
+        Assert.Empty(then.Except(now));
+        Assert.Empty(now.Except(then));
+    }
+}
