@@ -1,6 +1,5 @@
 using System;
 using System.IO;
-using System.Runtime.InteropServices;
 using Hutch.Host.Linux;
 
 namespace Hutch.Host.Files;
