@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using Hutch.Core.State;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
