@@ -1,6 +1,5 @@
 using System;
 using System.IO;
-using System.Text.Json;
 using System.Threading;
 using Hutch.Core.Engine;
 using Hutch.Core.State;
@@ -71,7 +70,7 @@ internal sealed class SnapshotMachine : IDisposable
     }
 
     /// <summary>The sections as they are in a file.</summary>
-    internal StateSections Save() => Machine.Save(JsonSerializer.SerializeToUtf8Bytes(Definition, MachineJson.Default.MachineDefinition));
+    internal StateSections Save() => Machine.Save(MachineWriter.Write(Definition));
 
     /// <summary>Writes a state file.</summary>
     internal void Save(string path)
