@@ -20,6 +20,7 @@ internal static class Program
         ./dev models              boots a guest on every CPU model that this host can give, and compares what it finds
         ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
         ./dev bench stress [N]    N boots in a row under load
+        ./dev bench kvm [N]       the KVM engine's cost of an exit beside a C loop's, and N pauses of 4 vCPUs
         ./dev bench memtest       the first pass of memtest86+
         ./dev kvm-lab [--with PATH]... [COMMAND...]
                                   a computer with a real kvm-amd, emulated by QEMU: runs COMMAND in it, or a shell; PATH is copied into it
@@ -32,6 +33,7 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         if (arguments.Length > 1 && arguments[0] == "inside-kvm-lab") return InsideKvmLab(arguments);
+        if (arguments.Length > 1 && arguments[0] == "inside-bench") return KvmBench.Run(Count(arguments, 100_000));
         string root = FindRoot();
         string second = arguments.Length > 1 ? arguments[1] : "";
         switch (arguments.Length > 0 ? arguments[0] : "")
@@ -49,6 +51,8 @@ internal static class Program
             case "kvm-lab": return new KvmLabCommand(root).Run(arguments[1..]);
             case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));
             case "bench" when second == "stress": return new StressBench(root).Run(Count(arguments, 200));
+            // Optimized code is what is compared.
+            case "bench" when second == "kvm": return Run(root, "dotnet", "run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", "inside-bench", "kvm", $"{Count(arguments, 100_000)}");
             case "bench" when second == "memtest": return new MemtestBench(root).Run();
             default:
                 Console.Error.WriteLine(Help);

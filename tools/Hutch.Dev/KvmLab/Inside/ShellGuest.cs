@@ -34,7 +34,9 @@ internal sealed class ShellGuest : IDisposable
     /// <summary>Waits until the console shows a text behind what was waited for last.</summary>
     internal void WaitFor(string text)
     {
-        if (!_guest.WaitFor(text, Patience)) throw new CheckException($"The console did not show '{text}':\n{Transcript}");
+        if (_guest.WaitFor(text, Patience)) return;
+        int status = _guest.WaitForExit(TimeSpan.FromSeconds(1));
+        throw new CheckException($"The console did not show '{text}' ({(status < 0 ? "the machine still runs" : $"the machine ended with status {status}")}):\n{Transcript}");
     }
 
     /// <summary>Runs a command in the guest and returns what it printed; a status other than 0 fails the check.</summary>

@@ -1,0 +1,144 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Globalization;
+using System.IO;
+using System.Linq;
+using System.Runtime.InteropServices;
+using System.Threading;
+using Hutch.Core.Engine;
+using Hutch.Dev.KvmLab;
+
+namespace Hutch.Dev.Bench;
+
+/// <summary>
+/// What the KVM engine costs beyond the kernel: CPU time of an exit beside a C loop over the raw ioctl, bytes allocated, and how long a pause of four vCPUs takes.
+/// </summary>
+internal static partial class KvmBench
+{
+    private const int Exits = 100_000, Vcpus = 4, Pairs = 9, ClockThreadCpuTime = 3;
+    private const double OverheadGoal = 1.05, PauseGoalMs = 1;
+    private static readonly TimeSpan Lost = TimeSpan.FromSeconds(30);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Timespec
+    {
+        public long Seconds;
+        public long Nanoseconds;
+    }
+
+    /// <summary>Compares, then pauses <paramref name="pauses"/> times; status 1 when a goal is missed.</summary>
+    internal static int Run(int pauses)
+    {
+        bool good = CompareExits() & Pause(pauses);
+        return good ? 0 : 1;
+    }
+
+    private static bool CompareExits()
+    {
+        string loop = Compile();
+        List<double> ours = [], theirs = [];
+        long bytes = 0;
+        using (KvmGuest guest = new(1))
+        {
+            guest.Enter(0, [0xe6, 0x10, 0xeb, 0xfc]);                    // again: out 0x10, al; jmp again
+            // Until the loop has its final code.
+            for (int i = 0; i < 100; i++) guest.RunFor(100);
+            Thread.Sleep(500);
+            for (int pair = 0; pair < Pairs; pair++)
+            {
+                guest.RunFor(1000);
+                long before = GC.GetAllocatedBytesForCurrentThread(), start = CpuTime();
+                guest.RunFor(Exits);
+                long spent = CpuTime() - start;
+                bytes += GC.GetAllocatedBytesForCurrentThread() - before;
+                ours.Add((double)spent / Exits);
+                theirs.Add(double.Parse(Output(loop, $"{Exits}"), CultureInfo.InvariantCulture));
+            }
+        }
+        double our = Median(ours), their = Median(theirs), ratio = Median([.. ours.Zip(theirs, (a, b) => a / b)]);
+        Console.WriteLine($"port write, CPU time of one exit, median of {Pairs} x {Exits}: hutch {our:F0} ns, C loop {their:F0} ns; median ratio {ratio:F3} (goal {OverheadGoal:F2})");
+        Console.WriteLine($"bytes allocated in {Pairs * Exits} exits: {bytes} (goal 0)");
+        return ratio <= OverheadGoal && bytes == 0;
+    }
+
+    /// <summary>Even vCPUs spin, odd ones halt. A round asks all to stop, waits for all, and lets all go on.</summary>
+    private static bool Pause(int rounds)
+    {
+        using KvmGuest guest = new(Vcpus);
+        using CountdownEvent stopped = new(Vcpus);
+        using Barrier start = new(Vcpus + 1);
+        bool end = false;
+        Thread[] threads = new Thread[Vcpus];
+        for (int i = 0; i < Vcpus; i++)
+        {
+            int index = i;
+            guest.Enter(index, index % 2 == 0 ? [0xeb, 0xfe] : [0xf4, 0xeb, 0xfd]);
+            threads[i] = new Thread(() =>
+            {
+                while (true)
+                {
+                    start.SignalAndWait();
+                    if (Volatile.Read(ref end)) return;
+                    if (guest.Vcpu(index).Run(guest) != VcpuStop.Requested) Console.WriteLine($"vCPU {index} failed: {guest.Vcpu(index).FailureDetail}");
+                    stopped.Signal();
+                }
+            }) { IsBackground = true };
+            threads[i].Start();
+        }
+        List<double> milliseconds = new(rounds);
+        for (int round = 0; round < rounds; round++)
+        {
+            stopped.Reset();
+            start.SignalAndWait();
+            // Some requests come before the vCPU runs, some while it does.
+            if (round % 4 != 0) Thread.Yield();
+            long asked = Stopwatch.GetTimestamp();
+            for (int i = 0; i < Vcpus; i++) guest.Vcpu(i).RequestStop();
+            if (!stopped.Wait(Lost))
+            {
+                Console.WriteLine($"LOST: in round {round} a vCPU was still running {Lost.TotalSeconds} s after it was asked to stop");
+                return false;
+            }
+            milliseconds.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
+        }
+        Volatile.Write(ref end, true);
+        start.SignalAndWait();
+        foreach (Thread thread in threads) thread.Join();
+        double median = Median(milliseconds), most = milliseconds.Max();
+        Console.WriteLine($"{rounds} pauses of {Vcpus} vCPUs ({rounds * (long)Vcpus} kicks), none lost: median {median:F3} ms (goal {PauseGoalMs} ms), longest {most:F1} ms");
+        return median <= PauseGoalMs;
+    }
+
+    private static string Compile()
+    {
+        if (!File.Exists("/usr/bin/gcc")) throw new Cli.UserException("The comparison needs a C compiler; install the packages gcc and libc6-dev.", 1);
+        string folder = Directory.CreateTempSubdirectory("hutch-bench").FullName;
+        File.WriteAllBytes($"{folder}/loop.c", LabKernel.Resource("port-loop.c"));
+        Output("gcc", "-O2", "-o", $"{folder}/loop", $"{folder}/loop.c");
+        return $"{folder}/loop";
+    }
+
+    private static string Output(string program, params string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{program} failed.");
+    }
+
+    private static long CpuTime()
+    {
+        _ = ClockGetTime(ClockThreadCpuTime, out Timespec time);
+        return (time.Seconds * 1_000_000_000) + time.Nanoseconds;
+    }
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static partial int ClockGetTime(int clock, out Timespec time);
+
+    private static double Median(List<double> values)
+    {
+        double[] sorted = [.. values.Order()];
+        return (sorted[sorted.Length / 2] + sorted[(sorted.Length - 1) / 2]) / 2;
+    }
+}
