@@ -4,7 +4,7 @@ using Hutch.Host.Memory;
 
 namespace Hutch.Cpu.Runtime;
 
-/// <summary>One translated block. Lives in native memory; referred to by its number, 0 means none.</summary>
+/// <summary>One translated block: one cache line of native memory. Referred to by its number, 0 means none.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct BlockRecord
 {
@@ -14,14 +14,11 @@ internal struct BlockRecord
     /// <summary>Guest RIP of the first instruction.</summary>
     public ulong Rip;
 
-    /// <summary>Host addresses (executable view).</summary>
-    public ulong DirectEntry, IndirectEntry, DeadExit;
+    /// <summary>Host address of the first byte (executable view).</summary>
+    public ulong Start;
 
     /// <summary>The BlockMode it was translated for.</summary>
     public uint Mode;
-
-    /// <summary>Guest bytes and instructions covered.</summary>
-    public int GuestBytes, Instructions;
 
     /// <summary>Next block with the same hash.</summary>
     public int HashNext;
@@ -32,8 +29,26 @@ internal struct BlockRecord
     /// <summary>For a block that crosses into a second page: that page and the next block there; page -1 if it does not.</summary>
     public int SecondPage, SecondPageNext;
 
+    /// <summary>Where its entries and the way out of a dead block are, in bytes from <see cref="Start"/>.</summary>
+    public ushort DirectOffset, IndirectOffset, DeadOffset;
+
+    /// <summary>Guest bytes covered.</summary>
+    public ushort GuestBytes;
+
+    /// <summary>Guest instructions covered.</summary>
+    public byte Instructions;
+
     /// <summary>No longer reachable: its entry leads to <see cref="DeadExit"/>.</summary>
     public bool Dead;
+
+    /// <summary>Host address for those who know that this is the block.</summary>
+    public readonly ulong DirectEntry => Start + DirectOffset;
+
+    /// <summary>Host address for those who must compare R11 first.</summary>
+    public readonly ulong IndirectEntry => Start + IndirectOffset;
+
+    /// <summary>Host address that leads to the dispatcher.</summary>
+    public readonly ulong DeadExit => Start + DeadOffset;
 }
 
 /// <summary>
