@@ -37,6 +37,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Context = Contexts.State;
         _handle = GCHandle.Alloc(this);
         Context->VcpuHandle = GCHandle.ToIntPtr(_handle);
+        ProtectionKeys = new ProtectionKeys(this);
         Walker = new PageWalker(this);
         Linear = new LinearMemory(this);
         Messages = new VcpuMessages(this);
@@ -69,6 +70,9 @@ internal sealed unsafe class SoftVcpu : IVcpu
     public ContextAreas Contexts { get; }
 
     public PageWalker Walker { get; }
+
+    /// <summary>PKRU.</summary>
+    public ProtectionKeys ProtectionKeys { get; }
 
     public LinearMemory Linear { get; }
 

@@ -2,6 +2,7 @@ using System;
 using System.Linq;
 using Hutch.Core.Cpuid;
 using Hutch.Cpu.Apic;
+using Hutch.Cpu.Interpreter.Host;
 using Hutch.Host.Processor;
 using Hutch.Model.Processor;
 
@@ -9,7 +10,7 @@ namespace Hutch.Cpu.Cpuid;
 
 /// <summary>
 /// What the software engine gives: what the host CPU has, as far as the instruction tables know it, and what the engine does by itself on any host. What is not
-/// named here is never offered, among it AVX-512, AMX, CET, MPX, PKU, LA57, 3DNow, XOP, FMA4, TBM.
+/// named here is never offered, among it AVX-512, AMX, CET, MPX, LA57, 3DNow, XOP, FMA4, TBM.
 /// </summary>
 internal static class SoftCpuid
 {
@@ -37,7 +38,7 @@ internal static class SoftCpuid
     // Given with a model or by name: they tell of nothing that a guest would gain here (transactions abort at once, XSAVES saves what XSAVEC does, speculation
     // controls are kept without effect: Mitigations), or they hold whatever the host says.
     private static readonly FeatureSet OfEngineIfAsked = FeatureNames.Parse(
-        "ss erms fsrm hle rtm xsaves fxsr-opt misalignsse osvw overflow-recov succor clzero wbnoinvd cldemote movdiri movdir64b 3dnowprefetch cr8legacy topoext mmxext "
+        "pku ss erms fsrm hle rtm xsaves fxsr-opt misalignsse osvw overflow-recov succor clzero wbnoinvd cldemote movdiri movdir64b 3dnowprefetch cr8legacy topoext mmxext "
         + "xsaveerptr no-nested-data-bp stibp ssbd ibpb ibrs amd-stibp stibp-always-on amd-ssbd amd-psfd");
 
     /// <summary>The engine on a host.</summary>
@@ -64,6 +65,7 @@ internal static class SoftCpuid
 
     private static CpuidRegisters Answer(FeatureSet features, HostCpuid host, uint leaf, uint subleaf)
     {
+        if (leaf == 0xd && subleaf == FpuArea.PkruComponent) return new CpuidRegisters(FpuArea.PkruBytes, FpuArea.Pkru, 0, 0);
         CpuidRegisters answer = host(leaf, subleaf);
         if (!FeatureWords.All.Any(word => !word.IsMsr && word.Leaf == leaf && word.Subleaf == subleaf)) return answer;
         // Signature and address sizes share leaves with features.

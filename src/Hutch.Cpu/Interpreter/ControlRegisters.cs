@@ -9,7 +9,7 @@ internal sealed unsafe class ControlRegisters(Interpreter cpu)
 {
     private const ulong Pe = 1, Mp = 2, Em = 4, Ts = 8, Et = 0x10, Ne = 0x20, Wp = 1 << 16, Am = 1 << 18, Nw = 1 << 29, Cd = 1 << 30, Pg = 1UL << 31;
     private const ulong Vme = 1, Pvi = 2, Tsd = 4, De = 8, Pse = 0x10, Pae = 0x20, Mce = 0x40, Pge = 0x80, Pce = 0x100, Osfxsr = 0x200, Osxmmexcpt = 0x400, Umip = 0x800;
-    private const ulong FsGsBase = 1 << 16, Pcide = 1 << 17, Osxsave = 1 << 18, Smep = 1 << 20, Smap = 1 << 21;
+    private const ulong FsGsBase = 1 << 16, Pcide = 1 << 17, Osxsave = 1 << 18, Smep = 1 << 20, Smap = 1 << 21, Pke = 1 << 22;
     private const ulong EferLme = 1 << 8, EferLma = 1 << 10, NoFlush = 1UL << 63;
 
     private readonly SoftVcpu _vcpu = cpu.Vcpu;
@@ -81,7 +81,7 @@ internal sealed unsafe class ControlRegisters(Interpreter cpu)
         foreach ((CpuFeature feature, ulong bits) in ((CpuFeature, ulong)[])
             [(CpuFeature.Vme, Vme | Pvi), (CpuFeature.Tsc, Tsd), (CpuFeature.De, De), (CpuFeature.Pse, Pse), (CpuFeature.Pae, Pae), (CpuFeature.Mce, Mce),
              (CpuFeature.Pge, Pge), (CpuFeature.Fxsr, Osfxsr), (CpuFeature.Sse, Osxmmexcpt), (CpuFeature.Umip, Umip), (CpuFeature.FsGsBase, FsGsBase),
-             (CpuFeature.Pcid, Pcide), (CpuFeature.Xsave, Osxsave), (CpuFeature.Smep, Smep), (CpuFeature.Smap, Smap)])
+             (CpuFeature.Pcid, Pcide), (CpuFeature.Xsave, Osxsave), (CpuFeature.Smep, Smep), (CpuFeature.Smap, Smap), (CpuFeature.Pku, Pke)])
             if (features[feature]) known |= bits;
         return known;
     }
@@ -137,7 +137,7 @@ internal sealed unsafe class ControlRegisters(Interpreter cpu)
             || ((value & ~old & Pcide) != 0 && (!cpu.IsLongMode || (_c->Cr3 & 0xfff) != 0));
         if (bad) return _vcpu.Raise(Vector.GeneralProtection, 0);
         _c->Cr4 = value;
-        if ((changed & (Pge | Pae | Pse | Pcide | Smep | Smap)) != 0) _vcpu.Contexts.FlushAll();
+        if ((changed & (Pge | Pae | Pse | Pcide | Smep | Smap | Pke)) != 0) _vcpu.Contexts.FlushAll();
         if ((changed & Pcide) != 0) cpu.SelectContext(keep: false);
         _vcpu.UpdateMode();
         return true;

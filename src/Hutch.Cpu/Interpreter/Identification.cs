@@ -3,10 +3,10 @@ using Iced.Intel;
 
 namespace Hutch.Cpu.Interpreter;
 
-/// <summary>CPUID, the time stamp counter, RDPID and the model specific registers.</summary>
+/// <summary>CPUID, the time stamp counter, RDPID, PKRU and the model specific registers.</summary>
 internal sealed unsafe class Identification(Interpreter cpu)
 {
-    private const ulong Cr4Tsd = 4;
+    private const ulong Cr4Tsd = 4, Cr4Pke = 1 << 22;
 
     private readonly SoftVcpu _vcpu = cpu.Vcpu;
     private readonly VcpuContext* _c = cpu.Vcpu.Context;
@@ -26,6 +26,7 @@ internal sealed unsafe class Identification(Interpreter cpu)
             case Mnemonic.Rdpid:
                 GuestRegisters.Write(_c, i.Op0Register, _c->TscAux);
                 return true;
+            case Mnemonic.Rdpkru or Mnemonic.Wrpkru: return AccessKeys(i.Mnemonic == Mnemonic.Wrpkru);
             case Mnemonic.Rdtsc or Mnemonic.Rdtscp: return ReadTime(i.Mnemonic == Mnemonic.Rdtscp);
             case Mnemonic.Rdmsr: return ReadMsr();
             case Mnemonic.Wrmsr: return WriteMsr();
@@ -38,6 +39,15 @@ internal sealed unsafe class Identification(Interpreter cpu)
         if (_c->Cpl != 0 && (_c->Cr4 & Cr4Tsd) != 0) return _vcpu.Raise(Vector.GeneralProtection, 0);
         ReturnPair(_vcpu.Time.ReadTsc());
         if (withProcessor) _c->Gpr[GuestRegisters.Rcx] = (uint)_c->TscAux;
+        return true;
+    }
+
+    private bool AccessKeys(bool write)
+    {
+        if ((_c->Cr4 & Cr4Pke) == 0) return _vcpu.Raise(Vector.InvalidOpcode);
+        if ((uint)_c->Gpr[GuestRegisters.Rcx] != 0 || (write && (uint)_c->Gpr[GuestRegisters.Rdx] != 0)) return _vcpu.Raise(Vector.GeneralProtection, 0);
+        if (write) _vcpu.ProtectionKeys.Write((uint)_c->Gpr[GuestRegisters.Rax]);
+        else ReturnPair(_vcpu.ProtectionKeys.Pkru);
         return true;
     }
 

@@ -94,7 +94,7 @@ internal static class InstructionFamilies
             case Mnemonic.Clts: return InstructionFamily.ClearTaskSwitched;
             case Mnemonic.Xsetbv: return InstructionFamily.SetExtended;
             case Mnemonic.Xgetbv: return InstructionFamily.GetExtended;
-            case Mnemonic.Cpuid or Mnemonic.Rdtsc or Mnemonic.Rdtscp or Mnemonic.Rdpid or Mnemonic.Rdpmc or Mnemonic.Rdmsr or Mnemonic.Wrmsr:
+            case Mnemonic.Cpuid or Mnemonic.Rdtsc or Mnemonic.Rdtscp or Mnemonic.Rdpid or Mnemonic.Rdpkru or Mnemonic.Wrpkru or Mnemonic.Rdpmc or Mnemonic.Rdmsr or Mnemonic.Wrmsr:
                 return InstructionFamily.Identify;
             case Mnemonic.Xabort or Mnemonic.Xend or Mnemonic.Xtest: return InstructionFamily.Control;
             case Mnemonic.In or Mnemonic.Out: return InstructionFamily.Port;

@@ -17,6 +17,7 @@ internal static unsafe class ResetState
         vcpu.Context->Xcr0 = 1;
         vcpu.Context->Cr0 = 0x6000_0010;
         ResetVectors(vcpu.Context->Xsave);
+        vcpu.ProtectionKeys.Write(0);
         Initialise(vcpu);
     }
 

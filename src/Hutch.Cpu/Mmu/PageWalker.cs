@@ -33,6 +33,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
     private const ulong NoExecute = 1UL << 63, AddressMask = 0x000f_ffff_ffff_f000;
     private const ulong Cr0Wp = 1 << 16, Cr4Pse = 1 << 4, Cr4Pae = 1 << 5, Cr4Pge = 1 << 7, Cr4Smep = 1 << 20, Cr4Smap = 1 << 21;
     private const ulong EferLma = 1 << 10, EferNxe = 1 << 11;
+    private const uint ProtectionKey = 1 << 5;
 
     private readonly GuestMemory _memory = vcpu.Memory;
     private readonly ulong _reservedAddress = AddressMask & ~((1UL << vcpu.PhysicalAddressBits) - 1);
@@ -58,6 +59,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
             if (walked.Changed) continue;
             if (!present) return PageFault(linear, kind, mode, walked.Reserved ? 9u : 0u);
             if (!Allowed(c, walked.Rights, kind, mode)) return PageFault(linear, kind, mode, 1);
+            if (!KeyAllows(walked, kind, mode)) return PageFault(linear, kind, mode, 1 | ProtectionKey);
             SetDirty(ref walked, kind);
         }
         while (walked.Changed);
@@ -65,7 +67,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
         result.Large = walked.Large;
         result.Huge = walked.Huge;
         result.Global = (walked.Leaf & GlobalBit) != 0 && (c->Cr4 & Cr4Pge) != 0;
-        result.Writable = (walked.Leaf & Dirty) != 0 && Allowed(c, walked.Rights, AccessKind.Write, mode);
+        result.Writable = (walked.Leaf & Dirty) != 0 && Allowed(c, walked.Rights, AccessKind.Write, mode) && KeyAllows(walked, AccessKind.Write, mode);
         return true;
     }
 
@@ -157,6 +159,9 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
         w.Page = frame | (linear & ((1UL << shift) - 1) & ~0xfffUL);
         return true;
     }
+
+    private bool KeyAllows(in Walked w, AccessKind kind, AccessMode mode) => kind == AccessKind.Execute || (w.Rights & User) == 0 || w.Leaf32
+        || vcpu.ProtectionKeys.Allow(w.Leaf, kind == AccessKind.Write, mode == AccessMode.User);
 
     private static bool Allowed(VcpuContext* c, ulong rights, AccessKind kind, AccessMode mode)
     {

@@ -12,6 +12,9 @@ internal static unsafe class StateTransfer
 {
     private const int XsaveBytes = 832;
 
+    // XSTATE_BV bit 9, in its second byte.
+    private const byte PkruInUse = 1 << (FpuArea.PkruComponent - 8);
+
     public static void Save(SoftVcpu vcpu, X86VcpuState state)
     {
         vcpu.RunLoop.TakeStartUp();
@@ -30,6 +33,8 @@ internal static unsafe class StateTransfer
         (state.Efer, state.Xcr0) = (c->Efer, c->Xcr0);
         FpuArea.DropStalePointers(c);
         new ReadOnlySpan<byte>(c->Xsave, XsaveBytes).CopyTo(state.XsaveArea);
+        BitConverter.TryWriteBytes(state.XsaveArea.AsSpan(FpuArea.Pkru), vcpu.ProtectionKeys.Pkru);
+        if (vcpu.ProtectionKeys.Pkru != 0) state.XsaveArea[FpuArea.Header + 1] |= PkruInUse;
         vcpu.RunLoop.SaveEvents(state);
         state.InterruptShadow = c->InterruptShadow != 0;
         state.NmiBlocked = c->NmiBlocked != 0;
@@ -54,6 +59,7 @@ internal static unsafe class StateTransfer
         // A record that was never saved has no x87 state of its own: keep what the reset left.
         if (state.XsaveArea.AsSpan(0, XsaveBytes).ContainsAnyExcept((byte)0)) state.XsaveArea.AsSpan(0, XsaveBytes).CopyTo(new Span<byte>(c->Xsave, XsaveBytes));
         FpuArea.Adopt(c, vcpu.MxcsrWritable);
+        vcpu.ProtectionKeys.Write((state.XsaveArea[FpuArea.Header + 1] & PkruInUse) != 0 ? BitConverter.ToUInt32(state.XsaveArea, FpuArea.Pkru) : 0);
         c->Cpl = (byte)((c->Cr0 & 1) == 0 ? 0 : (c->Rflags & Flags.Vm) != 0 ? 3 : (c->Segments[(int)Seg.Ss].Attributes >> 5) & 3);
         c->InterruptShadow = state.InterruptShadow ? (byte)1 : (byte)0;
         c->NmiBlocked = state.NmiBlocked ? (byte)1 : (byte)0;

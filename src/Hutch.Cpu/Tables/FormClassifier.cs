@@ -59,7 +59,7 @@ internal static class FormClassifier
                 case CpuidFeature.INTEL8086 or CpuidFeature.INTEL186 or CpuidFeature.INTEL286 or CpuidFeature.INTEL386 or CpuidFeature.INTEL486 or CpuidFeature.X64:
                 case CpuidFeature.CPUID or CpuidFeature.MSR or CpuidFeature.TSC or CpuidFeature.SYSCALL or CpuidFeature.SEP or CpuidFeature.SMAP:
                 case CpuidFeature.RDTSCP or CpuidFeature.INVPCID or CpuidFeature.FSGSBASE or CpuidFeature.RDPID:
-                case CpuidFeature.XSAVE or CpuidFeature.XSAVEOPT or CpuidFeature.XSAVEC or CpuidFeature.RTM or CpuidFeature.HLE_or_RTM:
+                case CpuidFeature.XSAVE or CpuidFeature.XSAVEOPT or CpuidFeature.XSAVEC or CpuidFeature.RTM or CpuidFeature.HLE_or_RTM or CpuidFeature.PKU:
                     return false;
             }
         return true;

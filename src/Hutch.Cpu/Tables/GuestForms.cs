@@ -28,7 +28,7 @@ internal sealed class GuestForms(FeatureSet? features)
         (CpuidFeature.CMPXCHG16B, CpuFeature.Cx16), (CpuidFeature.MOVBE, CpuFeature.Movbe), (CpuidFeature.POPCNT, CpuFeature.Popcnt),
         (CpuidFeature.BMI1, CpuFeature.Bmi1), (CpuidFeature.BMI2, CpuFeature.Bmi2), (CpuidFeature.ADX, CpuFeature.Adx), (CpuidFeature.RDRAND, CpuFeature.Rdrand),
         (CpuidFeature.RDSEED, CpuFeature.Rdseed), (CpuidFeature.XSAVE, CpuFeature.Xsave), (CpuidFeature.XSAVEOPT, CpuFeature.XsaveOpt),
-        (CpuidFeature.XSAVEC, CpuFeature.XsaveC), (CpuidFeature.XSAVES, CpuFeature.Xsaves), (CpuidFeature.RTM, CpuFeature.Rtm), (CpuidFeature.HLE_or_RTM, CpuFeature.Rtm),
+        (CpuidFeature.XSAVEC, CpuFeature.XsaveC), (CpuidFeature.XSAVES, CpuFeature.Xsaves), (CpuidFeature.RTM, CpuFeature.Rtm), (CpuidFeature.PKU, CpuFeature.Pku), (CpuidFeature.HLE_or_RTM, CpuFeature.Rtm),
         (CpuidFeature.MOVDIRI, CpuFeature.Movdiri), (CpuidFeature.MOVDIR64B, CpuFeature.Movdir64b),
     ];
 

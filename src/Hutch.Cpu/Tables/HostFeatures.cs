@@ -28,7 +28,7 @@ internal static class HostFeatures
         CpuidFeature.MOVBE => Bit(Leaf1Ecx, 22),
         CpuidFeature.POPCNT => Bit(Leaf1Ecx, 23),
         CpuidFeature.AES => Bit(Leaf1Ecx, 25),
-        CpuidFeature.RTM or CpuidFeature.HLE_or_RTM or CpuidFeature.CLZERO or CpuidFeature.MOVDIRI or CpuidFeature.MOVDIR64B or CpuidFeature.CLDEMOTE => true,
+        CpuidFeature.RTM or CpuidFeature.HLE_or_RTM or CpuidFeature.CLZERO or CpuidFeature.MOVDIRI or CpuidFeature.MOVDIR64B or CpuidFeature.CLDEMOTE or CpuidFeature.PKU => true,
         CpuidFeature.SSE4A => Bit(ExtendedEcx, 6),
         CpuidFeature.XSAVE or CpuidFeature.XSAVEOPT or CpuidFeature.XSAVEC or CpuidFeature.XSAVES => Bit(Leaf1Ecx, 26),
         CpuidFeature.AVX => Avx.IsSupported,

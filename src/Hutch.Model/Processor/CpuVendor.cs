@@ -1,5 +1,3 @@
-using System;
-
 namespace Hutch.Model.Processor;
 
 /// <summary>Whose CPU a model is.</summary>

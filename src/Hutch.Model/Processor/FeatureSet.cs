@@ -62,7 +62,7 @@ public sealed class FeatureSet : IEquatable<FeatureSet>
     public bool Equals(FeatureSet? other) => other is not null && _words.AsSpan().SequenceEqual(other._words);
 
     /// <inheritdoc/>
-    public override bool Equals(object? other) => Equals(other as FeatureSet);
+    public override bool Equals(object? obj) => Equals(obj as FeatureSet);
 
     /// <inheritdoc/>
     public override int GetHashCode()

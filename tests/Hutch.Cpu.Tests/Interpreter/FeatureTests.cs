@@ -288,4 +288,68 @@ public sealed unsafe class FeatureTests
         Assert.Equal(-1, t.Run());
         Assert.Equal((0x1f80u, 0x55UL), (t.Get<uint>(TestCpu.Data + 24), t.Get<ulong>(TestCpu.Data + 160)));
     }
+
+    [Theory]
+    [InlineData(0u, 3, false, 0u)]
+    [InlineData(1u << 10, 3, false, 0x25u)]
+    [InlineData(2u << 10, 3, false, 0u)]
+    [InlineData(2u << 10, 3, true, 0x27u)]
+    [InlineData(1u << 10, 0, false, 0x21u)]
+    [InlineData(2u << 10, 0, true, 0x23u)]
+    [InlineData(1u << 8, 3, true, 0u)]
+    public void A_pages_protection_key_decides_by_pkru(uint pkru, int cpl, bool write, uint error)
+    {
+        using TestCpu t = TestCpu.Long(cpl, With("pku"));
+        // Key 5 for the data page.
+        t.Put(TestCpu.PageTables + 0x3000 + ((TestCpu.Data >> 12) * 8), TestCpu.Data | 7 | (5UL << 59));
+        t.C->Cr4 |= 1 << 22;
+        t.Rax = pkru;
+        t.Rdx = 0;
+        t.Rbx = TestCpu.Data;
+        t.Code(a =>
+        {
+            // Filled with full rights first: WRPKRU must not leave it behind.
+            a.mov(rsi, __[rbx]);
+            a.wrpkru();
+            a.rdpkru();
+            if (write) a.mov(__[rbx], rsi);
+            else a.mov(rsi, __[rbx]);
+        }).Steps(4);
+        Assert.Equal(pkru, (uint)t.Rax);
+        Assert.Equal(error == 0, t.C->Rip < TestCpu.Handlers);
+        if (error != 0) Assert.Equal((error, TestCpu.Data), (t.Get<uint>(t.Rsp), t.C->Cr2));
+    }
+
+    [Fact]
+    public void Pkru_is_part_of_the_save_area_behind_avx_and_of_the_state()
+    {
+        using TestCpu t = TestCpu.Long(cpl: 0, With("pku"));
+        t.Cpu.Cpuid.Query(0xd, 9, out uint bytes, out uint offset, out _, out _);
+        Assert.Equal((8u, 832u), (bytes, offset));
+        t.C->Cr4 |= 1 << 22 | 1 << 18;
+        t.C->Xcr0 = 0x207;
+        t.Rbx = TestCpu.Data;
+        t.Rax = 0x5555_5550;
+        t.Rdx = 0;
+        t.Code(a =>
+        {
+            a.wrpkru();
+            a.mov(eax, 0x200);
+            a.xsave(__[rbx]);
+            a.xsavec(__[rbx + 0x400]);
+            a.xor(eax, eax);
+            a.wrpkru();
+            a.mov(eax, 0x200);
+            a.xrstor(__[rbx + 0x400]);
+            a.rdpkru();
+        }).Steps(9);
+        Assert.Equal(0x5555_5550UL, t.Rax);
+        Assert.Equal((0x200UL, 0x5555_5550u), (t.Get<ulong>(TestCpu.Data + 512), t.Get<uint>(TestCpu.Data + 832)));
+        Assert.Equal((0x8000_0000_0000_0200UL, 0x5555_5550u), (t.Get<ulong>(TestCpu.Data + 0x400 + 520), t.Get<uint>(TestCpu.Data + 0x400 + 576)));
+        var state = new X86VcpuState();
+        t.Cpu.SaveRegisters(state);
+        t.Cpu.ProtectionKeys.Write(0);
+        t.Cpu.RestoreRegisters(state);
+        Assert.Equal(0x5555_5550u, t.Cpu.ProtectionKeys.Pkru);
+    }
 }

@@ -12,6 +12,9 @@ internal static unsafe class FpuArea
 {
     public const int Fcw = 0, Fsw = 2, Ftw = 4, Fop = 6, Fip = 8, Fdp = 16, Mxcsr = 24, MxcsrMask = 28, Stack = 32, Xmm = 160, LegacyBytes = 512, Header = 512, YmmHigh = 576, Bytes = 832;
 
+    /// <summary>PKRU is a component of guests' areas only, behind AVX as on AMD's processors; the context has it elsewhere.</summary>
+    public const int PkruComponent = 9, Pkru = Bytes, PkruBytes = 8;
+
     /// <summary>MXCSR bits that every guest may set.</summary>
     public const uint MxcsrWritable = 0xffff;
 

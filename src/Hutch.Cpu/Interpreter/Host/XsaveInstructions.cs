@@ -5,13 +5,13 @@ using Iced.Intel;
 namespace Hutch.Cpu.Interpreter.Host;
 
 /// <summary>
-/// XSAVE, XSAVEOPT, XSAVEC, XSAVES and their opposites on the XSAVE area of the context (Intel SDM 1 §13.7-13.10). Components: x87, SSE, AVX; with AVX as the only extended
-/// one, both formats have the same layout. False: a fault is pending and nothing changed.
+/// XSAVE, XSAVEOPT, XSAVEC, XSAVES and their opposites on the XSAVE area of the context (Intel SDM 1 §13.7-13.10). Components: x87, SSE, AVX and PKRU, which is last
+/// in both formats. False: a fault is pending and nothing changed.
 /// </summary>
 internal sealed unsafe class XsaveInstructions(SoftVcpu vcpu, AddressComputer addresses, FpuInstructions fpu)
 {
     private const ulong Cr0Ts = 8, Cr4Osxsave = 1 << 18;
-    private const ulong X87 = 1, Sse = 2, Avx = 4, Compact = 1UL << 63;
+    private const ulong X87 = 1, Sse = 2, Avx = 4, Pkru = 1UL << FpuArea.PkruComponent, Compact = 1UL << 63;
     private const int Alignment = 64;
 
     private readonly VcpuContext* _c = vcpu.Context;
@@ -28,19 +28,22 @@ internal sealed unsafe class XsaveInstructions(SoftVcpu vcpu, AddressComputer ad
     {
         if (!Available()) return false;
         ulong requested = Requested();
-        int size = (requested & Avx) != 0 ? FpuArea.Bytes : FpuArea.YmmHigh;
+        int keys = compact ? KeysInCompact(requested) : FpuArea.Pkru;
+        int size = (requested & Pkru) != 0 ? keys + FpuArea.PkruBytes : (requested & Avx) != 0 ? FpuArea.Bytes : FpuArea.YmmHigh;
         if (!Locate(i, size, AccessKind.Write, out ulong linear)) return false;
         if (!vcpu.Linear.ProbeWrite(linear, size, vcpu.DataMode) || !vcpu.Linear.Read(linear + FpuArea.Header, out ulong stateBits)) return false;
         fpu.PrepareToShow();
         ulong used = FpuArea.At<ulong>(_c, FpuArea.Header) & 7;
         if (FpuArea.At<uint>(_c, FpuArea.Mxcsr) != FpuArea.InitialMxcsr) used |= Sse;
+        if (vcpu.ProtectionKeys.Pkru != 0) used |= Pkru;
         bool optimised = compact || i.Mnemonic is Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64;
         ulong written = optimised ? requested & used : requested;
         ulong mxcsr = compact ? written & Sse : requested & (Sse | Avx);
         bool done = ((written & X87) == 0 || (Put(linear, 0, FpuArea.Mxcsr) && Put(linear, FpuArea.Stack, FpuArea.Xmm - FpuArea.Stack)))
             && (mxcsr == 0 || Put(linear, FpuArea.Mxcsr, 8))
             && ((written & Sse) == 0 || Put(linear, FpuArea.Xmm, VectorBytes))
-            && ((written & Avx) == 0 || Put(linear, FpuArea.YmmHigh, VectorBytes));
+            && ((written & Avx) == 0 || Put(linear, FpuArea.YmmHigh, VectorBytes))
+            && ((written & Pkru) == 0 || vcpu.Linear.Write(linear + (ulong)keys, (ulong)vcpu.ProtectionKeys.Pkru));
         ulong bits = compact ? requested & used : (stateBits & ~requested) | (requested & used);
         return done && vcpu.Linear.Write(linear + FpuArea.Header, bits) && (!compact || vcpu.Linear.Write(linear + FpuArea.Header + 8, requested | Compact));
     }
@@ -57,14 +60,21 @@ internal sealed unsafe class XsaveInstructions(SoftVcpu vcpu, AddressComputer ad
         if (!HeaderIsValid(image, compact) || (compactOnly && !compact)) return vcpu.Raise(Vector.GeneralProtection, 0);
         ulong load = requested & *(ulong*)(image + FpuArea.Header);
         if ((load & Avx) != 0 && !vcpu.Linear.Read(linear + FpuArea.YmmHigh, image + FpuArea.YmmHigh, FpuArea.Bytes - FpuArea.YmmHigh, vcpu.DataMode)) return false;
+        uint keys = 0;
+        int place = compact ? KeysInCompact(*(ulong*)(image + FpuArea.Header + 8)) : FpuArea.Pkru;
+        if ((load & Pkru) != 0 && !vcpu.Linear.Read(linear + (ulong)place, out keys)) return false;
         bool loadsMxcsr = (compact ? load & Sse : requested & (Sse | Avx)) != 0;
         if (loadsMxcsr && (*(uint*)(image + FpuArea.Mxcsr) & ~vcpu.MxcsrWritable) != 0) return vcpu.Raise(Vector.GeneralProtection, 0);
         if (loadsMxcsr) FpuArea.At<uint>(_c, FpuArea.Mxcsr) = *(uint*)(image + FpuArea.Mxcsr);
         else if (compact && (requested & Sse) != 0) FpuArea.At<uint>(_c, FpuArea.Mxcsr) = FpuArea.InitialMxcsr;
         LoadComponents(image, requested, load);
+        if ((requested & Pkru) != 0) vcpu.ProtectionKeys.Write(keys);
         vcpu.UpdateMode();
         return true;
     }
+
+    // In the compact format a component that is left out takes no room.
+    private static int KeysInCompact(ulong components) => (components & Avx) != 0 ? FpuArea.Pkru : FpuArea.YmmHigh;
 
     // Outside 64-bit mode registers 8 to 15 are not touched.
     private int VectorBytes => (_c->Mode & (uint)BlockMode.Long64) != 0 ? 256 : 128;
@@ -109,7 +119,7 @@ internal sealed unsafe class XsaveInstructions(SoftVcpu vcpu, AddressComputer ad
         else if ((requested & Avx) != 0) new Span<byte>(_c->Xsave + FpuArea.YmmHigh, VectorBytes).Clear();
         // A component that was initialised is not in use, which XSAVEOPT and XSAVEC tell the guest.
         ref ulong used = ref FpuArea.At<ulong>(_c, FpuArea.Header);
-        used = (used & ~requested) | load;
+        used = (used & ~requested & FpuArea.Components) | (load & FpuArea.Components);
     }
 
     private void Copy(byte* image, int offset, int size) => Buffer.MemoryCopy(image + offset, _c->Xsave + offset, size, size);
