@@ -14,7 +14,7 @@ public sealed class CpuModelTests(ITestOutputHelper output)
     // What Linux 6.1 says besides: of itself (what it found out or decided), or because the machine's clock and topology tell it so.
     private static readonly HashSet<string> LinuxsOwn =
     [
-        "rep_good", "nopl", "cpuid", "tsc_known_freq", "xtopology", "extd_apicid", "constant_tsc", "nonstop_tsc", "pti", "vmmcall", "invpcid_single",
+        "rep_good", "nopl", "cpuid", "tsc_known_freq", "xtopology", "extd_apicid", "constant_tsc", "nonstop_tsc", "pti", "vmmcall", "invpcid_single", "ospke",
         // From SPEC_CTRL, IBRS, STIBP, SSBD and IBPB bits of either vendor; CPB by Hygon's and AMD's set-up; prefetch by AMD's on any CPU with long mode.
         "ibrs", "ibpb", "stibp", "ssbd", "ibrs_enhanced", "cpb", "3dnowprefetch",
     ];
@@ -25,7 +25,7 @@ public sealed class CpuModelTests(ITestOutputHelper output)
     // Too old for a 64-bit kernel.
     private static readonly string[] Models32 = ["486", "pentium", "pentium2", "pentium3", "coreduo", "n270", "kvm32", "qemu32"];
 
-    private static readonly string[] Sample = ["Conroe", "Westmere-IBRS", "Broadwell", "Skylake-Client-v4", "Snowridge-v4", "Opteron_G3", "EPYC-Rome-v3", "Dhyana", "kvm64"];
+    private static readonly string[] Sample = ["Conroe", "Westmere-IBRS", "Broadwell", "Skylake-Client-v4", "Snowridge-v4", "Opteron_G3", "EPYC-Rome-v3", "EPYC-Milan-v2", "Dhyana", "kvm64"];
 
     public static TheoryData<string> LinuxModels => [.. All ? Usable().Except(Models32.Select(name => $"{name}-v1")).Where(name => !name.StartsWith("x86-64", StringComparison.Ordinal)) : Sample];
 
