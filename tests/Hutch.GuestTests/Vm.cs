@@ -40,6 +40,9 @@ internal sealed partial class Vm : IAsyncDisposable
     /// <summary>Starts <c>./hutch run</c> with these arguments, without waiting for anything.</summary>
     internal static Vm Start(params IEnumerable<string> arguments) => new(Launcher.Start(["run", .. arguments]));
 
+    /// <summary>Starts <c>./hutch restore</c>; the guest's shell is where it was.</summary>
+    internal static Vm Restore(string state, params IEnumerable<string> arguments) => new(Launcher.Start(["restore", state, .. arguments]));
+
     /// <summary>Starts the tiny guest and waits for its shell.</summary>
     internal static Task<Vm> Boot(params IEnumerable<string> arguments) => Boot(Start(arguments));
 
