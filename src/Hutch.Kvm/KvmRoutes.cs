@@ -1,6 +1,4 @@
 using System;
-using System.Collections.Generic;
-using System.Runtime.InteropServices;
 using System.Threading;
 using Hutch.Core.Interrupts;
 using Hutch.Kvm.Abi;
@@ -16,14 +14,24 @@ internal sealed unsafe class KvmRoutes(KvmDescriptor vm, int firstFree)
     private const int HeaderBytes = 8;
 
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<int, MsiMessage> _routes = [];
-    private readonly Stack<int> _free = new();
-    private int _next = firstFree;
+    private MsiMessage?[] _routes = new MsiMessage?[2 * firstFree];
+    private bool[] _taken = new bool[2 * firstFree];
 
     /// <summary>Gives out a number that has no route yet.</summary>
     internal int Take()
     {
-        lock (_lock) return _free.TryPop(out int gsi) ? gsi : _next++;
+        lock (_lock)
+        {
+            int gsi = firstFree;
+            while (gsi < _taken.Length && _taken[gsi]) gsi++;
+            if (gsi == _taken.Length)
+            {
+                Array.Resize(ref _taken, 2 * gsi);
+                Array.Resize(ref _routes, 2 * gsi);
+            }
+            _taken[gsi] = true;
+            return gsi;
+        }
     }
 
     /// <summary>Takes a number back, and its route out.</summary>
@@ -31,8 +39,8 @@ internal sealed unsafe class KvmRoutes(KvmDescriptor vm, int firstFree)
     {
         lock (_lock)
         {
-            if (_routes.Remove(gsi)) Send();
-            _free.Push(gsi);
+            Set(gsi, null);
+            _taken[gsi] = false;
         }
     }
 
@@ -41,36 +49,33 @@ internal sealed unsafe class KvmRoutes(KvmDescriptor vm, int firstFree)
     {
         lock (_lock)
         {
-            bool exists = _routes.TryGetValue(gsi, out MsiMessage old);
-            if (message is MsiMessage route)
-            {
-                if (exists && route == old) return;
-                _routes[gsi] = route;
-            }
-            else if (!_routes.Remove(gsi))
-            {
-                return;
-            }
+            if (_routes[gsi] == message) return;
+            _routes[gsi] = message;
             Send();
         }
     }
 
     private void Send()
     {
-        byte[] table = new byte[HeaderBytes + (_routes.Count * sizeof(KvmMsiRoute))];
-        MemoryMarshal.Write(table, (uint)_routes.Count);
-        Span<KvmMsiRoute> entries = MemoryMarshal.Cast<byte, KvmMsiRoute>(table.AsSpan(HeaderBytes));
-        int next = 0;
-        foreach ((int gsi, MsiMessage message) in _routes)
-            entries[next++] = new KvmMsiRoute
+        byte[] table = new byte[HeaderBytes + (_routes.Length * sizeof(KvmMsiRoute))];
+        // SAFETY: the array has room for a route of each number; the header says how many entries follow.
+        fixed (byte* address = table)
+        {
+            KvmMsiRoute* next = (KvmMsiRoute*)(address + HeaderBytes);
+            for (int gsi = 0; gsi < _routes.Length; gsi++)
             {
-                Gsi = (uint)gsi,
-                Type = KvmMsiRoute.MsiType,
-                AddressLow = (uint)message.Address,
-                AddressHigh = (uint)(message.Address >> 32),
-                Data = message.Data,
-            };
-        // SAFETY: the header says how many entries follow, all of which are in the array.
-        fixed (byte* address = table) vm.Call(KvmIoctl.SetGsiRouting, "KVM_SET_GSI_ROUTING", (nuint)address);
+                if (_routes[gsi] is not MsiMessage message) continue;
+                *next++ = new KvmMsiRoute
+                {
+                    Gsi = (uint)gsi,
+                    Type = KvmMsiRoute.MsiType,
+                    AddressLow = (uint)message.Address,
+                    AddressHigh = (uint)(message.Address >> 32),
+                    Data = message.Data,
+                };
+            }
+            *(uint*)address = (uint)(next - (KvmMsiRoute*)(address + HeaderBytes));
+            vm.Call(KvmIoctl.SetGsiRouting, "KVM_SET_GSI_ROUTING", (nuint)address);
+        }
     }
 }

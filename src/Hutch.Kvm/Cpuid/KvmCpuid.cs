@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Runtime.InteropServices;
 using Hutch.Core.Cpuid;
-using Hutch.Host.Linux;
 using Hutch.Kvm.Abi;
 
 namespace Hutch.Kvm.Cpuid;
@@ -19,20 +18,23 @@ internal static unsafe class KvmCpuid
     /// <summary>What KVM can give guests on this host.</summary>
     internal static EngineCpuid Query(KvmDescriptor system, KvmCapabilities capabilities)
     {
-        Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> leaves = [];
-        HashSet<uint> indexed = [];
-        foreach (KvmCpuidEntry entry in Supported(system))
-        {
-            bool isIndexed = (entry.Flags & KvmCpuidEntry.SubleafCounts) != 0;
-            if (isIndexed) indexed.Add(entry.Leaf);
-            leaves[(entry.Leaf, isIndexed ? entry.Subleaf : 0)] = new CpuidRegisters(entry.Eax, entry.Ebx, entry.Ecx, entry.Edx);
-        }
+        KvmCpuidEntry[] leaves = Supported(system);
         // What KVM gives and leaves to us to say (linux/Documentation/virt/kvm/api.rst §4.45): the local APIC's modes and timer, and that this is a guest.
         uint apic = X2Apic | Hypervisor | (capabilities[KvmCap.TscDeadlineTimer] != 0 ? TscDeadline : 0);
-        Add(leaves, 1, new CpuidRegisters(0, 0, apic, 0));
-        Add(leaves, 6, new CpuidRegisters(AlwaysRunningTimer, 0, 0, 0));
-        CpuidRegisters Answer(uint leaf, uint subleaf) => leaves.GetValueOrDefault((leaf, indexed.Contains(leaf) ? subleaf : 0u));
-        return new EngineCpuid("kvm", Answer, ApicTimerKhz, KvmMsrList.ReadFeature(system, ArchCapabilitiesMsr));
+        foreach (ref KvmCpuidEntry entry in leaves.AsSpan())
+        {
+            if (entry.Leaf == 1) entry.Ecx |= apic;
+            if (entry.Leaf == 6) entry.Eax |= AlwaysRunningTimer;
+        }
+        return new EngineCpuid("kvm", (leaf, subleaf) => Answer(leaves, leaf, subleaf), ApicTimerKhz, KvmMsrList.ReadFeature(system, ArchCapabilitiesMsr));
+    }
+
+    private static CpuidRegisters Answer(KvmCpuidEntry[] leaves, uint leaf, uint subleaf)
+    {
+        foreach (ref KvmCpuidEntry entry in leaves.AsSpan())
+            if (entry.Leaf == leaf && ((entry.Flags & KvmCpuidEntry.SubleafCounts) == 0 || entry.Subleaf == subleaf))
+                return new CpuidRegisters(entry.Eax, entry.Ebx, entry.Ecx, entry.Edx);
+        return leaf == 6 ? new CpuidRegisters(AlwaysRunningTimer, 0, 0, 0) : default;
     }
 
     /// <summary>Hands a vCPU its CPUID.</summary>
@@ -55,12 +57,6 @@ internal static unsafe class KvmCpuid
         MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(entries)).CopyTo(list.AsSpan(HeaderBytes));
         // SAFETY: the kernel reads the header and as many entries as it says, all of which are in the array.
         fixed (byte* address = list) vcpu.Call(KvmIoctl.SetCpuid2, "KVM_SET_CPUID2", (nuint)address);
-    }
-
-    private static void Add(Dictionary<(uint Leaf, uint Subleaf), CpuidRegisters> leaves, uint leaf, CpuidRegisters bits)
-    {
-        CpuidRegisters old = leaves.GetValueOrDefault((leaf, 0u));
-        leaves[(leaf, 0)] = new CpuidRegisters(old.Eax | bits.Eax, old.Ebx | bits.Ebx, old.Ecx | bits.Ecx, old.Edx | bits.Edx);
     }
 
     private static KvmCpuidEntry[] Supported(KvmDescriptor system)

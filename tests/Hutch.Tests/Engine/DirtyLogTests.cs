@@ -1,8 +1,6 @@
-using System;
 using System.Collections.Generic;
 using System.Linq;
 using Hutch.Core.Engine;
-using Hutch.Core.Memory;
 using Hutch.Kvm;
 using Hutch.Model.Machine;
 using Iced.Intel;

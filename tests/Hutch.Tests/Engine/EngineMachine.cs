@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.IO;
 using System.Threading;
 using Hutch.Core.Engine;
@@ -126,6 +125,7 @@ internal sealed class EngineMachine : IDisposable
     public void Dispose()
     {
         Machine.Dispose();
+        Exits.Dispose();
         Memory.Dispose();
         _engine.Dispose();
     }

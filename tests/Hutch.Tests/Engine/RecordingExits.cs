@@ -7,7 +7,7 @@ using Hutch.Core.Engine;
 namespace Hutch.Tests.Engine;
 
 /// <summary>Notes what a guest does. Reads give what the test has put there, or ones.</summary>
-internal sealed class RecordingExits(EngineMachine machine) : IVcpuExits
+internal sealed class RecordingExits(EngineMachine machine) : IVcpuExits, IDisposable
 {
     private readonly ManualResetEventSlim _reached = new();
 
@@ -68,6 +68,8 @@ internal sealed class RecordingExits(EngineMachine machine) : IVcpuExits
     }
 
     public int AcknowledgeExternalInterrupt() => OnAcknowledge?.Invoke() ?? -1;
+
+    public void Dispose() => _reached.Dispose();
 
     private void Answer(ulong address, Span<byte> data)
     {

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Hutch.Kvm.Abi;
 using Xunit;
 
@@ -54,12 +53,17 @@ public sealed unsafe class LayoutTests
     [Fact]
     public void Fields_inside_are_where_the_kernel_has_them()
     {
-        Assert.Equal(96, (int)Marshal.OffsetOf<KvmSregs>(nameof(KvmSregs.Gs)));
-        Assert.Equal(224, (int)Marshal.OffsetOf<KvmSregs>(nameof(KvmSregs.Cr0)));
-        Assert.Equal(16, (int)Marshal.OffsetOf<KvmXcrs>(nameof(KvmXcrs.Xcr0)));
-        Assert.Equal(20, (int)Marshal.OffsetOf<KvmIoeventfd>(nameof(KvmIoeventfd.EventFd)));
-        Assert.Equal(16, (int)Marshal.OffsetOf<KvmClockData>(nameof(KvmClockData.RealTime)));
-        Assert.Equal(16, (int)Marshal.OffsetOf<KvmMsiRoute>(nameof(KvmMsiRoute.AddressLow)));
+        KvmSregs system;
+        KvmXcrs extended;
+        KvmIoeventfd doorbell;
+        KvmClockData clock;
+        KvmMsiRoute route;
+        Assert.Equal(96, (byte*)&system.Gs - (byte*)&system);
+        Assert.Equal(224, (byte*)&system.Cr0 - (byte*)&system);
+        Assert.Equal(16, (byte*)&extended.Xcr0 - (byte*)&extended);
+        Assert.Equal(20, (byte*)&doorbell.EventFd - (byte*)&doorbell);
+        Assert.Equal(16, (byte*)&clock.RealTime - (byte*)&clock);
+        Assert.Equal(16, (byte*)&route.AddressLow - (byte*)&route);
         Assert.Equal(32, Unsafe.SizeOf<KvmSregs.Bitmap>());
     }
 }
