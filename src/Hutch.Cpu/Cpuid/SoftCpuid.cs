@@ -1,4 +1,3 @@
-using System;
 using System.Linq;
 using Hutch.Core.Cpuid;
 using Hutch.Cpu.Apic;

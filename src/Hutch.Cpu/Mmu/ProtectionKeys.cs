@@ -1,5 +1,3 @@
-using Hutch.Cpu.State;
-
 namespace Hutch.Cpu.Mmu;
 
 /// <summary>Protection keys of user pages (Intel SDM 3A §4.6.2): PKRU and what it forbids. The vCPU's thread, or while it is stopped.</summary>

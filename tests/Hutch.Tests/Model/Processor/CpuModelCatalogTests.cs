@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
-using Hutch.Model.Machine;
 using Hutch.Model.Processor;
 using Xunit;
 
