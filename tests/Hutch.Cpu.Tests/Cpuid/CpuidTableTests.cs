@@ -1,5 +1,4 @@
 using System;
-using System.Linq;
 using Hutch.Core.Cpuid;
 using Hutch.Cpu.Cpuid;
 using Hutch.Cpu.Tests.Apic;
