@@ -81,12 +81,12 @@ internal static class Program
         using PausableTimers timers = new(queue);
         using BackEnds backEnds = opened = new(() => Leave(ExitStatus.UserLeft));
         using SignalExit signals = new(Leave);
-        using ChosenEngine engine = EngineSelection.OfThisHost(timers).Open(definition.Engine);
+        using ChosenEngine engine = EngineSelection.OfThisHost(timers, messages.Progress).Open(definition.Engine);
         using Machine machine = new MachineBuilder(engine.Hypervisor, timers, backEnds, mailbox).Build(definition, launch.State);
         if (engine.Sentence is not null) messages.Progress(engine.Sentence);
         machine.Host.Begin(definition.Placement);
         StateDriver driver = new(machine, mailbox, definition, launch.Paused);
-        control.Serve(new ControlVerbs(definition, engine.Hypervisor.Name, mailbox, driver, machine.Host).Handle);
+        control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host).Handle);
         return driver.Run();
     }
 }

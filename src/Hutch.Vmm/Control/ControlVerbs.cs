@@ -1,4 +1,5 @@
 using System;
+using Hutch.Core.Engine;
 using Hutch.Host.Linux;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
@@ -11,7 +12,7 @@ namespace Hutch.Vmm.Control;
 /// What becomes of a client's request, on its connection's thread: questions are answered at once, everything that changes the machine goes to the
 /// state driver and is waited for.
 /// </summary>
-internal sealed class ControlVerbs(MachineDefinition definition, string engine, Mailbox mailbox, StateDriver driver, HostPlacement placement)
+internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement)
 {
     /// <summary>Carries out one request. Does not throw.</summary>
     internal VmReply Handle(ControlCall call)
@@ -36,5 +37,5 @@ internal sealed class ControlVerbs(MachineDefinition definition, string engine, 
     }
 
     private VmStatus Status() =>
-        new(definition.Name, driver.State, Environment.ProcessId, engine, definition.Cpus.VcpuCount, definition.MemoryBytes);
+        new(definition.Name, driver.State, Environment.ProcessId, engine.Name, definition.Cpus.VcpuCount, definition.MemoryBytes);
 }

@@ -25,14 +25,15 @@ internal sealed record ChosenEngine(IHypervisor Hypervisor, string? Sentence) : 
 /// <param name="remembered">The verdict of an earlier run.</param>
 /// <param name="openKvm">Opens KVM; throws <see cref="KvmUnavailableException"/>.</param>
 /// <param name="openSoftware">Makes the software engine.</param>
+/// <param name="say">Tells the user of a change of engines in mid-run.</param>
 internal sealed class EngineSelection(
-    Func<ProbeSignals> signals, Func<ProbeSignals, KvmProbeResult> probe, RememberedVerdict remembered, Func<IHypervisor> openKvm, Func<IHypervisor> openSoftware)
+    Func<ProbeSignals> signals, Func<ProbeSignals, KvmProbeResult> probe, RememberedVerdict remembered, Func<IHypervisor> openKvm, Func<IHypervisor> openSoftware, Action<string> say)
 {
     /// <summary>The choice for this host and user.</summary>
-    internal static EngineSelection OfThisHost(ITimerService timers) => new(
+    internal static EngineSelection OfThisHost(ITimerService timers, Action<string> say) => new(
         ProbeSignals.Read, known => KvmProbe.Run(new DeviceCalls(), known), RememberedVerdict.OfThisUser(CacheFolder.Path), () => KvmHypervisor.Open(),
         // For finding faults of the engine: every translated block is checked against the interpreter (one vCPU; minutes to boot).
-        () => new SoftHypervisor(timers, lockStep: Environment.GetEnvironmentVariable("HUTCH_LOCKSTEP") == "1"));
+        () => new SoftHypervisor(timers, lockStep: Environment.GetEnvironmentVariable("HUTCH_LOCKSTEP") == "1"), say);
 
     /// <summary>Opens the engine. Throws <see cref="KvmUnavailableException"/> where the user insists on KVM and there is none.</summary>
     internal ChosenEngine Open(EngineChoice choice)
@@ -42,13 +43,13 @@ internal sealed class EngineSelection(
         {
             IHypervisor asked = openKvm();
             KvmProbeResult known = Probe();
-            return new ChosenEngine(asked, known.IsUsable ? null : $"Engine: kvm as you asked, but it is unfit ({known.Text}).");
+            return new ChosenEngine(WithSecond(asked, known), known.IsUsable ? null : $"Engine: kvm as you asked, but it is unfit ({known.Text}).");
         }
         KvmProbeResult result = Probe();
         if (!result.IsUsable) return new ChosenEngine(openSoftware(), $"Engine: software ({result.Text}).");
         try
         {
-            return new ChosenEngine(openKvm(), $"Engine: kvm ({result.Text}).");
+            return new ChosenEngine(WithSecond(openKvm(), result), $"Engine: kvm ({result.Text}).");
         }
         catch (KvmUnavailableException refused)
         {
@@ -56,6 +57,10 @@ internal sealed class EngineSelection(
             return new ChosenEngine(openSoftware(), $"Engine: software ({refused.Message.TrimEnd('.')}).");
         }
     }
+
+    // Whatever a probe can prove, a guest can do something else.
+    private HandoverHypervisor WithSecond(IHypervisor kvm, KvmProbeResult result) =>
+        new(kvm, openSoftware, say, result.IsUsable ? null : SoftHypervisor.OfferCpu().Features);
 
     private KvmProbeResult Probe()
     {

@@ -6,6 +6,7 @@ using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Host.Time;
 using Hutch.Vmm.Build;
+using Hutch.Vmm.Engines;
 using Hutch.Vmm.Hosting;
 using Hutch.Vmm.Snapshot;
 
@@ -72,6 +73,19 @@ internal sealed class Machine : IDisposable
 
     /// <summary>The same without RAM, which has been restored. The machine is stopped.</summary>
     internal void Restore(StateSections sections) => (_clock, _) = MachineState.Restore(sections, _cpus, _devices, _timers.SetTime);
+
+    /// <summary>Another engine could go on with the machine.</summary>
+    internal bool HasOtherEngine => _cpus is HandoverMachine { IsHandedOver: false };
+
+    /// <summary>Stops the running machine and lets the other engine go on with it, where the guest allows it. Null: it is done; otherwise why not.</summary>
+    /// <param name="cause">What the engine could not do, for the user.</param>
+    internal string? HandOver(string cause)
+    {
+        HandoverMachine two = (HandoverMachine)_cpus;
+        string? refusal = two.Prepare();
+        Stop();
+        return refusal ?? two.HandOver(_clock!, cause);
+    }
 
     /// <summary>Presses the power button. Null: the machine has none.</summary>
     internal Action? PowerButton { get; }

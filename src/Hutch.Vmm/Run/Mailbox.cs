@@ -54,15 +54,15 @@ internal sealed class Mailbox : IPlatformEvents
         }
     }
 
-    /// <summary>Drops the resets that were asked for before the machine was reset. Other requests stay.</summary>
-    internal void ForgetResets()
+    /// <summary>Drops requests of a kind that what was just done answers too, for example resets after a reset. Other requests stay.</summary>
+    internal void Forget(RequestKind kind)
     {
         lock (_waiting)
         {
             for (int left = _waiting.Count; left > 0; left--)
             {
                 MachineRequest request = _waiting.Dequeue();
-                if (request.Kind != RequestKind.Reset) _waiting.Enqueue(request);
+                if (request.Kind != kind) _waiting.Enqueue(request);
             }
         }
     }

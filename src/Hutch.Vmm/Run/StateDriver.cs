@@ -39,11 +39,24 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     // What the guest, the user or an engine did. Null: the machine lives on.
     private MachineEnd? Follow(MachineRequest request)
     {
+        if (request.Kind == RequestKind.VcpuFailed && machine.HasOtherEngine) return HandOver(request);
         if (State == VmState.Running) machine.Stop();
         if (request.Kind != RequestKind.Reset || definition.NoReboot) return End(request);
-        mailbox.ForgetResets();
         machine.Reset();
+        mailbox.Forget(request.Kind);
         if (State == VmState.Running) machine.Start();
+        return null;
+    }
+
+    private MachineEnd? HandOver(MachineRequest request)
+    {
+        // It was paused meanwhile; the vCPU will fail again when it goes on.
+        if (State != VmState.Running) return null;
+        // The engine's sentence ends with what the user could do; it is being done.
+        if (machine.HandOver(request.Detail!.Split(';')[0]) is string refusal)
+            return End(request with { Detail = $"{request.Detail} It could not be handed over: {refusal}" });
+        mailbox.Forget(RequestKind.VcpuFailed);
+        machine.Start();
         return null;
     }
 

@@ -94,13 +94,14 @@ internal sealed class VcpuThread
         while (EnterWhenWanted())
         {
             MachineRequest? request = RunOnce();
+            // Posted before it counts as parked: whoever waits for that finds all that led to it in the mailbox.
+            if (request is not null) _mailbox.Post(request);
             lock (_gate)
             {
                 _inside = false;
                 if (request is not null) _wanted = false;
                 Monitor.PulseAll(_gate);
             }
-            if (request is not null) _mailbox.Post(request);
         }
     }
 

@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.Collections.Immutable;
 using System.Linq;
 using System.Text;
@@ -8,6 +7,7 @@ using Hutch.Core.Engine;
 using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Model.Machine;
+using Hutch.Vmm.Engines;
 using Hutch.Model.Processor;
 
 namespace Hutch.Vmm.Snapshot;
@@ -41,7 +41,7 @@ internal static class MachineState
     /// <summary>Puts everything but RAM back into a machine that was just built from the definition. Returns the guest's clocks and the devices' time. Throws <see cref="StateException"/>.</summary>
     internal static (MachineClock Clock, long Nanoseconds) Restore(StateSections sections, IVirtualMachine cpus, ImmutableArray<IDevice> devices, Action<long> setTime)
     {
-        CheckCpu(ReadCpu(sections), cpus.Cpu);
+        GuestCpuMatch.Check(ReadCpu(sections), cpus.Cpu);
         MachineClock clock = new(0, 0, [.. new ulong[cpus.Vcpus.Length]]);
         long nanoseconds = 0;
         sections.Restore(ClockSection, fields => clock = Exchange(fields, clock, ref nanoseconds));
@@ -64,37 +64,12 @@ internal static class MachineState
         try
         {
             MachineDefinition definition = MachineReader.Read(sections.Find(DefinitionSection));
-            return definition with { Cpu = Exactly(definition.Cpu, ReadCpu(sections)) };
+            return definition with { Cpu = GuestCpuMatch.Exactly(definition.Cpu, ReadCpu(sections)) };
         }
         catch (JsonException broken)
         {
             throw new StateException($"The saved state is damaged: its definition cannot be read ({broken.Message.TrimEnd('.')}).", broken);
         }
-    }
-
-    // Models like max mean something else on another host or engine; a guest cannot change its CPU while it runs.
-    private static CpuModel Exactly(CpuModel model, GuestCpu saved)
-    {
-        HashSet<string> seen = [.. saved.Features];
-        List<string> removed = [];
-        foreach (CpuFeature feature in FeatureNames.All)
-            if (!seen.Contains(FeatureNames.NameOf(feature))) removed.Add(FeatureNames.NameOf(feature));
-        // Bits without a name cannot be asked for; CheckCpu compares them.
-        return model with { Added = [.. seen.Where(name => FeatureNames.Find(name) is not null)], Removed = [.. removed] };
-    }
-
-    private static void CheckCpu(GuestCpu saved, GuestCpu now)
-    {
-        if (saved.Vendor != now.Vendor)
-            throw new StateException($"The guest was saved on a CPU of {saved.Vendor} and this engine gives one of {now.Vendor}; restore it on a host of the same make.");
-        if (saved.Signature != now.Signature)
-            throw new StateException($"The guest was saved on a CPU with signature 0x{saved.Signature:x} and this engine gives 0x{now.Signature:x}; restore it on a host of the same kind, or use a named CPU model.");
-        foreach (string feature in saved.Features)
-            if (!now.Features.Contains(feature))
-                throw new StateException($"The guest uses the CPU feature '{feature}', which this engine cannot give on this host; restore it on a host that has it.");
-        foreach (string feature in now.Features)
-            if (!saved.Features.Contains(feature))
-                throw new StateException($"This engine cannot hide the CPU feature '{feature}', which the guest did not have when it was saved; restore it with the engine of that time.");
     }
 
     private static GuestCpu ReadCpu(StateSections sections)

@@ -76,7 +76,7 @@ public sealed class EngineSelectionTests
     {
         _probes++;
         return result;
-    }, new RememberedVerdict(null, ""), () => noKvm ? throw new KvmUnavailableException("There is none.") : new Named("kvm"), () => new Named("software"));
+    }, new RememberedVerdict(null, ""), () => noKvm ? throw new KvmUnavailableException("There is none.") : new Named("kvm"), () => new Named("software"), _ => { });
 
     private sealed class Named(string name) : IHypervisor
     {
