@@ -62,7 +62,7 @@ public sealed class CpuSet : IEquatable<CpuSet>
     public bool Equals(CpuSet? other) => other is not null && _numbers.SetEquals(other._numbers);
 
     /// <inheritdoc/>
-    public override bool Equals(object? other) => Equals(other as CpuSet);
+    public override bool Equals(object? obj) => Equals(obj as CpuSet);
 
     /// <inheritdoc/>
     public override int GetHashCode() => _numbers.Aggregate(0, HashCode.Combine);
