@@ -1,4 +1,3 @@
-using System.Linq;
 using Hutch.Core.Cpuid;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;

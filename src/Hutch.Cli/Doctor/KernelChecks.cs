@@ -6,6 +6,8 @@ namespace Hutch.Cli.Doctor;
 /// <summary>What the kernel grants: control groups, io_uring, userfaultfd, Landlock, limits, the clock.</summary>
 internal static class KernelChecks
 {
+    private static readonly string[] NeededControllers = ["cpu", "cpuset", "memory"];
+
     internal static FindingGroup Examine(HostFiles files, IHostTrials trials) => new("Kernel",
         [Groups(files, trials), IoUring(files, trials), Userfault(files, trials), Landlock(files, trials), OpenFiles(trials), Clock(trials)]);
 
@@ -14,7 +16,7 @@ internal static class KernelChecks
         string? mount = ControlGroups.UnifiedMount(files);
         if (mount is null) return Finding.Note("cgroup", "control groups version 2 are not mounted", "boot with systemd.unified_cgroup_hierarchy=1, or mount -t cgroup2 none /sys/fs/cgroup");
         string? controllers = files.Text($"{mount}/cgroup.controllers");
-        string[] held = [.. new[] { "cpu", "cpuset", "memory" }.Except(controllers?.Split(' ') ?? [])];
+        string[] held = [.. NeededControllers.Except(controllers?.Split(' ') ?? [])];
         if (held.Length > 0)
             return Finding.Note("cgroup", $"control groups version 2 are at {mount} but without {string.Join(", ", held)}, which version 1 holds or this container was not given", "boot with systemd.unified_cgroup_hierarchy=1");
         string? own = ControlGroups.OwnUnified(files);

@@ -1,5 +1,4 @@
 using System;
-using Hutch.Cpu.State;
 
 namespace Hutch.Cpu.Mmu;
 

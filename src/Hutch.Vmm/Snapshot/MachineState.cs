@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Immutable;
-using System.Linq;
 using System.Text;
 using System.Text.Json;
 using Hutch.Core.Engine;
@@ -8,7 +7,6 @@ using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Model.Machine;
 using Hutch.Vmm.Engines;
-using Hutch.Model.Processor;
 
 namespace Hutch.Vmm.Snapshot;
 

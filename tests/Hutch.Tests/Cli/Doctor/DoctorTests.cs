@@ -22,7 +22,7 @@ public sealed class DoctorTests : IDisposable
         _host.Put("/usr/share/seabios/bios.bin", Bios());
         _host.Put("/usr/share/OVMF/OVMF_CODE_4M.fd", Volume());
         DoctorReport report = _host.Examine();
-        Assert.Empty(report.All.Where(finding => finding.Verdict != Verdict.Ok || finding.Mend is not null));
+        Assert.DoesNotContain(report.All, finding => finding.Verdict != Verdict.Ok || finding.Mend is not null);
         Assert.Equal("Machines run here, on KVM.", report.Sum);
         Assert.Equal(0, DoctorCommand.Status(report, ["kvm"]));
     }

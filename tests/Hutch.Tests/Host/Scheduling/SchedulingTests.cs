@@ -1,4 +1,3 @@
-using System;
 using System.Linq;
 using Hutch.Host.Linux;
 using Hutch.Host.Memory;

@@ -8,7 +8,6 @@ using Hutch.Cpu;
 using Hutch.Host.Time;
 using Hutch.Tests.Kvm.Probe;
 using Hutch.Model.Machine;
-using Hutch.Tests.Engine;
 using Hutch.Vmm.Engines;
 using Xunit;
 
