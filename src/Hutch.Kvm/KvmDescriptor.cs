@@ -1,5 +1,6 @@
 using System;
 using Hutch.Host.Linux;
+using Hutch.Kvm.Abi;
 
 namespace Hutch.Kvm;
 
@@ -35,6 +36,26 @@ internal sealed unsafe class KvmDescriptor(IDeviceCalls calls, int descriptor, s
 
     /// <summary>As above, on a structure.</summary>
     internal int Call<T>(uint request, string name, ref T argument) where T : unmanaged => Check(Try(request, ref argument), name);
+
+    /// <summary>KVM_CREATE_VM, on the system's descriptor. Throws <see cref="LinuxException"/>.</summary>
+    /// <param name="subject">What to call the machine in an error sentence.</param>
+    internal KvmDescriptor CreateMachine(string subject)
+    {
+        const int Interrupted = 4;
+        int machine;
+        // Creating a machine can be interrupted by any signal of the process.
+        do machine = Try(KvmIoctl.CreateVm);
+        while (machine == -Interrupted);
+        return new KvmDescriptor(calls, Check(machine, "KVM_CREATE_VM"), subject);
+    }
+
+    /// <summary>Maps the memory that a vCPU shares with the kernel, on the vCPU's descriptor. The caller unmaps it. Throws <see cref="LinuxException"/>.</summary>
+    /// <param name="lengthBytes">What KVM_GET_VCPU_MMAP_SIZE says.</param>
+    internal KvmRun* MapRun(nuint lengthBytes)
+    {
+        nint run = calls.Map(_descriptor, lengthBytes, 0);
+        return run is < 0 and > -4096 ? throw new LinuxException("mmap", (int)-run, subject) : (KvmRun*)run;
+    }
 
     /// <summary>Throws for -errno.</summary>
     internal int Check(int result, string name) => result >= 0 ? result : throw new LinuxException(name, -result, subject);

@@ -18,9 +18,8 @@ namespace Hutch.Kvm;
 internal sealed class KvmMachine : IVirtualMachine
 {
     // Intel's processors need a page table and a task segment in memory for real mode; both lie below 4 GiB where a PC has its firmware's flash, which is no RAM.
-    private const ulong IdentityMap = 0xfffb_c000, TaskSegment = 0xfffb_d000;
+    internal const ulong IdentityMap = 0xfffb_c000, TaskSegment = 0xfffb_d000;
     private const ulong Use32BitApicIds = 1;
-    private const int Interrupted = 4;
 
     // What drivers write to a virtio queue's doorbell (virtio 1.2 §4.1.5.2).
     private const uint NotifyBytes = 2;
@@ -41,7 +40,7 @@ internal sealed class KvmMachine : IVirtualMachine
         Topology = topology;
         Cpuid = new CpuidTable(model, topology, hypervisor.Cpuid);
         CheckCount(hypervisor.Capabilities, topology.VcpuCount);
-        Vm = CreateVm(hypervisor.System);
+        Vm = hypervisor.System.CreateMachine("The machine in KVM");
         _vcpus = new KvmVcpu[topology.VcpuCount];
         try
         {
@@ -122,15 +121,6 @@ internal sealed class KvmMachine : IVirtualMachine
     {
         int most = Math.Max(capabilities[KvmCap.MaxVcpus], capabilities[KvmCap.NrVcpus]);
         if (count > most) throw new KvmUnavailableException($"This kernel's KVM gives a machine at most {most} vCPUs and {count} are asked for; give fewer with --cpus.");
-    }
-
-    private static KvmDescriptor CreateVm(KvmDescriptor system)
-    {
-        int descriptor;
-        // Creating a machine can be interrupted by any signal of the process.
-        do descriptor = system.Try(KvmIoctl.CreateVm);
-        while (descriptor == -Interrupted);
-        return new KvmDescriptor(system.Calls, system.Check(descriptor, "KVM_CREATE_VM"), "The machine in KVM");
     }
 
     private void SetUpChips(KvmCapabilities capabilities)

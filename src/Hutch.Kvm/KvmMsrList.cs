@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.InteropServices;
 using Hutch.Kvm.Abi;
 
 namespace Hutch.Kvm;
@@ -23,16 +22,5 @@ internal static unsafe class KvmMsrList
             system.Check(result, "KVM_GET_MSR_INDEX_LIST");
             return list.AsSpan(1, (int)Math.Min(list[0], (uint)room)).ToArray();
         }
-    }
-
-    /// <summary>A feature MSR as KVM can give it to guests; 0 when it cannot.</summary>
-    internal static ulong ReadFeature(KvmDescriptor system, uint index)
-    {
-        Span<byte> list = stackalloc byte[8 + sizeof(KvmMsrEntry)];
-        list.Clear();
-        MemoryMarshal.Write(list, 1u);
-        MemoryMarshal.Write(list[8..], new KvmMsrEntry { Index = index });
-        // SAFETY: the kernel reads one entry behind the header and writes its value.
-        fixed (byte* address = list) return system.Try(KvmIoctl.GetMsrs, (nuint)address) == 1 ? MemoryMarshal.Read<KvmMsrEntry>(list[8..]).Value : 0;
     }
 }

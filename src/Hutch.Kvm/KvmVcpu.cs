@@ -36,13 +36,15 @@ internal sealed unsafe class KvmVcpu : IVcpu
         ApicId = (uint)machine.Topology.ApicId(index);
         KvmDescriptor vm = machine.Vm;
         Descriptor = new KvmDescriptor(vm.Calls, vm.Call(KvmIoctl.CreateVcpu, "KVM_CREATE_VCPU", ApicId), $"vCPU {index} in KVM");
-        nint run = vm.Calls.Map(Descriptor.Number, machine.Hypervisor.VcpuMapBytes, 0);
-        if (run is < 0 and > -4096)
+        try
+        {
+            _run = Descriptor.MapRun(machine.Hypervisor.VcpuMapBytes);
+        }
+        catch
         {
             Descriptor.Dispose();
-            throw new LinuxException("mmap", (int)-run, $"vCPU {index} in KVM");
+            throw;
         }
-        _run = (KvmRun*)run;
         Msrs = new KvmMsrs(Descriptor);
         Registers = new KvmRegisters(this);
     }

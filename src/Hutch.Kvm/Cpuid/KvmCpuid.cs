@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Runtime.InteropServices;
 using Hutch.Core.Cpuid;
 using Hutch.Kvm.Abi;
+using Hutch.Kvm.State;
 
 namespace Hutch.Kvm.Cpuid;
 
@@ -26,7 +27,9 @@ internal static unsafe class KvmCpuid
             if (entry.Leaf == 1) entry.Ecx |= apic;
             if (entry.Leaf == 6) entry.Eax |= AlwaysRunningTimer;
         }
-        return new EngineCpuid("kvm", (leaf, subleaf) => Answer(leaves, leaf, subleaf), ApicTimerKhz, KvmMsrList.ReadFeature(system, ArchCapabilitiesMsr));
+        // On the system's descriptor KVM_GET_MSRS reads feature MSRs; 0 where KVM has no such one.
+        _ = new KvmMsrs(system).TryRead(ArchCapabilitiesMsr, out ulong archCapabilities);
+        return new EngineCpuid("kvm", (leaf, subleaf) => Answer(leaves, leaf, subleaf), ApicTimerKhz, archCapabilities);
     }
 
     private static CpuidRegisters Answer(KvmCpuidEntry[] leaves, uint leaf, uint subleaf)

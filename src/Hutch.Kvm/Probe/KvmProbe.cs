@@ -10,9 +10,6 @@ namespace Hutch.Kvm.Probe;
 /// </summary>
 internal static class KvmProbe
 {
-    /// <summary>Where KVM is.</summary>
-    internal const string Device = "/dev/kvm";
-
     private const int NotPermitted = 1, NoEntry = 2, NoDeviceOrAddress = 6, AccessDenied = 13, DeviceBusy = 16, NoDevice = 19;
 
     /// <summary>Reaches the verdict. Throws nothing that the kernel could cause.</summary>
@@ -20,8 +17,8 @@ internal static class KvmProbe
     /// <param name="signals">What is known beforehand.</param>
     internal static KvmProbeResult Run(IDeviceCalls calls, ProbeSignals signals)
     {
-        int opened = calls.Open(Device);
-        if (opened < 0) return new KvmProbeResult(OfOpen(-opened), signals) { Detail = new LinuxException("open", -opened, Device).Message };
+        int opened = calls.Open(KvmHypervisor.DevicePath);
+        if (opened < 0) return new KvmProbeResult(OfOpen(-opened), signals) { Detail = new LinuxException("open", -opened, KvmHypervisor.DevicePath).Message };
         using KvmDescriptor system = new(calls, opened, "KVM");
         int version = system.Try(KvmIoctl.GetApiVersion);
         if (version != KvmCapabilities.ApiVersion)

@@ -9,7 +9,6 @@ internal sealed unsafe class ProofMachine : IDisposable
 {
     private const int Interrupted = 4, TryAgain = 11;
     private const int CpuidEntries = 256;
-    private const uint TssAddress = 0xfffb_d000;
     private const ulong Cr0 = 0x8005_0033, Cr4 = 0x620, Cr4OsXsave = 1 << 18, Efer = 0x500;   // Cr4: PAE, OSFXSR, OSXMMEXCPT; Efer: LME, LMA
 
     private readonly MappedRegion _memory = MappedRegion.Allocate(ProofProgram.LengthBytes, "The probe's machine");
@@ -24,18 +23,16 @@ internal sealed unsafe class ProofMachine : IDisposable
     {
         try
         {
-            _machine = new KvmDescriptor(system.Calls, Create(system), "A KVM machine");
+            _machine = system.CreateMachine("A KVM machine");
             // Intel wants the place for real mode even of guests that are never in it; others do not mind.
-            _machine.Call(KvmIoctl.SetTssAddr, "KVM_SET_TSS_ADDR", TssAddress);
+            _machine.Call(KvmIoctl.SetTssAddr, "KVM_SET_TSS_ADDR", (nuint)KvmMachine.TaskSegment);
             ProofProgram.Write(Memory);
             // SAFETY: the slot is this object's own mapping, which outlives the descriptors: Dispose closes them first.
             KvmMemoryRegion slot = new() { LengthBytes = ProofProgram.LengthBytes, HostAddress = (ulong)_memory.Start };
             _machine.Call(KvmIoctl.SetUserMemoryRegion, "KVM_SET_USER_MEMORY_REGION", ref slot);
             _runBytes = (nuint)system.Call(KvmIoctl.GetVcpuMmapSize, "KVM_GET_VCPU_MMAP_SIZE");
             _vcpu = new KvmDescriptor(system.Calls, _machine.Call(KvmIoctl.CreateVcpu, "KVM_CREATE_VCPU"), "A KVM vCPU");
-            nint run = system.Calls.Map(_vcpu.Number, _runBytes, 0);
-            if (run is < 0 and > -4096) throw new Hutch.Host.Linux.LinuxException("mmap", (int)-run, "A KVM vCPU");
-            _run = (KvmRun*)run;
+            _run = _vcpu.MapRun(_runBytes);
             OffersXsave = GiveCpuid(system);
             _sregs = StartState();
         }
@@ -77,15 +74,6 @@ internal sealed unsafe class ProofMachine : IDisposable
         KvmExit.FailEntry => $"the processor refused the vCPU's state (0x{_run->EntryFailure:x})",
         KvmExit other => $"KVM left the guest with exit {(uint)other}",
     };
-
-    private static int Create(KvmDescriptor system)
-    {
-        // A signal can end KVM_CREATE_VM before it is done.
-        int result;
-        do result = system.Try(KvmIoctl.CreateVm);
-        while (result == -Interrupted);
-        return system.Check(result, "KVM_CREATE_VM");
-    }
 
     // Hands the vCPU everything that KVM offers; true when XSAVE is in it.
     private bool GiveCpuid(KvmDescriptor system)
