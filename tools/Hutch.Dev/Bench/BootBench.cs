@@ -30,9 +30,9 @@ internal sealed class BootBench(string root)
             ]));
             Console.WriteLine($"run {run}: hutch {Show(ours[^1])}   qemu {Show(theirs[^1])}");
         }
-        double our = Median(ours, m => m.CpuSeconds), their = Median(theirs, m => m.CpuSeconds);
+        double our = Statistics.Median(ours.Select(m => m.CpuSeconds)), their = Statistics.Median(theirs.Select(m => m.CpuSeconds));
         Console.WriteLine($"median CPU seconds: hutch {our:F2}, qemu {their:F2}, ratio {our / their:F2} (goal 0.80, aim 0.60)");
-        Console.WriteLine($"median MB outside guest RAM: hutch {Median(ours, m => m.Memory.OtherKilobytes / 1024.0):F0}, qemu {Median(theirs, m => m.Memory.OtherKilobytes / 1024.0):F0} (goal 80, aim 60)");
+        Console.WriteLine($"median MB outside guest RAM: hutch {OtherMegabytes(ours):F0}, qemu {OtherMegabytes(theirs):F0} (goal 80, aim 60)");
         return 0;
     }
 
@@ -58,9 +58,5 @@ internal sealed class BootBench(string root)
     private static string Show(Measure m) =>
         $"{m.CpuSeconds:F2} s CPU, {m.WallSeconds:F2} s wall, {m.Memory.OtherKilobytes / 1024} MB (Pss {m.Memory.OtherProportionalKilobytes / 1024}; guest {m.Memory.GuestKilobytes / 1024})";
 
-    private static double Median(List<Measure> measures, Func<Measure, double> what)
-    {
-        double[] sorted = [.. measures.Select(what).Order()];
-        return (sorted[sorted.Length / 2] + sorted[(sorted.Length - 1) / 2]) / 2;
-    }
+    private static double OtherMegabytes(List<Measure> measures) => Statistics.Median(measures.Select(m => m.Memory.OtherKilobytes / 1024.0));
 }

@@ -56,7 +56,7 @@ internal static partial class KvmBench
                 theirs.Add(double.Parse(Output(loop, $"{Exits}"), CultureInfo.InvariantCulture));
             }
         }
-        double our = Median(ours), their = Median(theirs), ratio = Median([.. ours.Zip(theirs, (a, b) => a / b)]);
+        double our = Statistics.Median(ours), their = Statistics.Median(theirs), ratio = Statistics.Median([.. ours.Zip(theirs, (a, b) => a / b)]);
         Console.WriteLine($"port write, CPU time of one exit, median of {Pairs} x {Exits}: hutch {our:F0} ns, C loop {their:F0} ns; median ratio {ratio:F3} (goal {OverheadGoal:F2})");
         Console.WriteLine($"bytes allocated in {Pairs * Exits} exits: {bytes} (goal 0)");
         return ratio <= OverheadGoal && bytes == 0;
@@ -105,7 +105,7 @@ internal static partial class KvmBench
         Volatile.Write(ref end, true);
         start.SignalAndWait();
         foreach (Thread thread in threads) thread.Join();
-        double median = Median(milliseconds), most = milliseconds.Max();
+        double median = Statistics.Median(milliseconds), most = milliseconds.Max();
         Console.WriteLine($"{rounds} pauses of {Vcpus} vCPUs ({rounds * (long)Vcpus} kicks), none lost: median {median:F3} ms (goal {PauseGoalMs} ms), longest {most:F1} ms");
         return median <= PauseGoalMs;
     }
@@ -135,10 +135,4 @@ internal static partial class KvmBench
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     private static partial int ClockGetTime(int clock, out Timespec time);
-
-    private static double Median(List<double> values)
-    {
-        double[] sorted = [.. values.Order()];
-        return (sorted[sorted.Length / 2] + sorted[(sorted.Length - 1) / 2]) / 2;
-    }
 }

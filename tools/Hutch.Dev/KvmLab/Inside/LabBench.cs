@@ -80,9 +80,6 @@ internal static class LabBench
         new ResidentMemory(0, (long)Median(contender, measure => measure.Memory.OtherKilobytes), (long)Median(contender, measure => measure.Memory.OtherProportionalKilobytes)),
         ExitCounts.Kinds.ToDictionary(kind => kind, kind => Median(contender, measure => measure.Exits[kind])));
 
-    private static double Median(Contender contender, Func<Measure, double> what)
-    {
-        double[] sorted = [.. contender.Measures.Select(what).Order()];
-        return (sorted[sorted.Length / 2] + sorted[(sorted.Length - 1) / 2]) / 2;
-    }
+    private static double Median(Contender contender, Func<Measure, double> what) =>
+        Statistics.Median(contender.Measures.Select(what));
 }
