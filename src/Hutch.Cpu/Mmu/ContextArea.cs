@@ -81,14 +81,7 @@ internal sealed unsafe class ContextArea
     /// <summary>Empties the area but for what is global.</summary>
     public void FlushLocal(ulong emptyJump)
     {
-        if (_tlbCount > LogEntries)
-        {
-            TlbEntry* entries = (TlbEntry*)(Base + ContextLayout.Tlb);
-            for (int slot = 0; slot < 3 * ContextLayout.TlbEntries; slot++) ClearLocal(entries + slot, slot);
-        }
-        else
-            for (int i = 0; i < _tlbCount; i++) ClearLocal((TlbEntry*)(Base + _tlbLog[i]), SlotAt(_tlbLog[i]));
-        _tlbCount = 0;
+        ClearLocalTlb();
         _user.Flush(emptyJump);
         if (_supervisor.HasLocal) _supervisor.Flush(emptyJump);
     }
@@ -97,7 +90,7 @@ internal sealed unsafe class ContextArea
     public void Flush(ulong emptyJump)
     {
         if (_hasGlobal) ClearTlb();
-        else FlushLocal(emptyJump);
+        else ClearLocalTlb();
         _tlbCount = 0;
         _hasGlobal = false;
         Array.Clear(_largeRegions);
@@ -151,6 +144,18 @@ internal sealed unsafe class ContextArea
     {
         if (page.Large) _largeRegions[RegionHash(linear)] = true;
         if (page.Huge) _hugeRegions[HugeHash(linear)] = true;
+    }
+
+    private void ClearLocalTlb()
+    {
+        if (_tlbCount > LogEntries)
+        {
+            TlbEntry* entries = (TlbEntry*)(Base + ContextLayout.Tlb);
+            for (int slot = 0; slot < 3 * ContextLayout.TlbEntries; slot++) ClearLocal(entries + slot, slot);
+        }
+        else
+            for (int i = 0; i < _tlbCount; i++) ClearLocal((TlbEntry*)(Base + _tlbLog[i]), SlotAt(_tlbLog[i]));
+        _tlbCount = 0;
     }
 
     private void ClearTlb()
