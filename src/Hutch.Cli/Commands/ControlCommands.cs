@@ -5,6 +5,7 @@ using System.Text;
 using Hutch.Cli.Control;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
+using static Hutch.Cli.Commands.MachineSymbols;
 
 namespace Hutch.Cli.Commands;
 
@@ -14,8 +15,6 @@ internal static class ControlCommands
     // A machine answers this at once unless it is stuck.
     private const int PatienceMs = 5000;
 
-    private static readonly Argument<string> Name = new("name") { HelpName = "NAME", Description = "Name of the machine, as 'hutch ps' shows it." };
-    private static readonly Option<bool> Json = new("--json") { Description = "Write JSON: one object on a line." };
     private static readonly Option<int> Timeout = new("--timeout")
     {
         HelpName = "SECONDS", DefaultValueFactory = _ => 60, Description = "How long to wait for the guest to switch itself off.",
@@ -60,7 +59,7 @@ internal static class ControlCommands
     private static int ShowStatus(ParseResult result)
     {
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
-        VmStatus status = client.Ask(new VmRequest(VmVerb.Status), timeoutMs: PatienceMs)?.Status ?? throw NoAnswer(client);
+        VmStatus status = client.Ask(new VmRequest(VmVerb.Status), timeoutMs: PatienceMs)?.Status ?? throw client.NoAnswer();
         bool json = result.GetValue(Json);
         if (!json) Row("NAME", "STATE", "PID", "ENGINE", "VCPUS", "MEMORY");
         Show(status, json);
@@ -70,7 +69,7 @@ internal static class ControlCommands
     private static int Do(ParseResult result, string verb)
     {
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
-        if (client.Ask(new VmRequest(verb)) is null) throw NoAnswer(client);
+        if (client.Ask(new VmRequest(verb)) is null) throw client.NoAnswer();
         return 0;
     }
 
@@ -91,9 +90,6 @@ internal static class ControlCommands
         _ = client.WaitForEnd(PatienceMs);
         return 0;
     }
-
-    private static UserException NoAnswer(VmClient client) =>
-        new($"The machine '{client.Name}' gave no answer; it may just have ended.", ExitStatus.BadConfiguration);
 
     private static void Show(VmStatus status, bool json)
     {

@@ -23,7 +23,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             MemoryBytes = request.Memory is null ? Math.Min(MemorySize.DefaultBytes, hostMemoryBytes) : MemorySize.Parse(request.Memory, hostMemoryBytes),
             Cpus = request.Cpus is null ? new CpuTopology(1, 1, 1) : CpuOptions.ParseTopology(request.Cpus),
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
-            Engine = ParseEngine(request.Engine),
+            Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
             Devices = [.. Devices(request)],
             Boot = new KernelBoot("", null, ""),
             Placement = request.Placement,
@@ -38,8 +38,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
     {
         if (request.Name is null)
             return VmName.From(request.Kernel is null ? "tiny" : Path.GetFileNameWithoutExtension(request.Kernel), $"-{Environment.ProcessId}");
-        return VmName.IsValid(request.Name) ? request.Name : throw OptionText.Bad("--name", request.Name,
-            $"use letters, digits, '.', '_' and '-', at most {VmName.LongestLength}, beginning with a letter or digit.");
+        return NameOption.Checked(request.Name);
     }
 
     private static void CheckImage(RunRequest request)
@@ -118,12 +117,4 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             owner = device.Id;
         }
     }
-
-    private static EngineChoice ParseEngine(string? value) => value switch
-    {
-        null or "auto" => EngineChoice.Auto,
-        "kvm" => EngineChoice.Kvm,
-        "software" => EngineChoice.Software,
-        _ => throw OptionText.Bad("--engine", value, "write auto, kvm or software."),
-    };
 }

@@ -6,15 +6,13 @@ using System.Text;
 using Hutch.Cli.Control;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
+using static Hutch.Cli.Commands.MachineSymbols;
 
 namespace Hutch.Cli.Commands;
 
 /// <summary>The verbs about where a running machine is on its host: <c>inspect</c> and <c>set</c>.</summary>
 internal static class PlacementCommands
 {
-    private static readonly Argument<string> Name = new("name") { HelpName = "NAME", Description = "Name of the machine, as 'hutch ps' shows it." };
-    private static readonly Option<bool> Json = new("--json") { Description = "Write JSON: one object on a line." };
-
     /// <summary>The commands for the parser.</summary>
     internal static Command[] Create()
     {
@@ -30,7 +28,7 @@ internal static class PlacementCommands
     {
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
         if (client.Ask(new VmRequest(VmVerb.Inspect)) is not { Status: { } status, Details: { } details })
-            throw new UserException($"The machine '{client.Name}' gave no answer; it may just have ended.", ExitStatus.BadConfiguration);
+            throw client.NoAnswer();
         if (result.GetValue(Json)) Console.Out.Write(Encoding.UTF8.GetString(ControlLine.Write(status, details)));
         else Show(status, details);
         return 0;
@@ -42,7 +40,7 @@ internal static class PlacementCommands
         if (changes.Count == 0) throw new UserException("Say what to change, for example: hutch set NAME --vcpu-pin 0=3.", ExitStatus.Usage);
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
         if (client.Ask(new VmRequest(VmVerb.Set, changes)) is null)
-            throw new UserException($"The machine '{client.Name}' gave no answer; it may just have ended.", ExitStatus.BadConfiguration);
+            throw client.NoAnswer();
         return 0;
     }
 

@@ -7,20 +7,20 @@ using Hutch.Cli.Launch;
 using Hutch.Cli.Options;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
+using static Hutch.Cli.Commands.MachineSymbols;
 
 namespace Hutch.Cli.Commands;
 
 /// <summary>The verbs about saved machines: <c>save</c> and <c>restore</c>.</summary>
 internal static class StateCommands
 {
-    private static readonly Argument<string> Name = new("name") { HelpName = "NAME", Description = "Name of the machine, as 'hutch ps' shows it." };
     private static readonly Argument<string> Target = new("file") { HelpName = "FILE", Description = "Where the state goes; it replaces what is there once it is whole." };
     private static readonly Argument<string> Source = new("file") { HelpName = "FILE", Description = "A state that 'hutch save' wrote." };
     private static readonly Option<bool> KeepRunning = new("--keep-running") { Description = "The machine goes on afterwards instead of ending." };
     private static readonly Option<bool> KeepPaused = new("--keep-paused") { Description = "The machine is paused afterwards instead of ending." };
     private static readonly Option<bool> Paused = new("--paused") { Description = "The machine waits for 'hutch resume'." };
     private static readonly Option<string?> NewName = new("--name") { HelpName = "NAME", Description = "Another name for the machine. [default: the one it had]" };
-    private static readonly Option<bool> Json = new("--json") { Description = "Messages are JSON lines." };
+    private static readonly Option<bool> JsonMessages = new("--json") { Description = "Messages are JSON lines." };
     private static readonly Option<string?> Engine = new("--engine")
     {
         HelpName = "auto|kvm|software", Description = "What executes the guest, also if another engine did before. [default: as the machine was started]",
@@ -44,16 +44,16 @@ internal static class StateCommands
     /// <summary>The commands for the parser.</summary>
     internal static Command[] Create()
     {
-        Command save = new("save", AboutSave) { Name, Target, KeepRunning, KeepPaused, Json };
+        Command save = new("save", AboutSave) { Name, Target, KeepRunning, KeepPaused, JsonMessages };
         save.SetAction(Save);
-        Command restore = new("restore", AboutRestore) { Source, Engine, Paused, NewName, Json };
+        Command restore = new("restore", AboutRestore) { Source, Engine, Paused, NewName, JsonMessages };
         restore.SetAction(Restore);
         return [save, restore];
     }
 
     private static int Save(ParseResult result)
     {
-        bool json = result.GetValue(Json), running = result.GetValue(KeepRunning), paused = result.GetValue(KeepPaused);
+        bool json = result.GetValue(JsonMessages), running = result.GetValue(KeepRunning), paused = result.GetValue(KeepPaused);
         if (running && paused) throw new UserException("--keep-running and --keep-paused exclude each other; write one of them.", ExitStatus.Usage);
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
         string file = Path.GetFullPath(result.GetValue(Target)!);
@@ -74,17 +74,12 @@ internal static class StateCommands
         List<string> arguments = ["--restore", DiskOption.CheckedPath("FILE", result.GetValue(Source)!)];
         if (result.GetValue(Engine) is string engine)
         {
-            if (engine is not ("auto" or "kvm" or "software")) throw OptionText.Bad("--engine", engine, "write auto, kvm or software.");
+            _ = EngineOption.Parse(engine);
             arguments.AddRange(["--engine", engine]);
         }
-        if (result.GetValue(NewName) is string name)
-        {
-            if (!VmName.IsValid(name))
-                throw OptionText.Bad("--name", name, $"use letters, digits, '.', '_' and '-', at most {VmName.LongestLength}, beginning with a letter or digit.");
-            arguments.AddRange(["--name", name]);
-        }
+        if (result.GetValue(NewName) is string name) arguments.AddRange(["--name", NameOption.Checked(name)]);
         if (result.GetValue(Paused)) arguments.Add("--paused");
-        if (result.GetValue(Json)) arguments.Add("--json");
+        if (result.GetValue(JsonMessages)) arguments.Add("--json");
         VmmProcess.Become(arguments);
         return 0;
     }

@@ -79,6 +79,9 @@ internal sealed class VmClient : IDisposable
         return null;
     }
 
+    /// <summary>The error for an <see cref="Ask"/> without an answer.</summary>
+    internal UserException NoAnswer() => new($"The machine '{Name}' gave no answer; it may just have ended.", ExitStatus.BadConfiguration);
+
     /// <summary>Waits until the machine closes the connection, as it does when it ends. False when <paramref name="timeoutMs"/> passed before.</summary>
     internal bool WaitForEnd(int timeoutMs)
     {
