@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
+using Hutch.Host.Files;
 
 namespace Hutch.Cli.Doctor;
 
@@ -16,17 +17,7 @@ internal sealed class HostFiles(string root)
     internal bool Exists(string path) => Path.Exists(At(path));
 
     /// <summary>The whole text without blanks around it, or null.</summary>
-    internal string? Text(string path)
-    {
-        try
-        {
-            return File.ReadAllText(At(path)).Trim();
-        }
-        catch (Exception absent) when (absent is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
+    internal string? Text(string path) => KernelFile.Text(At(path));
 
     /// <summary>The lines of a text; none when it is absent.</summary>
     internal string[] Lines(string path) => Text(path)?.Split('\n') ?? [];

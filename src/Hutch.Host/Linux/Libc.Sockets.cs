@@ -41,9 +41,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "mkdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int MakeDirectory(string path, uint mode);
 
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    internal static partial int Fsync(int fd);
-
     /// <summary>struct sockaddr_un (unix(7)): 110 bytes.</summary>
     [StructLayout(LayoutKind.Sequential, Pack = 2)]
     internal struct UnixAddress

@@ -33,9 +33,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "getauxval")]
     internal static partial nuint GetAuxiliaryValue(nuint type);
 
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    internal static partial uint GetEffectiveUser();
-
     [LibraryImport("libc", EntryPoint = "getegid")]
     internal static partial uint GetEffectiveGroup();
 

@@ -94,7 +94,7 @@ public static unsafe class SystemTrials
     }
 
     /// <summary>The effective user of this process.</summary>
-    public static uint UserId => Libc.GetEffectiveUser();
+    public static uint UserId => Libc.EffectiveUser();
 
     /// <summary>The effective group and the supplementary groups of this process.</summary>
     public static uint[] GroupIds()

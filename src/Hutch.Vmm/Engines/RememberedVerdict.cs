@@ -2,6 +2,7 @@ using System;
 using System.Buffers;
 using System.IO;
 using System.Text.Json;
+using Hutch.Host.Files;
 using Hutch.Host.Trials;
 using Hutch.Kvm.Probe;
 
@@ -21,9 +22,9 @@ internal sealed class RememberedVerdict(string? path, string host)
     /// <param name="folder">The user's cache, or null.</param>
     internal static RememberedVerdict OfThisUser(string? folder)
     {
-        string boot = Read("/proc/sys/kernel/random/boot_id"), kernel = Read("/proc/sys/kernel/osrelease");
+        string? boot = KernelFile.Text("/proc/sys/kernel/random/boot_id"), kernel = KernelFile.Text("/proc/sys/kernel/osrelease");
         // Without a boot's name a verdict could outlive its kernel.
-        return new RememberedVerdict(folder is null || boot.Length == 0 ? null : Path.Combine(folder, "kvm-verdict.json"), $"{boot} {kernel} {SystemTrials.UserId}");
+        return new RememberedVerdict(folder is null || string.IsNullOrEmpty(boot) ? null : Path.Combine(folder, "kvm-verdict.json"), $"{boot} {kernel} {SystemTrials.UserId}");
     }
 
     /// <summary>The verdict that holds now, or null. A file that is not whole, not ours or of another boot does not count.</summary>
@@ -72,16 +73,4 @@ internal sealed class RememberedVerdict(string? path, string host)
     private static bool IsProved(KvmProbeResult result) => result.Verdict is KvmVerdict.Hardware or KvmVerdict.Pvm or KvmVerdict.Incomplete;
 
     private string Key(ProbeSignals signals) => $"{host} {signals.Module ?? "none"}";
-
-    private static string Read(string file)
-    {
-        try
-        {
-            return File.ReadAllText(file).Trim();
-        }
-        catch (Exception absent) when (absent is IOException or UnauthorizedAccessException)
-        {
-            return "";
-        }
-    }
 }

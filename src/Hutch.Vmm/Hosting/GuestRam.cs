@@ -1,7 +1,7 @@
 using System;
-using System.IO;
 using Hutch.Core.Memory;
 using Hutch.Devices;
+using Hutch.Host.Files;
 using Hutch.Host.Linux;
 using Hutch.Host.Memory;
 using Hutch.Host.Scheduling;
@@ -110,21 +110,9 @@ internal static class GuestRam
         }
         catch (LinuxException refused)
         {
-            throw new ConfigException($"Guest memory cannot come from NUMA nodes {nodes} (errno {refused.Errno}): this host has nodes {Text("/sys/devices/system/node/has_memory")}; choose from these with --numa.", refused);
+            throw new ConfigException($"Guest memory cannot come from NUMA nodes {nodes} (errno {refused.Errno}): this host has nodes {KernelFile.Text("/sys/devices/system/node/has_memory")}; choose from these with --numa.", refused);
         }
     }
 
-    private static ulong Number(string path) => ulong.TryParse(Text(path), out ulong number) ? number : 0;
-
-    private static string Text(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path).Trim();
-        }
-        catch (Exception absent) when (absent is IOException or UnauthorizedAccessException)
-        {
-            return "";
-        }
-    }
+    private static ulong Number(string path) => ulong.TryParse(KernelFile.Text(path), out ulong number) ? number : 0;
 }
