@@ -106,7 +106,8 @@ public static class ControlLine
         Text(status, "name"), Text(status, "state"), status.GetProperty("pid").GetInt32(), Text(status, "engine"),
         status.GetProperty("vcpus").GetInt32(), status.GetProperty("memory").GetUInt64());
 
-    private static string Text(JsonElement parent, string name) => parent.GetProperty(name).GetString() ?? throw new JsonException($"{name} is null.");
+    /// <summary>A property that is a text. Throws what <see cref="JsonElement"/> throws.</summary>
+    internal static string Text(JsonElement parent, string name) => parent.GetProperty(name).GetString() ?? throw new JsonException($"{name} is null.");
 
     private static byte[] Write(Action<Utf8JsonWriter> fill)
     {

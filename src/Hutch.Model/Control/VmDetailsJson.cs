@@ -36,11 +36,9 @@ internal static class VmDetailsJson
         JsonElement list = json.GetProperty("vcpuThreads");
         VcpuInfo[] vcpus = new VcpuInfo[list.GetArrayLength()];
         for (int i = 0; i < vcpus.Length; i++)
-            vcpus[i] = new VcpuInfo(list[i].GetProperty("index").GetInt32(), list[i].GetProperty("thread").GetInt32(), Text(list[i], "cpus"), Text(list[i], "scheduler"), list[i].GetProperty("cpuSeconds").GetDouble());
+            vcpus[i] = new VcpuInfo(list[i].GetProperty("index").GetInt32(), list[i].GetProperty("thread").GetInt32(), ControlLine.Text(list[i], "cpus"), ControlLine.Text(list[i], "scheduler"), list[i].GetProperty("cpuSeconds").GetDouble());
         MemoryInfo memory = new(json.GetProperty("hugePageBytes").GetUInt64(), json.GetProperty("locked").GetBoolean(), json.GetProperty("mergeable").GetBoolean(),
             json.GetProperty("mergedBytes").GetUInt64(), json.GetProperty("numa").GetString());
-        return new VmDetails(ImmutableArray.Create(vcpus), Text(json, "emulatorCpus"), Text(json, "controlGroup"), memory);
+        return new VmDetails(ImmutableArray.Create(vcpus), ControlLine.Text(json, "emulatorCpus"), ControlLine.Text(json, "controlGroup"), memory);
     }
-
-    private static string Text(JsonElement parent, string name) => parent.GetProperty(name).GetString() ?? throw new JsonException($"{name} is null.");
 }

@@ -1,7 +1,4 @@
-using System.Buffers;
-using System.Text.Json;
 using Hutch.Cpu;
-using Hutch.Host.Events;
 using Hutch.Kvm;
 
 namespace Hutch.Vmm.Engines;
@@ -12,8 +9,7 @@ internal static class CpuOffers
     /// <summary>Prints an array of offers on one line of standard output; engines that do not work here are missing. Returns the exit status: 0.</summary>
     internal static int Print()
     {
-        ArrayBufferWriter<byte> line = new();
-        using (Utf8JsonWriter json = new(line))
+        AnswerLine.Print(json =>
         {
             json.WriteStartArray();
             SoftHypervisor.OfferCpu().Write(json);
@@ -27,9 +23,7 @@ internal static class CpuOffers
                 // 'hutch doctor' says why.
             }
             json.WriteEndArray();
-        }
-        line.Write("\n"u8);
-        StandardOutput.Write(line.WrittenSpan);
+        });
         return 0;
     }
 }

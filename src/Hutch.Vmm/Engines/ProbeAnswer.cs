@@ -1,9 +1,7 @@
 using System;
-using System.Buffers;
 using System.Collections.Immutable;
 using System.Linq;
 using System.Text.Json;
-using Hutch.Host.Events;
 using Hutch.Host.Linux;
 using Hutch.Kvm.Probe;
 
@@ -18,8 +16,7 @@ internal static class ProbeAnswer
         TimeSpan before = Environment.CpuUsage.TotalTime;
         KvmProbeResult result = KvmProbe.Run(new DeviceCalls(), ProbeSignals.Read());
         double milliseconds = (Environment.CpuUsage.TotalTime - before).TotalMilliseconds;
-        ArrayBufferWriter<byte> line = new();
-        using (Utf8JsonWriter writer = new(line))
+        AnswerLine.Print(writer =>
         {
             writer.WriteStartObject();
             Write(writer, result);
@@ -30,9 +27,7 @@ internal static class ProbeAnswer
             writer.WriteString("module", result.Signals.Module);
             writer.WriteNumber("cpuMilliseconds", Math.Round(milliseconds, 1));
             writer.WriteEndObject();
-        }
-        line.Write("\n"u8);
-        StandardOutput.Write(line.WrittenSpan);
+        });
         return 0;
     }
 
