@@ -39,7 +39,7 @@ internal static class Program
         switch (arguments.Length > 0 ? arguments[0] : "")
         {
             case "build": return Run(root, "dotnet", "build", "Hutch.slnx", "-v", "q");
-            case "test": return Test(root, "Hutch.Tests", second);
+            case "test": return Math.Max(Test(root, "Hutch.Tests", second), Test(root, "Hutch.Block.Tests", second));
             case "tidy": return Run(root, "dotnet", "test", "tests/Hutch.Tests", "-v", "q", "--filter", "FullyQualifiedName~Tidy|FullyQualifiedName~Architecture");
             case "fmt": return Run(root, "dotnet", "format", "Hutch.slnx", "--no-restore");
             case "conformance": return Conformance(root, second.Length == 0 ? "550" : second);

@@ -16,7 +16,7 @@ internal sealed class FileNode : BlockNode
     private const int ZeroChunkBytes = 64 * 1024;
 
     private readonly DiskFile _file;
-    private readonly long _lengthBytes;
+    private long _lengthBytes;
     private readonly BlockLimits _limits;
 
     private FileNode(DiskFile file, bool readOnly)
@@ -28,6 +28,9 @@ internal sealed class FileNode : BlockNode
 
     /// <inheritdoc/>
     public override long LengthBytes => _lengthBytes;
+
+    /// <inheritdoc/>
+    public override string Filename => _file.Path;
 
     /// <inheritdoc/>
     public override BlockLimits Limits => _limits;
@@ -83,6 +86,7 @@ internal sealed class FileNode : BlockNode
         try
         {
             _file.WriteFully(offset, source.Segments);
+            Extend(offset + source.LengthBytes);
             if ((flags & WriteFlags.Durable) != 0) _file.SyncData();
         }
         catch (LinuxException e)
@@ -150,7 +154,24 @@ internal sealed class FileNode : BlockNode
         ArgumentOutOfRangeException.ThrowIfLessThan(lengthBytes, 1);
         if (offset >= _lengthBytes) return ValueTask.FromResult(new BlockExtent(BlockExtentKind.Zero, lengthBytes));
         (bool hasData, long end) = _file.FindExtent(offset, _lengthBytes);
-        return ValueTask.FromResult(new BlockExtent(hasData ? BlockExtentKind.Data : BlockExtentKind.Zero, Math.Min(lengthBytes, end - offset)));
+        return ValueTask.FromResult(new BlockExtent(hasData ? BlockExtentKind.Data : BlockExtentKind.Zero, Math.Min(lengthBytes, end - offset)) { FileOffset = offset, File = this });
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask ResizeAsync(long lengthBytes, Preallocation preallocation, CancellationToken cancellation)
+    {
+        CheckWritable(0, lengthBytes);
+        if (preallocation is not Preallocation.Off) throw new BlockIoException($"\"{_file.Path}\": preallocation is not supported.", BlockIoException.Enotsup);
+        try
+        {
+            _file.SetLength(lengthBytes);
+        }
+        catch (LinuxException e)
+        {
+            throw Failed(e);
+        }
+        _lengthBytes = lengthBytes;
+        return ValueTask.CompletedTask;
     }
 
     /// <inheritdoc/>
@@ -165,6 +186,18 @@ internal sealed class FileNode : BlockNode
     {
         if (offset < 0 || lengthBytes < 0 || offset > long.MaxValue - lengthBytes)
             throw new ArgumentOutOfRangeException(nameof(offset), $"{lengthBytes} bytes at {offset} are not a range of a file.");
+    }
+
+    // A write behind the end makes the file longer; of concurrent ones the furthest counts.
+    private void Extend(long end)
+    {
+        long known = Volatile.Read(ref _lengthBytes);
+        while (end > known)
+        {
+            long seen = Interlocked.CompareExchange(ref _lengthBytes, end, known);
+            if (seen == known) return;
+            known = seen;
+        }
     }
 
     private void CheckWritable(long offset, long lengthBytes)

@@ -13,7 +13,17 @@ public enum BlockExtentKind
     Unallocated,
 }
 
-/// <summary>A run of bytes of one kind.</summary>
+/// <summary>A run of bytes of one kind, in one layer: what a backing node has shows as <see cref="BlockExtentKind.Unallocated"/>.</summary>
 /// <param name="Kind">What it holds.</param>
 /// <param name="LengthBytes">Length in bytes, at least 1.</param>
-public readonly record struct BlockExtent(BlockExtentKind Kind, long LengthBytes);
+public readonly record struct BlockExtent(BlockExtentKind Kind, long LengthBytes)
+{
+    /// <summary>Where the extent's bytes lie, as they are, in <see cref="File"/>; -1 where they do not (compressed, encrypted, no place). Zeros may have a place.</summary>
+    public long FileOffset { get; init; } = -1;
+
+    /// <summary>The node that <see cref="FileOffset"/> is in; null where there is none.</summary>
+    public BlockNode? File { get; init; }
+
+    /// <summary>The data is stored compressed.</summary>
+    public bool IsCompressed { get; init; }
+}

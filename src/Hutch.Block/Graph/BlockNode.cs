@@ -21,6 +21,9 @@ public abstract class BlockNode : IAsyncDisposable
     /// <summary>What requests must look like and which are worth making.</summary>
     public abstract BlockLimits Limits { get; }
 
+    /// <summary>How messages and JSON name the node: a path, a URI or a json: description.</summary>
+    public virtual string Filename => Children is [{ Kind: not BlockEdgeKind.Backing } first, ..] ? first.Child.Filename : "";
+
     /// <summary>The nodes below.</summary>
     public virtual ImmutableArray<BlockEdge> Children => [];
 
@@ -41,6 +44,13 @@ public abstract class BlockNode : IAsyncDisposable
 
     /// <summary>What a range holds, from <paramref name="offset"/> on: at most <paramref name="lengthBytes"/>, at least 1 byte of one kind.</summary>
     public abstract ValueTask<BlockExtent> GetExtentAsync(long offset, long lengthBytes, CancellationToken cancellation);
+
+    /// <summary>
+    /// Changes the length. What is new reads as zeros, whatever lies below. <see cref="LengthBytes"/> and <see cref="Limits"/> show it when the task completes.
+    /// Not while other requests are in flight.
+    /// </summary>
+    public virtual ValueTask ResizeAsync(long lengthBytes, Preallocation preallocation, CancellationToken cancellation) =>
+        throw new BlockIoException($"\"{Filename}\" cannot be resized.", BlockIoException.Enotsup);
 
     /// <summary>Closes the node and what it owns. Not durable by itself: flush first.</summary>
     public abstract ValueTask DisposeAsync();

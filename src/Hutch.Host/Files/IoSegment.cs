@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace Hutch.Host.Files;
@@ -15,6 +16,10 @@ public readonly struct IoSegment
         Address = address;
         LengthBytes = lengthBytes;
     }
+
+    /// <summary>Names managed memory that is pinned for as long as the caller keeps <paramref name="pin"/>.</summary>
+    // SAFETY: only the address is taken; nothing is read through it here.
+    public static unsafe IoSegment Of(MemoryHandle pin, int lengthBytes) => new((nint)pin.Pointer, lengthBytes);
 
     /// <summary>First byte.</summary>
     public nint Address { get; }

@@ -9,7 +9,7 @@ namespace Hutch.Block.Formats.Raw;
 /// A raw image: the file's bytes are the disk's. A length that is not a whole number of sectors is rounded up; what is behind the end of
 /// the file reads as zeros, and writing it extends the file.
 /// </summary>
-internal sealed class RawNode : BlockNode
+internal sealed class RawNode : ImageNode
 {
     private const int SectorBytes = 512;
 
@@ -19,12 +19,14 @@ internal sealed class RawNode : BlockNode
     internal RawNode(BlockNode file)
     {
         _file = file;
-        LengthBytes = (file.LengthBytes + (SectorBytes - 1)) & -SectorBytes;
         Limits = file.Limits with { RequestAlignmentBytes = 1 };
     }
 
     /// <inheritdoc/>
-    public override long LengthBytes { get; }
+    public override long LengthBytes => (_file.LengthBytes + (SectorBytes - 1)) & -SectorBytes;
+
+    /// <inheritdoc/>
+    public override ImageFormat Format => RawFormat.Instance;
 
     /// <inheritdoc/>
     public override BlockLimits Limits { get; }
@@ -69,6 +71,10 @@ internal sealed class RawNode : BlockNode
         CheckRange(offset, lengthBytes);
         return _file.GetExtentAsync(offset, lengthBytes, cancellation);
     }
+
+    /// <inheritdoc/>
+    public override ValueTask ResizeAsync(long lengthBytes, Preallocation preallocation, CancellationToken cancellation) =>
+        _file.ResizeAsync(lengthBytes, preallocation, cancellation);
 
     /// <inheritdoc/>
     public override ValueTask DisposeAsync() => _file.DisposeAsync();

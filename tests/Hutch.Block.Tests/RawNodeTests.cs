@@ -1,12 +1,11 @@
 using System;
 using System.IO;
 using System.Threading.Tasks;
-using Hutch.Block;
 using Hutch.Block.Graph;
 using Hutch.Model.Machine;
 using Xunit;
 
-namespace Hutch.Tests.Block;
+namespace Hutch.Block.Tests;
 
 public sealed class RawNodeTests : BlockNodeContract, IDisposable
 {

@@ -6,7 +6,7 @@ using Hutch.Block.Graph;
 using Hutch.Host.Files;
 using Xunit;
 
-namespace Hutch.Tests.Block;
+namespace Hutch.Block.Tests;
 
 /// <summary>What every writable node does, whatever it is. A subclass for each node type makes one of 1 MiB, zeroed.</summary>
 public abstract class BlockNodeContract

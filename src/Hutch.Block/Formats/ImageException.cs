@@ -1,0 +1,19 @@
+using System;
+
+namespace Hutch.Block.Formats;
+
+/// <summary>
+/// An image, or what was asked of it, is wrong: not this format, damaged, a feature or an option that is not supported. The message is the
+/// reason as the image tool prints it, without the file's name in front; <see cref="Hint"/> is a further line that says how to mend it, or null.
+/// </summary>
+public class ImageException : Exception
+{
+    /// <summary>Creates the exception with its reason.</summary>
+    public ImageException(string message, string? hint = null) : base(message) => Hint = hint;
+
+    /// <summary>Creates the exception with its reason and the cause.</summary>
+    public ImageException(string message, Exception cause) : base(message, cause) { }
+
+    /// <summary>How to mend it, or null.</summary>
+    public string? Hint { get; }
+}

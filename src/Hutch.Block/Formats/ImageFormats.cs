@@ -1,0 +1,40 @@
+using System;
+using System.Collections.Generic;
+using Hutch.Block.Formats.Raw;
+
+namespace Hutch.Block.Formats;
+
+/// <summary>The formats there are. A new one adds its line here.</summary>
+public static class ImageFormats
+{
+    /// <summary>How many bytes of a file's head <see cref="Probe"/> wants.</summary>
+    public const int ProbeBytes = 2048;
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<ImageFormat> All { get; } =
+    [
+        RawFormat.Instance,
+    ];
+
+    /// <summary>The format of this name; null where there is none.</summary>
+    public static ImageFormat? Find(string name)
+    {
+        foreach (ImageFormat format in All)
+            if (format.Name == name) return format;
+        return null;
+    }
+
+    /// <summary>The format that is surest of a file that begins with <paramref name="head"/>; raw where none is.</summary>
+    public static ImageFormat Probe(ReadOnlySpan<byte> head, string fileName)
+    {
+        ImageFormat best = RawFormat.Instance;
+        int surest = 0;
+        foreach (ImageFormat format in All)
+        {
+            int sure = format.Probe(head, fileName);
+            if (sure <= surest) continue;
+            (best, surest) = (format, sure);
+        }
+        return best;
+    }
+}
