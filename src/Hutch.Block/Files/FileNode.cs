@@ -35,6 +35,9 @@ internal sealed class FileNode : BlockNode
     /// <inheritdoc/>
     public override BlockLimits Limits => _limits;
 
+    /// <inheritdoc/>
+    public override long? AllocatedBytes => _file.GetAllocatedBytes();
+
     /// <summary>Opens and locks. Throws <see cref="DiskOpenException"/>.</summary>
     internal static FileNode Open(string path, bool readOnly)
     {

@@ -12,7 +12,10 @@ public abstract class ImageFormat
     /// <summary>Name as in QEMU: raw, qcow2, vmdk, vdi, vpc, vhdx, luks.</summary>
     public abstract string Name { get; }
 
-    /// <summary>Options of <see cref="CreateAsync"/>, in the order in which help texts list them; empty where images cannot be made.</summary>
+    /// <summary>
+    /// Options of <see cref="CreateAsync"/>, in the order of the line "Formatting ..." that 'create' prints (help texts sort them); empty where images cannot
+    /// be made. "size" is among them, for its place in that line, though requests carry it apart.
+    /// </summary>
     public abstract IReadOnlyList<CreateOption> CreateOptions { get; }
 
     /// <summary>Images can be made.</summary>

@@ -24,6 +24,11 @@ public readonly record struct BlockExtent(BlockExtentKind Kind, long LengthBytes
     /// <summary>The node that <see cref="FileOffset"/> is in; null where there is none.</summary>
     public BlockNode? File { get; init; }
 
+    /// <summary>
+    /// The place in <see cref="File"/> was taken ahead of any write (preallocation) and may never have been written: where that file has a hole, the data is zeros.
+    /// </summary>
+    public bool IsPreallocated { get; init; }
+
     /// <summary>The data is stored compressed.</summary>
     public bool IsCompressed { get; init; }
 }

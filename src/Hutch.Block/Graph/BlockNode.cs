@@ -27,6 +27,18 @@ public abstract class BlockNode : IAsyncDisposable
     /// <summary>The nodes below.</summary>
     public virtual ImmutableArray<BlockEdge> Children => [];
 
+    /// <summary>Bytes of storage that the node and what it stores its bytes in take; images below it not counted. Null where nobody knows.</summary>
+    public virtual long? AllocatedBytes
+    {
+        get
+        {
+            long? sum = null;
+            foreach (BlockEdge edge in Children)
+                if (edge.Kind != BlockEdgeKind.Backing && edge.Child.AllocatedBytes is long bytes) sum = (sum ?? 0) + bytes;
+            return sum;
+        }
+    }
+
     /// <summary>Fills <paramref name="destination"/> from <paramref name="offset"/>.</summary>
     public abstract ValueTask ReadAsync(long offset, IoVector destination, CancellationToken cancellation);
 

@@ -84,6 +84,9 @@ public sealed unsafe class DiskFile : SafeHandle
         return length;
     }
 
+    /// <summary>Bytes of the file system that the file takes now.</summary>
+    public long GetAllocatedBytes() => checked((long)GetStatus().Blocks * 512);
+
     /// <summary>Inode number, as in /proc/locks.</summary>
     public ulong GetInode() => GetStatus().Inode;
 

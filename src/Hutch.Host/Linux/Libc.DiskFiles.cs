@@ -65,5 +65,6 @@ internal static unsafe partial class Libc
         [FieldOffset(28)] public ushort Mode;
         [FieldOffset(32)] public ulong Inode;
         [FieldOffset(40)] public ulong SizeBytes;
+        [FieldOffset(48)] public ulong Blocks;          // of 512 bytes
     }
 }

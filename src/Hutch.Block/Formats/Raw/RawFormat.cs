@@ -21,6 +21,7 @@ internal sealed class RawFormat : ImageFormat
     /// <inheritdoc/>
     public override IReadOnlyList<CreateOption> CreateOptions { get; } =
     [
+        new("size", CreateOptionType.Size, "Virtual disk size"),
         new("preallocation", CreateOptionType.Text, "Preallocation mode (allowed values: off, falloc, full)"),
     ];
 
