@@ -22,4 +22,43 @@ public readonly struct IoVector
 
     /// <summary>The ranges, in the order of the disk's bytes.</summary>
     public ReadOnlySpan<IoSegment> Segments => _segments.Span;
+
+    /// <summary>A part of the vector. Takes a list's memory unless the part is all of it or a run of whole ranges.</summary>
+    public IoVector Slice(long offset, long lengthBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lengthBytes, LengthBytes - offset);
+        if (lengthBytes == LengthBytes) return this;
+        if (lengthBytes == 0) return default;
+        ReadOnlySpan<IoSegment> segments = _segments.Span;
+        int first = 0;
+        while (offset >= segments[first].LengthBytes) offset -= segments[first++].LengthBytes;
+        long end = offset + lengthBytes;
+        int last = first;
+        while (end > segments[last].LengthBytes) end -= segments[last++].LengthBytes;
+        if (offset == 0 && end == segments[last].LengthBytes) return new IoVector(_segments[first..(last + 1)]);
+        IoSegment[] part = segments[first..(last + 1)].ToArray();
+        part[^1] = part[^1].Slice(0, (nint)end);
+        part[0] = part[0].Slice((nint)offset, part[0].LengthBytes - (nint)offset);
+        return new IoVector(part);
+    }
+
+    /// <summary>Fills the memory with zeros.</summary>
+    public void Clear()
+    {
+        foreach (IoSegment segment in Segments) segment.Clear();
+    }
+
+    /// <summary>Copies the memory out, as much as <paramref name="destination"/> takes.</summary>
+    public void CopyTo(Span<byte> destination)
+    {
+        foreach (IoSegment segment in Segments) destination = destination[segment.CopyTo(destination)..];
+    }
+
+    /// <summary>Copies <paramref name="source"/> to the memory's beginning.</summary>
+    public void CopyFrom(ReadOnlySpan<byte> source)
+    {
+        foreach (IoSegment segment in Segments) source = source[segment.CopyFrom(source)..];
+    }
 }

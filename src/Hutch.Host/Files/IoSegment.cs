@@ -1,3 +1,4 @@
+using System;
 using System.Buffers;
 using System.Runtime.InteropServices;
 
@@ -26,4 +27,37 @@ public readonly struct IoSegment
 
     /// <summary>Length in bytes, not negative.</summary>
     public nint LengthBytes { get; }
+
+    /// <summary>A part of the range.</summary>
+    public IoSegment Slice(nint offset, nint lengthBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lengthBytes, LengthBytes - offset);
+        return new IoSegment(Address + offset, lengthBytes);
+    }
+
+    /// <summary>Fills the range with zeros.</summary>
+    // SAFETY: whoever made the segment keeps its memory mapped; the clear stays inside it.
+    public unsafe void Clear() => NativeMemory.Clear((void*)Address, (nuint)LengthBytes);
+
+    /// <summary>Copies as many bytes as both have out of the range. Memory that a guest can change meanwhile is read once.</summary>
+    /// <returns>Bytes copied.</returns>
+    public unsafe int CopyTo(Span<byte> destination)
+    {
+        int length = (int)Math.Min(destination.Length, LengthBytes);
+        // SAFETY: as in Clear; length is within both.
+        new ReadOnlySpan<byte>((void*)Address, length).CopyTo(destination);
+        return length;
+    }
+
+    /// <summary>Copies as many bytes as both have into the range.</summary>
+    /// <returns>Bytes copied.</returns>
+    public unsafe int CopyFrom(ReadOnlySpan<byte> source)
+    {
+        int length = (int)Math.Min(source.Length, LengthBytes);
+        // SAFETY: as in Clear; length is within both.
+        source[..length].CopyTo(new Span<byte>((void*)Address, length));
+        return length;
+    }
 }
