@@ -14,6 +14,7 @@ using Hutch.Cpu.Tables;
 using Hutch.Host.Linux;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
+using Hutch.Model.Processor;
 
 namespace Hutch.Cpu;
 
@@ -35,7 +36,9 @@ internal sealed class SoftMachine : IVirtualMachine
         Topology = topology;
         Model = model;
         Timers = timers;
-        Cpuid = new CpuidTable(model, topology, SoftCpuid.Create());
+        EngineCpuid engine = SoftCpuid.Create();
+        Cpuid = new CpuidTable(model, topology, engine);
+        HasStableTsc = engine.Offer().Features[CpuFeature.ConstantTsc];
         Forms = new GuestForms(Cpuid.Features);
         _tsc = new HostTsc();
         Clock = new TscClock(readTsc ?? _tsc.Read, timers.Clock);
@@ -74,6 +77,9 @@ internal sealed class SoftMachine : IVirtualMachine
 
     /// <summary>CPUID of the vCPUs.</summary>
     public CpuidTable Cpuid { get; }
+
+    /// <summary>The host's TSC counts evenly and alike on all of its CPUs, whether or not guests are told.</summary>
+    public bool HasStableTsc { get; }
 
     /// <summary>How the TSC relates to the host's clock.</summary>
     public TscClock Clock { get; }

@@ -56,7 +56,7 @@ internal static class CpuCommand
         }
     }
 
-    private static string Vendor(CpuModelDefinition model) => model.IsOfHost ? "host" : model.Identity.Vendor.ToString().ToLowerInvariant();
+    private static string Vendor(CpuModelDefinition model) => model.IsLevel ? "host" : model.Identity.Vendor.ToString().ToLowerInvariant();
 
     private static void WriteList(Utf8JsonWriter json, IReadOnlyList<CpuOffer> offers)
     {
@@ -102,7 +102,7 @@ internal static class CpuCommand
         try
         {
             CpuModelDefinition? definition = CpuResolver.Find(model.Name);
-            if (definition is { IsOfHost: false } && engine is null)
+            if (definition is { IsLevel: false } && engine is null)
             {
                 // As an engine would give it that gives everything.
                 FeatureSet everything = FeatureSet.FromWords(_ => uint.MaxValue);

@@ -10,7 +10,7 @@ using Hutch.Model.Processor;
 namespace Hutch.Core.Cpuid;
 
 /// <summary>
-/// CPUID of one machine: identity and caches of the model (of the host, where the model has none), the model's features, the machine's topology. Bits that mirror
+/// CPUID of one machine: identity and caches of the model (the host's for <c>max</c> and <c>host</c>), the model's features, the machine's topology. Bits that mirror
 /// a vCPU's registers (OSXSAVE, the APIC's enable bit, the XSAVE area for the current XCR0) are the engine's to add. Immutable; any thread.
 /// </summary>
 internal sealed class CpuidTable

@@ -13,7 +13,7 @@ namespace Hutch.Cpu.Cpuid;
 /// </summary>
 internal static class SoftCpuid
 {
-    private const uint OsXsave = 1 << 27, InvariantTsc = 1 << 8;
+    private const uint OsXsave = 1 << 27;
 
     // Guest instructions run on the host CPU, which must have these.
     private static readonly FeatureSet OfHost = FeatureNames.Parse(
@@ -28,7 +28,7 @@ internal static class SoftCpuid
     // The engine does these by itself, for guests of either vendor.
     private static readonly FeatureSet OfEngine = FeatureNames.Parse(
         "vme de pse msr pae mce apic sep mtrr pge mca pat pse36 pcid x2apic tsc-deadline hypervisor arat tsc-adjust smep invpcid smap umip syscall nx pdpe1gb lm "
-        + "kvmclock-old kvm-nopiodelay kvmclock");
+        + "kvmclock-old kvm-nopiodelay kvmclock kvmclock-stable-bit");
 
     // Of one vendor's CPUs; the other's guests get them only with a model that has them.
     private static readonly FeatureSet OfEngineForAmd = FeatureNames.Parse("btc-no null-sel-clr-base auto-ibrs srso-no"),
@@ -54,7 +54,6 @@ internal static class SoftCpuid
         features = features.Union(OfEngineIfAsked.Except(raw.Features[CpuFeature.MisalignSse] ? FeatureSet.Empty : FeatureSet.Of(CpuFeature.MisalignSse)));
         // The host's kernel has not enabled XSAVE: no AVX state could be loaded.
         if ((query(1, 0).Ecx & OsXsave) == 0) features = features.Except(FeatureSet.Of(CpuFeature.Xsave));
-        if ((query(0x8000_0007, 0).Edx & InvariantTsc) != 0) features = features.Union(FeatureSet.Of(CpuFeature.KvmClockStable));
         features = ModelRules.Close(features);
         return new EngineCpuid("software", (leaf, subleaf) => Answer(features, query, leaf, subleaf), ApicTimer.BusKhz, capabilities)
         {

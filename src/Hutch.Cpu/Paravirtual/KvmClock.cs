@@ -7,7 +7,7 @@ namespace Hutch.Cpu.Paravirtual;
 
 /// <summary>
 /// kvm-clock (linux/Documentation/virt/kvm/x86/msr.rst, pvclock_vcpu_time_info): the host tells a guest how its TSC relates to
-/// nanoseconds since the machine began. All vCPUs are told the same line, so the clock is the same everywhere and the STABLE flag is true.
+/// nanoseconds since the machine began. All vCPUs are told the same line, so the clock is the same everywhere and the STABLE flag is true where the host's TSC is.
 /// The vCPU's thread.
 /// </summary>
 internal sealed unsafe class KvmClock(SoftVcpu vcpu)
@@ -73,7 +73,7 @@ internal sealed unsafe class KvmClock(SoftVcpu vcpu)
         BinaryPrimitives.WriteUInt64LittleEndian(body[12..], start.GuestNanoseconds);
         BinaryPrimitives.WriteUInt32LittleEndian(body[20..], multiplier);
         body[24] = (byte)shift;
-        body[25] = vcpu.Machine.Cpuid.Features[CpuFeature.KvmClockStable] ? StableFlag : (byte)0;
+        body[25] = vcpu.Machine.HasStableTsc && vcpu.Machine.Cpuid.Features[CpuFeature.KvmClockStable] ? StableFlag : (byte)0;
         Store(SystemTime & ~Enable, (version | 1) + (version & 1) * 2, body);
     }
 

@@ -23,13 +23,13 @@ public sealed record CpuBaseline(FeatureSet Features, CpuModelDefinition Model, 
         foreach (CpuModelDefinition model in CpuModelCatalog.Models)
         {
             // A vendor's model only where all are of that vendor; a level of the psABI says the same on every host.
-            if (!model.IsOfHost && model.Identity.Vendor != vendor || !model.Features[CpuFeature.Lm]) continue;
+            if (!model.IsLevel && model.Identity.Vendor != vendor || !model.Features[CpuFeature.Lm]) continue;
             if (!model.Features.Except(ModelRules.NeverGiven).Except(all).IsEmpty) continue;
             if (best is null || Value(model) >= Value(best)) best = model;
         }
         if (best is null) throw new FormatException("the CPUs do not even have x86-64-v1 in common");
         // Only what is told by CPUID and is the CPU's own; the rest follows from the model and the engine.
-        FeatureSet added = unasked.Except(best.Features).Except(best.Optional).Except(ModelRules.AlwaysGiven).Except(NotOfTheCpu);
+        FeatureSet added = unasked.Except(best.Features).Except(ModelRules.AlwaysGiven).Except(NotOfTheCpu);
         return new CpuBaseline(all, best, added);
     }
 

@@ -22,7 +22,7 @@ public sealed record CpuDescription(string Name, CpuIdentity Identity, FeatureSe
 
     /// <summary>Describes a model as guests get it.</summary>
     public static CpuDescription Of(CpuModelDefinition model) =>
-        new(model.Name, model.Identity, model.Features.Except(ModelRules.NeverGiven), model.Optional);
+        new(model.Name, model.Identity, model.Features.Except(ModelRules.NeverGiven), FeatureSet.Empty);
 
     /// <summary>Writes the members into the object that is open; with the names that Linux has for the features, and their bits.</summary>
     public void WriteMembers(Utf8JsonWriter json)

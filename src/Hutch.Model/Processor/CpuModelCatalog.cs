@@ -15,6 +15,9 @@ public static class CpuModelCatalog
     /// <summary>Another name of <see cref="Max"/>.</summary>
     public const string Host = "host";
 
+    /// <summary>What the levels of the psABI look like on AMD's hosts, and on the others.</summary>
+    internal const string PlainAmd = "qemu64", PlainIntel = "kvm64";
+
     private static readonly Lazy<ImmutableArray<CpuModelDefinition>> Read = new(() => [.. ModelFileReader.Read(DataFile.Lines("Models.txt"))]);
     private static readonly Lazy<FrozenDictionary<string, CpuModelDefinition>> ByName = new(Index);
 

@@ -15,7 +15,7 @@ public readonly record struct CpuCache(uint Bytes, uint Ways)
 }
 
 /// <summary>What identifies a CPU, apart from its features.</summary>
-/// <param name="Vendor">Vendor; <see cref="CpuVendor.Other"/> in a model without a vendor of its own: the host's.</param>
+/// <param name="Vendor">Vendor; <see cref="CpuVendor.Other"/> in a level of the psABI: the host's.</param>
 /// <param name="Family">Family, with the extended family added.</param>
 /// <param name="Model">Model, with the extended model.</param>
 /// <param name="Stepping">Stepping.</param>
@@ -54,21 +54,33 @@ public sealed record CpuModelDefinition
     /// <summary>Vendor, signature and brand.</summary>
     public required CpuIdentity Identity { get; init; }
 
-    /// <summary>Highest basic leaf of CPUID; raised where a feature needs it. 0: as the host.</summary>
+    /// <summary>Highest basic leaf of CPUID; raised where a feature needs it.</summary>
     public required uint Level { get; init; }
 
-    /// <summary>Highest extended leaf; 0: none, or as the host.</summary>
+    /// <summary>Highest extended leaf; 0: none.</summary>
     public required uint ExtendedLevel { get; init; }
 
-    /// <summary>First-level data and code cache, second and third level; empty: none are described, or they are the host's.</summary>
+    /// <summary>First-level data and code cache, second and third level; empty: none are described.</summary>
     public required ImmutableArray<CpuCache> Caches { get; init; }
 
     /// <summary>Features that the model has.</summary>
     public required FeatureSet Features { get; init; }
 
-    /// <summary>Features that it has besides where the engine gives them unasked.</summary>
-    public required FeatureSet Optional { get; init; }
+    /// <summary>A level of the psABI: it has the host's vendor, and <see cref="For"/> says what it looks like there.</summary>
+    public bool IsLevel => Identity.Vendor == CpuVendor.Other;
 
-    /// <summary>Vendor, family, caches and brand are the host's.</summary>
-    public bool IsOfHost => Identity.Vendor == CpuVendor.Other;
+    /// <summary>The model on hosts of a vendor. Only a level differs: it looks like the plainest CPU of that vendor, so that it is the same on all hosts of it.</summary>
+    public CpuModelDefinition For(CpuVendor host)
+    {
+        if (!IsLevel) return this;
+        CpuModelDefinition plain = CpuModelCatalog.Find(host.IsAmd() ? CpuModelCatalog.PlainAmd : CpuModelCatalog.PlainIntel)!;
+        CpuVendor vendor = host == CpuVendor.Other ? plain.Identity.Vendor : host;
+        return this with
+        {
+            Identity = plain.Identity with { Vendor = vendor, ModelId = Identity.ModelId },
+            Level = plain.Level,
+            ExtendedLevel = plain.ExtendedLevel,
+            Caches = plain.Caches,
+        };
+    }
 }

@@ -11,14 +11,14 @@ public static class CpuResolver
     /// <summary>The CPU of a machine. Throws <see cref="CpuModelException"/> for a name that does not exist or a feature that cannot be given.</summary>
     public static ResolvedCpu Resolve(CpuModel request, CpuOffer offer)
     {
-        CpuModelDefinition? definition = Find(request.Name);
+        CpuModelDefinition? definition = Find(request.Name)?.For(offer.Identity.Vendor);
         FeatureSet added = Named(request.Added), removed = Named(request.Removed);
         FeatureSet features = ModelRules.Close(Wanted(definition, offer).Union(added).Except(removed));
         foreach (CpuFeature feature in added.Except(removed).Except(features).Features)
             throw new CpuModelException($"CPU feature '{FeatureNames.NameOf(feature)}' needs {NameOfBase(features, feature)}, which the CPU model {Text(request)} does not have: add it too.");
         FeatureSet missing = Missing(features, offer);
         if (!missing.IsEmpty) throw new CpuModelException(Refusal(request, missing, added, offer));
-        return new ResolvedCpu(request.Name, Identity(definition, offer), features, definition);
+        return new ResolvedCpu(request.Name, definition?.Identity ?? offer.Identity, features, definition);
     }
 
     /// <summary>What a model needs and the engine cannot give; empty: the model can be used as it is.</summary>
@@ -35,12 +35,10 @@ public static class CpuResolver
     private static FeatureSet Wanted(CpuModelDefinition? definition, CpuOffer offer)
     {
         if (definition is null) return offer.Unasked.Except(ModelRules.NeverGiven);
-        return definition.Features.Except(ModelRules.NeverGiven).Union(ModelRules.AlwaysGiven.Intersect(offer.Features)).Union(definition.Optional.Intersect(offer.Unasked));
+        return definition.Features.Except(ModelRules.NeverGiven).Union(ModelRules.AlwaysGiven);
     }
 
     private static FeatureSet Missing(FeatureSet features, CpuOffer offer) => features.Except(offer.Features.Except(ModelRules.NeverGiven));
-
-    private static CpuIdentity Identity(CpuModelDefinition? definition, CpuOffer offer) => definition is { IsOfHost: false } ? definition.Identity : offer.Identity;
 
     private static FeatureSet Named(IEnumerable<string> names)
     {

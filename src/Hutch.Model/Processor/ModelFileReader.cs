@@ -9,7 +9,7 @@ namespace Hutch.Model.Processor;
 /// <summary>Reads Models.txt, which says in its head how it is written.</summary>
 internal sealed class ModelFileReader
 {
-    private readonly Dictionary<string, ImmutableArray<CpuCache>> _caches = new() { ["host"] = [] };
+    private readonly Dictionary<string, ImmutableArray<CpuCache>> _caches = [];
     private readonly List<CpuModelDefinition> _models = [];
 
     /// <summary>The models in the order of the file. Throws <see cref="FormatException"/>.</summary>
@@ -49,7 +49,6 @@ internal sealed class ModelFileReader
             ExtendedLevel = uint.Parse(parts[7], NumberStyles.HexNumber, CultureInfo.InvariantCulture),
             Caches = _caches[parts[8]],
             Features = FeatureSet.Empty,
-            Optional = FeatureSet.Empty,
         };
     }
 
@@ -63,10 +62,9 @@ internal sealed class ModelFileReader
     private static CpuModelDefinition Change(CpuModelDefinition model, string part)
     {
         if (part.StartsWith("stepping=", StringComparison.Ordinal)) return model with { Identity = model.Identity with { Stepping = Number(part[9..]) } };
-        FeatureSet named = FeatureNames.Parse(part.TrimStart('+', '-', '?'));
+        FeatureSet named = FeatureNames.Parse(part.TrimStart('+', '-'));
         return part[0] switch
         {
-            '?' => model with { Optional = model.Optional.Union(named) },
             '-' => model with { Features = model.Features.Except(named) },
             _ => model with { Features = model.Features.Union(named) },
         };

@@ -32,10 +32,11 @@ public static class ModelRules
         + "pause-filter pfthreshold avic v-vmsave-vmload vgif vnmi svme-addr-chk ds dtes64 ds-cpl pdcm perfctr-core perfctr-nb perfmon-v2 arch-lbr intel-pt ibs irperf "
         + "lwp skinit wdt tce nodeid-msr extapic sgx sgxlc cqm rdt_a pconfig tme ospke ht cmp-legacy pcommit");
 
-    /// <summary>Given with every model that has what they need: the machine shows what it is and has timers and clocks that need no emulated hardware.</summary>
-    public static FeatureSet AlwaysGiven { get; } = FeatureNames.Parse(
-        "hypervisor x2apic tsc-deadline arat kvmclock-old kvm-nopiodelay kvm-mmu kvmclock kvm-asyncpf kvm-steal-time kvm-pv-eoi kvm-pv-unhalt kvm-pv-tlb-flush "
-        + "kvm-asyncpf-vmexit kvm-pv-ipi kvm-poll-control kvm-pv-sched-yield kvm-asyncpf-int kvmclock-stable-bit");
+    /// <summary>
+    /// Given with every named model that has what they need: the machine shows what it is and has timers and clocks that need no emulated hardware. Every engine
+    /// serves them on every host, so that a named model is the same CPU everywhere; other paravirtual features come with <c>max</c> or by name.
+    /// </summary>
+    public static FeatureSet AlwaysGiven { get; } = FeatureNames.Parse("hypervisor x2apic tsc-deadline arat kvmclock-old kvm-nopiodelay kvmclock kvmclock-stable-bit");
 
     /// <summary>Each feature that others need, with those.</summary>
     public static ImmutableArray<(CpuFeature Base, FeatureSet Dependents)> Dependencies { get; } = [.. DependencyText.Select(Parse)];

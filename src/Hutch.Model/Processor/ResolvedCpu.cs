@@ -6,11 +6,11 @@ namespace Hutch.Model.Processor;
 /// <param name="Name">The model's name as it was asked for.</param>
 /// <param name="Identity">Vendor, signature and brand.</param>
 /// <param name="Features">All features.</param>
-/// <param name="Definition">The named model; null: <c>max</c> or <c>host</c>.</param>
+/// <param name="Definition">The named model as it is on this host; null: <c>max</c> or <c>host</c>.</param>
 public sealed record ResolvedCpu(string Name, CpuIdentity Identity, FeatureSet Features, CpuModelDefinition? Definition)
 {
     /// <summary>Vendor, family, caches and brand are the host's.</summary>
-    public bool IsOfHost => Definition?.IsOfHost ?? true;
+    public bool IsOfHost => Definition is null;
 
     /// <summary>The model's caches; empty where they are the host's or not described.</summary>
     public ImmutableArray<CpuCache> Caches => Definition?.Caches ?? [];

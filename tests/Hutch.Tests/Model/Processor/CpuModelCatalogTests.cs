@@ -84,7 +84,7 @@ public sealed class CpuModelCatalogTests
         foreach (string name in new[] { "x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4" })
         {
             CpuModelDefinition level = CpuModelCatalog.Find(name)!;
-            Assert.True(level.IsOfHost);
+            Assert.True(level.IsLevel);
             Assert.True(before.Except(level.Features).IsEmpty);
             before = level.Features;
         }

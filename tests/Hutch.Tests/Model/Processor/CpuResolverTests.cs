@@ -31,7 +31,7 @@ public sealed class CpuResolverTests
             ResolvedCpu cpu = CpuResolver.Resolve(Model(definition.Name), Everything);
             Assert.True(cpu.Features.Intersect(ModelRules.NeverGiven).IsEmpty);
             Assert.True(definition.Features.Except(ModelRules.NeverGiven).Except(cpu.Features).IsEmpty);
-            Assert.Equal(definition.IsOfHost ? Identity : definition.Identity, cpu.Identity);
+            Assert.Equal(definition.For(Identity.Vendor).Identity, cpu.Identity);
             Assert.True(cpu.Level >= definition.Level);
         }
     }
@@ -42,6 +42,33 @@ public sealed class CpuResolverTests
         CpuOffer offer = Offer("fpu tsc apic msr monitor spec-ctrl", onRequest: "spec-ctrl");
         Assert.Equal("fpu tsc msr apic", CpuResolver.Resolve(Model("max"), offer).Features.ToString());
         Assert.Equal("fpu tsc msr apic spec-ctrl", CpuResolver.Resolve(Model("host", "spec-ctrl"), offer).Features.ToString());
+    }
+
+    [Fact]
+    public void A_named_model_is_the_same_on_every_engine_that_can_give_it()
+    {
+        foreach (CpuModelDefinition definition in CpuModelCatalog.Models)
+        {
+            FeatureSet needed = definition.Features.Except(ModelRules.NeverGiven).Union(ModelRules.AlwaysGiven);
+            var barely = new CpuOffer("kvm", Identity, needed, FeatureSet.Empty);
+            FeatureSet features = CpuResolver.Resolve(Model(definition.Name), barely).Features;
+            Assert.Equal(features, CpuResolver.Resolve(Model(definition.Name), Everything).Features);
+            Assert.Equal(features, ModelRules.Close(needed));
+        }
+    }
+
+    [Theory]
+    [InlineData(CpuVendor.Amd, CpuVendor.Amd, 0x60fb1u)]
+    [InlineData(CpuVendor.Hygon, CpuVendor.Hygon, 0x60fb1u)]
+    [InlineData(CpuVendor.Intel, CpuVendor.Intel, 0xf61u)]
+    [InlineData(CpuVendor.Other, CpuVendor.Intel, 0xf61u)]
+    public void A_level_has_the_hosts_vendor_and_nothing_else_of_the_host(CpuVendor host, CpuVendor vendor, uint signature)
+    {
+        CpuOffer offer = Everything with { Identity = new CpuIdentity(host, 26, 68, 0, "Some CPU") };
+        ResolvedCpu cpu = CpuResolver.Resolve(Model("x86-64-v2"), offer);
+        Assert.Equal((vendor, signature, "CPU of level x86-64-v2"), (cpu.Identity.Vendor, cpu.Identity.Signature, cpu.Identity.ModelId));
+        Assert.False(cpu.IsOfHost);
+        Assert.Equal(4, cpu.Caches.Length);
     }
 
     [Fact]
@@ -71,7 +98,7 @@ public sealed class CpuResolverTests
     [InlineData("max", "avx2", "", "CPU feature 'avx2' needs avx, which the CPU model max,+avx2 does not have: add it too.")]
     public void What_cannot_be_given_is_refused_in_one_sentence(string model, string add, string remove, string expected)
     {
-        CpuModelException refused = Assert.Throws<CpuModelException>(() => CpuResolver.Resolve(Model(model, add, remove), Offer("fpu tsc apic msr")));
+        CpuModelException refused = Assert.Throws<CpuModelException>(() => CpuResolver.Resolve(Model(model, add, remove), Offer($"fpu tsc apic msr {ModelRules.AlwaysGiven}")));
         Assert.Equal(expected, refused.Message);
     }
 
