@@ -63,7 +63,7 @@ internal static class Program
     private static int InsideKvmLab(string[] arguments) => arguments[1] switch
     {
         "bench" => LabBench.Run(Count(arguments, 5)),
-        "test" => LabTest.Run(Count(arguments, 50), arguments.Length > 3 ? arguments[3] : ""),
+        "test" => LabTest.Run(Count(arguments, KvmLabCommand.Boots), arguments.Length > 3 ? arguments[3] : ""),
         _ => 2,
     };
 

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Runtime.InteropServices;
@@ -17,7 +18,8 @@ namespace Hutch.Dev.KvmLab;
 /// </summary>
 internal sealed class KvmLabCommand(string root)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromHours(1);
+    /// <summary>Boots in a row where nobody says how many.</summary>
+    internal const int Boots = 50;
 
     /// <summary>What the lab is made of, apart from this clone.</summary>
     private sealed record Parts(Qemu Qemu, LabKernel Kernel, KernelBoot Tiny);
@@ -42,7 +44,7 @@ internal sealed class KvmLabCommand(string root)
         {
             if (Prepare(tests) is not Parts parts) return 0;
             if (tests) Build("tests/Hutch.Tests");
-            return Run(parts, command.Length == 0 ? null : string.Join(' ', command.Select(Quote)), extra, Patience);
+            return Run(parts, command.Length == 0 ? null : string.Join(' ', command.Select(Quote)), extra, tests ? PatienceWithTests(arguments) : TimeSpan.FromHours(2));
         }
         catch (UserException error)
         {
@@ -56,6 +58,7 @@ internal sealed class KvmLabCommand(string root)
     {
         try
         {
+            _ = LabTree.ImageMaker();
             GuestCache cache = new(GuestCache.DefaultRoot(), Say);
             return new Parts(Qemu.Find(cache, Say), LabKernel.Prepare(cache, Say), TinyGuest.Prepare(cache, Say, null));
         }
@@ -141,6 +144,10 @@ internal sealed class KvmLabCommand(string root)
         process.WaitForExit();
         if (process.ExitCode != 0) throw new UserException($"{failure}\n{output}", ExitStatus.BadConfiguration);
     }
+
+    // What a busy host of two CPUs needs, twice over.
+    private static TimeSpan PatienceWithTests(IReadOnlyList<string> arguments) =>
+        TimeSpan.FromMinutes(15 + 2 * (arguments.Count > 1 && int.TryParse(arguments[1], NumberStyles.None, CultureInfo.InvariantCulture, out int boots) ? boots : Boots));
 
     private static string Quote(string word) => $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 

@@ -64,11 +64,13 @@ internal sealed partial class LabTree(string folder, Qemu qemu)
     internal void WriteImage(string image)
     {
         AddLibraries();
-        string maker = ((string[])["/usr/sbin/mke2fs", "/sbin/mke2fs"]).FirstOrDefault(System.IO.File.Exists)
-            ?? throw new UserException("The KVM lab needs mke2fs; install the package e2fsprogs.", ExitStatus.BadConfiguration);
         string size = $"{(_bytes * 5 / 4 + SpareBytes) >> 10}K";
-        Run(new ProcessStartInfo(maker, ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-E", "root_owner=0:0,lazy_itable_init=1", "-m", "0", "-d", folder, image, size]));
+        Run(new ProcessStartInfo(ImageMaker(), ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-E", "root_owner=0:0,lazy_itable_init=1", "-m", "0", "-d", folder, image, size]));
     }
+
+    /// <summary>The program that makes the image. Throws <see cref="UserException"/> where the host has none.</summary>
+    internal static string ImageMaker() => ((string[])["/usr/sbin/mke2fs", "/sbin/mke2fs"]).FirstOrDefault(System.IO.File.Exists)
+        ?? throw new UserException("The KVM lab needs mke2fs; install the package e2fsprogs.", ExitStatus.BadConfiguration);
 
     private void AddLibraries()
     {
