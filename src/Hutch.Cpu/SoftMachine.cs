@@ -41,7 +41,7 @@ internal sealed class SoftMachine : IVirtualMachine
         HasStableTsc = engine.Offer().Features[CpuFeature.ConstantTsc];
         Forms = new GuestForms(Cpuid.Features);
         _tsc = new HostTsc();
-        Clock = new TscClock(readTsc ?? _tsc.Read, timers.Clock);
+        Clock = new TscClock(readTsc ?? _tsc.Read, timers.Clock, timers.HostClock);
         CodePages = new CodePages(this, memory);
         var vcpus = new SoftVcpu[topology.VcpuCount];
         for (int i = 0; i < vcpus.Length; i++) vcpus[i] = new SoftVcpu(this, i);

@@ -8,7 +8,8 @@ namespace Hutch.Cpu.Paravirtual;
 /// <summary>
 /// The relation of one machine between the host's TSC and CLOCK_MONOTONIC, measured once. The first pair of readings is taken when the
 /// machine is made, the second when the guest first asks for the frequency; both are good to some tens of nanoseconds,
-/// so that the 10 ms that must at least lie between them make the frequency good to a few millionths, and the usual 50 ms to less than one.
+/// so that the 10 ms that must at least lie between them make the frequency good to a few millionths, and the usual 50 ms to less than one. Both are
+/// readings of the host's own clock: the machine's stands while it is paused, and the TSC does not.
 /// After that the frequency never changes, but that a restored machine keeps the one it was told. Any thread.
 /// </summary>
 internal sealed class TscClock
@@ -23,19 +24,22 @@ internal sealed class TscClock
 
     private readonly Lock _lock = new();
     private readonly Func<ulong> _readTsc;
-    private readonly IClock _clock;
+    private readonly IClock _clock, _host;
     private readonly Reading _first;
     private volatile Start _start;
     private ulong _khz;
 
     /// <param name="readTsc">The host's TSC.</param>
-    /// <param name="clock">The host's clock.</param>
-    public TscClock(Func<ulong> readTsc, IClock clock)
+    /// <param name="clock">The machine's clock, which may stand.</param>
+    /// <param name="host">The host's clock.</param>
+    public TscClock(Func<ulong> readTsc, IClock clock, IClock host)
     {
         _readTsc = readTsc;
         _clock = clock;
-        _first = Read();
-        _start = new Start(_first.Tsc, _first.Nanoseconds, 0);
+        _host = host;
+        _first = Read(host);
+        Reading start = Read(clock);
+        _start = new Start(start.Tsc, start.Nanoseconds, 0);
     }
 
     /// <summary>The TSC and the clock at the same moment.</summary>
@@ -67,12 +71,12 @@ internal sealed class TscClock
         if ((khz > own ? khz - own : own - khz) > own / MostDeviation)
             throw new StateException($"The guest's time stamp counter runs at {khz} kHz and this host's at {own} kHz, which the software engine cannot change; use a host like the first.");
         Volatile.Write(ref _khz, khz);
-        Reading now = Read();
+        Reading now = Read(_clock);
         _start = new Start(now.Tsc, now.Nanoseconds, guestNanoseconds);
         return now.Tsc;
     }
 
-    /// <summary>Clock of the wall time and of the calibration.</summary>
+    /// <summary>The machine's clock, which has the wall time too.</summary>
     public IClock Clock => _clock;
 
     /// <summary>The host's TSC.</summary>
@@ -100,12 +104,12 @@ internal sealed class TscClock
         lock (_lock)
         {
             if (_khz != 0) return _khz;
-            Reading second = Read();
+            Reading second = Read(_host);
             var spin = new SpinWait();
             while (second.Nanoseconds - _first.Nanoseconds < ShortestSpan)
             {
                 spin.SpinOnce();
-                second = Read();
+                second = Read(_host);
             }
             ulong span = (ulong)(second.Nanoseconds - _first.Nanoseconds);
             ulong khz = (ulong)((((UInt128)(second.Tsc - _first.Tsc) * 1_000_000) + (span / 2)) / span);
@@ -114,14 +118,14 @@ internal sealed class TscClock
         }
     }
 
-    private Reading Read()
+    private Reading Read(IClock clock)
     {
         ulong narrowest = ulong.MaxValue;
         Reading best = default;
         for (int i = 0; i < Attempts; i++)
         {
             ulong before = _readTsc();
-            long now = _clock.MonotonicNanoseconds;
+            long now = clock.MonotonicNanoseconds;
             ulong window = _readTsc() - before;
             if (window >= narrowest) continue;
             narrowest = window;

@@ -8,6 +8,9 @@ public interface ITimerService
     /// <summary>The clock that deadlines are counted on.</summary>
     IClock Clock { get; }
 
+    /// <summary>The host's clock, which never stands: for measuring, while <see cref="Clock"/> may be stopped.</summary>
+    IClock HostClock => Clock;
+
     /// <summary>
     /// Creates a disarmed timer. <paramref name="expired"/> runs on the service's thread, must be short and must not throw.
     /// </summary>

@@ -26,6 +26,9 @@ public sealed class PausableTimers : ITimerService, IClock, IDisposable
     public IClock Clock => this;
 
     /// <inheritdoc/>
+    public IClock HostClock => _host.HostClock;
+
+    /// <inheritdoc/>
     public long MonotonicNanoseconds => IsStopped ? Volatile.Read(ref _standing) : _host.Clock.MonotonicNanoseconds + Volatile.Read(ref _shift);
 
     /// <inheritdoc/>

@@ -64,8 +64,6 @@ internal sealed class Machine : IDisposable
     /// <param name="mapMemory">RAM is mapped from the file instead of copied.</param>
     internal void Restore(StateFileReader state, bool mapMemory)
     {
-        // An engine measures its clocks against this one, which therefore runs until it has read them once.
-        _ = _cpus.SaveClock();
         _timers.Stop();
         state.Load(_memory, mapMemory);
         Restore(state.Sections);

@@ -91,11 +91,24 @@ public sealed class KvmClockTests
     public void The_hosts_tsc_goes_on_and_is_measured()
     {
         using var tsc = new HostTsc();
-        var clock = new TscClock(tsc.Read, new MonotonicClock());
+        var host = new MonotonicClock();
+        var clock = new TscClock(tsc.Read, host, host);
         ulong before = tsc.Read();
         Assert.True(tsc.Read() > before);
         Assert.InRange(clock.Khz, 100_000ul, 10_000_000ul);
         Assert.Equal(clock.Khz, clock.Khz);
+    }
+
+    [Fact]
+    public void The_frequency_is_measured_while_the_machines_clock_stands()
+    {
+        FakeTimers host = new();
+        using PausableTimers machine = new(host);
+        var clock = new TscClock(() => (ulong)host.MonotonicNanoseconds * 26 / 10, machine.Clock, machine.HostClock);
+        host.Advance(5_000_000);
+        machine.Stop();
+        host.Advance(20_000_000);
+        Assert.Equal(2_600_000ul, clock.Khz);
     }
 
     private static double GuestClock(ApicMachine m, int vcpu, ulong address)
