@@ -12,11 +12,6 @@ namespace Hutch.Kvm;
 /// <summary>The hardware engine: machines whose CPUs are those of Linux's KVM. Any thread.</summary>
 public sealed class KvmHypervisor : IHypervisor
 {
-    /// <summary>Where KVM is.</summary>
-    public const string DevicePath = "/dev/kvm";
-
-    private const int NoSuchFile = 2, NoSuchDevice = 19, AccessDenied = 13, NotPermitted = 1;
-
     private KvmHypervisor(KvmDescriptor system)
     {
         System = system;
@@ -54,18 +49,9 @@ public sealed class KvmHypervisor : IHypervisor
     /// <param name="calls">The system calls; null: the real ones.</param>
     public static KvmHypervisor Open(IDeviceCalls? calls = null)
     {
-        calls ??= new DeviceCalls();
-        int descriptor = calls.Open(DevicePath);
-        if (descriptor < 0) throw new KvmUnavailableException(WhyNotOpened(-descriptor));
-        KvmDescriptor system = new(calls, descriptor, "KVM");
+        KvmDescriptor system = KvmDevice.Open(calls ?? new DeviceCalls());
         try
         {
-            int version = system.Try(KvmIoctl.GetApiVersion);
-            if (version != KvmCapabilities.ApiVersion)
-                throw new KvmUnavailableException($"{DevicePath} does not speak KVM's interface {KvmCapabilities.ApiVersion} (it answers {version}); use --engine software.");
-            string[] missing = [.. new KvmCapabilities(system).Missing()];
-            if (missing.Length != 0)
-                throw new KvmUnavailableException($"This kernel's KVM lacks {string.Join(", ", missing)}; use a newer kernel or --engine software.");
             return new KvmHypervisor(system);
         }
         catch
@@ -80,12 +66,4 @@ public sealed class KvmHypervisor : IHypervisor
 
     /// <inheritdoc/>
     public void Dispose() => System.Dispose();
-
-    private static string WhyNotOpened(int errno) => errno switch
-    {
-        NoSuchFile => $"{DevicePath} does not exist: load the module kvm_intel or kvm_amd, switch virtualization on in the host's firmware, or use --engine software.",
-        AccessDenied or NotPermitted => $"{DevicePath} may not be opened by this user: join the group kvm (usermod -aG kvm USER, then log in again), or use --engine software.",
-        NoSuchDevice => $"{DevicePath} has no driver behind it: load the module kvm_intel or kvm_amd, or use --engine software.",
-        _ => $"{DevicePath} cannot be opened: {new LinuxException("open", errno, DevicePath).Message} Use --engine software.",
-    };
 }

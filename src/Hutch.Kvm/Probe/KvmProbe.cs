@@ -1,6 +1,5 @@
-using System.Collections.Immutable;
+using System;
 using Hutch.Host.Linux;
-using Hutch.Kvm.Abi;
 
 namespace Hutch.Kvm.Probe;
 
@@ -10,51 +9,24 @@ namespace Hutch.Kvm.Probe;
 /// </summary>
 internal static class KvmProbe
 {
-    private const int NotPermitted = 1, NoEntry = 2, NoDeviceOrAddress = 6, AccessDenied = 13, DeviceBusy = 16, NoDevice = 19;
+    // A thousand times what it takes: a host may be busy.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    /// <summary>Reaches the verdict. Throws nothing that the kernel could cause.</summary>
+    /// <summary>Reaches the verdict. Throws nothing that the kernel could cause, and does not wait for ever.</summary>
     /// <param name="calls">The system calls.</param>
     /// <param name="signals">What is known beforehand.</param>
-    internal static KvmProbeResult Run(IDeviceCalls calls, ProbeSignals signals)
+    /// <param name="patience">How long the proof may take.</param>
+    internal static KvmProbeResult Run(IDeviceCalls calls, ProbeSignals signals, TimeSpan? patience = null)
     {
-        int opened = calls.Open(KvmHypervisor.DevicePath);
-        if (opened < 0) return new KvmProbeResult(OfOpen(-opened), signals) { Detail = new LinuxException("open", -opened, KvmHypervisor.DevicePath).Message };
-        using KvmDescriptor system = new(calls, opened, "KVM");
-        int version = system.Try(KvmIoctl.GetApiVersion);
-        if (version != KvmCapabilities.ApiVersion)
-            return new KvmProbeResult(KvmVerdict.TooOld, signals) { Detail = $"it speaks version {version} of the interface, not {KvmCapabilities.ApiVersion}" };
-        string[] missing = [.. new KvmCapabilities(system).Missing()];
-        if (missing.Length > 0) return new KvmProbeResult(KvmVerdict.TooOld, signals) { Detail = $"it lacks {string.Join(", ", missing)}" };
+        TimeSpan most = patience ?? Patience;
         try
         {
-            return Prove(system, signals);
+            return new BoundedProof(KvmDevice.Open(calls), signals).Run(most)
+                ?? new KvmProbeResult(KvmVerdict.Refused, signals) { Detail = $"it was asked to run a few instructions and did not come back within {most.TotalSeconds:0.##} s" };
         }
-        catch (LinuxException refused)
+        catch (KvmUnavailableException missing)
         {
-            return new KvmProbeResult(refused.Errno == DeviceBusy ? KvmVerdict.Busy : KvmVerdict.Refused, signals) { Detail = refused.Message };
+            return new KvmProbeResult(missing.Verdict, signals) { Detail = missing.Detail };
         }
     }
-
-    private static KvmProbeResult Prove(KvmDescriptor system, ProbeSignals signals)
-    {
-        using ProofMachine machine = new(system);
-        ImmutableArray<string>.Builder failed = ImmutableArray.CreateBuilder<string>(), ran = ImmutableArray.CreateBuilder<string>();
-        string? first = null;
-        foreach (ProofInstruction instruction in ProofInstruction.ForHost(machine.OffersXsave))
-        {
-            string? why = machine.Try(instruction);
-            (why is null ? ran : failed).Add(instruction.Name);
-            if (why is not null) first ??= $"{instruction.Name}: {why}";
-        }
-        KvmVerdict verdict = failed.Count == 0 ? KvmVerdict.Hardware : signals is { Module: "kvm_pvm" } ? KvmVerdict.Pvm : KvmVerdict.Incomplete;
-        return new KvmProbeResult(verdict, signals) { Ran = ran.ToImmutable(), Failed = failed.ToImmutable(), Detail = first };
-    }
-
-    private static KvmVerdict OfOpen(int errno) => errno switch
-    {
-        NoEntry or NoDevice or NoDeviceOrAddress => KvmVerdict.NoDevice,
-        AccessDenied or NotPermitted => KvmVerdict.NoRights,
-        DeviceBusy => KvmVerdict.Busy,
-        _ => KvmVerdict.Refused,
-    };
 }

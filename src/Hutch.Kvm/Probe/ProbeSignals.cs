@@ -8,6 +8,9 @@ namespace Hutch.Kvm.Probe;
 /// <param name="Module">The vendor module that is loaded: <c>kvm_intel</c>, <c>kvm_amd</c>, <c>kvm_pvm</c>; null: none of them.</param>
 internal sealed record ProbeSignals(bool HasVirtualisation, string? Module)
 {
+    /// <summary>Nothing is known.</summary>
+    internal static ProbeSignals None { get; } = new(false, null);
+
     private static readonly string[] Modules = ["kvm_pvm", "kvm_intel", "kvm_amd"];
 
     /// <summary>Reads those of this host: three instructions and three looks into /sys/module.</summary>

@@ -1,4 +1,6 @@
 using System;
+using System.Threading;
+using Hutch.Host.Linux;
 using Hutch.Host.Memory;
 using Hutch.Kvm.Abi;
 
@@ -14,11 +16,13 @@ internal sealed unsafe class ProofMachine : IDisposable
     private readonly MappedRegion _memory = MappedRegion.Allocate(ProofProgram.LengthBytes, "The probe's machine");
     private readonly KvmDescriptor _machine = null!;
     private readonly KvmDescriptor _vcpu = null!;
+    private readonly Lock _lock = new();
     private readonly nuint _runBytes;
-    private readonly KvmRun* _run;
     private readonly KvmSregs _sregs;
+    private KvmRun* _run;
+    private bool _interrupted;
 
-    /// <summary>Builds the machine. Throws <see cref="Hutch.Host.Linux.LinuxException"/> with the call that the kernel refused.</summary>
+    /// <summary>Builds the machine. Throws <see cref="LinuxException"/> with the call that the kernel refused.</summary>
     internal ProofMachine(KvmDescriptor system)
     {
         try
@@ -57,13 +61,28 @@ internal sealed unsafe class ProofMachine : IDisposable
         KvmRegs regs = new() { Rip = ProofProgram.Code, Rsp = ProofProgram.StackTop, Rdi = ProofProgram.Data, Rcx = 255, Rflags = 2 };
         _vcpu.Call(KvmIoctl.SetRegs, "KVM_SET_REGS", ref regs);
         int result;
+        // An interruption that is meant for this call is an error like any other.
         do result = _vcpu.Try(KvmIoctl.Run);
-        while (result is -Interrupted or -TryAgain);
+        while (result == -TryAgain || (result == -Interrupted && !Volatile.Read(ref _interrupted)));
         _vcpu.Check(result, "KVM_RUN");
         if (_run->ExitReason != KvmExit.Hlt) return Why();
         _vcpu.Call(KvmIoctl.GetRegs, "KVM_GET_REGS", ref regs);
         if (regs.Rax == ProofProgram.Faulted) return "it raised an exception";
         return instruction.Rax is { } expected && regs.Rax != expected ? $"its result is 0x{regs.Rax:x} and should be 0x{expected:x}" : null;
+    }
+
+    /// <summary>Has a thread that is inside <see cref="Try"/> leave it with an error. Any thread.</summary>
+    /// <param name="thread">The thread, <see cref="ThreadKick.CurrentThread"/> there.</param>
+    internal void Interrupt(int thread)
+    {
+        lock (_lock)
+        {
+            // SAFETY: the mapping is there until Dispose takes it away, under the same lock.
+            if (_run == null) return;
+            Volatile.Write(ref _interrupted, true);
+            _run->ImmediateExit = 1;
+        }
+        ThreadKick.Send(thread);
     }
 
     private string Why() => _run->ExitReason switch
@@ -111,8 +130,12 @@ internal sealed unsafe class ProofMachine : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        // SAFETY: nothing runs any more; the mapping is this object's own.
-        if (_run != null) _machine!.Calls.Unmap((nint)_run, _runBytes);
+        lock (_lock)
+        {
+            // SAFETY: nothing runs any more; the mapping is this object's own.
+            if (_run != null) _machine!.Calls.Unmap((nint)_run, _runBytes);
+            _run = null;
+        }
         _vcpu?.Dispose();
         _machine?.Dispose();
         _memory.Dispose();

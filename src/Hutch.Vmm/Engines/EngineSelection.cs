@@ -54,7 +54,7 @@ internal sealed class EngineSelection(
         catch (KvmUnavailableException refused)
         {
             // The verdict is of an earlier run; the device is not what it was.
-            return new ChosenEngine(openSoftware(), $"Engine: software ({refused.Message.TrimEnd('.')}).");
+            return new ChosenEngine(openSoftware(), $"Engine: software ({refused.Reason}).");
         }
     }
 

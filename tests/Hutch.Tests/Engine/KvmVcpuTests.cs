@@ -63,10 +63,10 @@ public sealed class KvmVcpuTests
     }
 
     [Theory]
-    [InlineData(2, "does not exist")]
-    [InlineData(13, "may not be opened by this user")]
-    [InlineData(19, "has no driver")]
-    [InlineData(24, "cannot be opened")]
+    [InlineData(2, "there is no /dev/kvm; load the module")]
+    [InlineData(13, "not for this user; join the group")]
+    [InlineData(19, "there is no /dev/kvm; load the module")]
+    [InlineData(24, "does not work: /dev/kvm: open failed")]
     public void Why_the_device_cannot_be_opened_is_said(int errno, string words)
     {
         KvmUnavailableException refused = Assert.Throws<KvmUnavailableException>(() => KvmHypervisor.Open(new NoDevice { OpenResult = -errno }));
@@ -78,7 +78,7 @@ public sealed class KvmVcpuTests
     public void An_old_interface_is_refused()
     {
         NoDevice device = new() { OpenResult = 9, Results = { [KvmIoctl.GetApiVersion] = 11 } };
-        Assert.Contains("interface 12", Assert.Throws<KvmUnavailableException>(() => KvmHypervisor.Open(device)).Message, StringComparison.Ordinal);
+        Assert.Contains("version 11 of the interface, not 12; use a newer kernel", Assert.Throws<KvmUnavailableException>(() => KvmHypervisor.Open(device)).Message, StringComparison.Ordinal);
         Assert.True(device.IsClosed);
     }
 

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Runtime.InteropServices;
+using System.Threading;
 using Hutch.Host.Linux;
 using Hutch.Kvm.Abi;
 using Hutch.Kvm.Probe;
@@ -36,6 +37,12 @@ internal sealed unsafe class FakeKvm : IDeviceCalls, IDisposable
     internal HashSet<string> Miscalculates { get; init; } = [];
 
     internal bool OffersXsave { get; init; } = true;
+
+    /// <summary>An instruction that KVM_RUN does not come back from before it is interrupted.</summary>
+    internal string? HangsAt { get; init; }
+
+    /// <summary>No interruption helps; the test says when it comes back.</summary>
+    internal ManualResetEventSlim? Deaf { get; init; }
 
     /// <summary>Descriptors and mappings that were not given back.</summary>
     internal int Held { get; private set; }
@@ -100,6 +107,12 @@ internal sealed unsafe class FakeKvm : IDeviceCalls, IDisposable
         if (_interruptions-- > 0) return -4;
         ProofInstruction instruction = Find();
         Ran.Add(instruction.Name);
+        if (instruction.Name == HangsAt)
+        {
+            if (Deaf is not null) Deaf.Wait();
+            else while (Volatile.Read(ref _run->ImmediateExit) == 0) Thread.Yield();
+            return -4;
+        }
         *_run = default;
         if (Fails.TryGetValue(instruction.Name, out KvmExit exit))
         {

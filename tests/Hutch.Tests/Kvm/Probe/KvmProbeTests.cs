@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Linq;
+using System.Threading;
 using Hutch.Host.Linux;
 using Hutch.Kvm.Abi;
 using Hutch.Kvm.Probe;
@@ -119,6 +120,26 @@ public sealed class KvmProbeTests
         Assert.Equal(verdict, result.Verdict.ToString());
         Assert.Contains($"errno {errno}", result.Detail!, StringComparison.Ordinal);
         Assert.Equal(0, kvm.Held);
+    }
+
+    [Fact]
+    public void A_run_that_does_not_come_back_is_interrupted_and_refused()
+    {
+        using FakeKvm kvm = new() { HangsAt = "int3" };
+        KvmProbeResult result = KvmProbe.Run(kvm, Amd, TimeSpan.FromMilliseconds(500));
+        Assert.Equal(KvmVerdict.Refused, result.Verdict);
+        Assert.Equal("/dev/kvm does not work: it was asked to run a few instructions and did not come back within 0.5 s", result.Text);
+        Assert.Equal(0, kvm.Held);
+    }
+
+    [Fact]
+    public void A_run_that_nothing_interrupts_is_left_behind()
+    {
+        using ManualResetEventSlim deaf = new();
+        using FakeKvm kvm = new() { HangsAt = "int3", Deaf = deaf };
+        Assert.Equal(KvmVerdict.Refused, KvmProbe.Run(kvm, Amd, TimeSpan.FromMilliseconds(20)).Verdict);
+        deaf.Set();
+        SpinWait.SpinUntil(() => kvm.Held == 0);
     }
 
     [Fact]
