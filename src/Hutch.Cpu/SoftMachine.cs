@@ -136,6 +136,7 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <inheritdoc/>
     public void Dispose()
     {
+        Router.Dispose();
         foreach (SoftVcpu vcpu in SoftVcpus) vcpu.Dispose();
         CodePages.Dispose();
         _tsc.Dispose();

@@ -61,7 +61,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
     public int ApicId { get; }
 
     /// <inheritdoc/>
-    public string? FailureDetail { get; set; }
+    public VcpuFailure? Failure { get; set; }
 
     public GuestMemory Memory { get; }
 

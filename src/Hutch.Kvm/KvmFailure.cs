@@ -11,25 +11,21 @@ internal static unsafe class KvmFailure
 {
     private const int MostBytes = 15;
 
-    /// <summary>A sentence for the user, from the exit that is in the vCPU's mapping.</summary>
-    internal static string Describe(KvmVcpu vcpu, KvmRun* run)
+    /// <summary>For the user, from the exit that is in the vCPU's mapping.</summary>
+    internal static VcpuFailure Describe(KvmVcpu vcpu, KvmRun* run)
     {
         X86VcpuState state = new();
         vcpu.SaveRegisters(state);
         string where = $"at RIP 0x{state.Rip:x} (CR0 0x{state.Cr0:x}, {Ring(state)})";
-        switch (run->ExitReason)
+        return run->ExitReason switch
         {
-            case KvmExit.InternalError when run->InternalError == KvmRun.EmulationError:
-                return $"KVM cannot execute the instruction {Instruction(run)}{where}; use --engine software.";
-            case KvmExit.InternalError:
-                return $"KVM reports the internal error {run->InternalError}{Words(run)} {where}.";
-            case KvmExit.FailEntry:
-                return $"The processor refused the vCPU's state (reason 0x{run->EntryFailure:x}) {where}.";
-            case KvmExit.SystemEvent:
-                return $"The guest raised KVM's system event {run->SystemEventType} {where}.";
-            default:
-                return $"KVM left the guest for a reason that is not known here ({(uint)run->ExitReason}) {where}.";
-        }
+            KvmExit.InternalError when run->InternalError == KvmRun.EmulationError =>
+                new VcpuFailure($"KVM cannot execute the instruction {Instruction(run)}{where}", "use --engine software"),
+            KvmExit.InternalError => new VcpuFailure($"KVM reports the internal error {run->InternalError}{Words(run)} {where}"),
+            KvmExit.FailEntry => new VcpuFailure($"The processor refused the vCPU's state (reason 0x{run->EntryFailure:x}) {where}"),
+            KvmExit.SystemEvent => new VcpuFailure($"The guest raised KVM's system event {run->SystemEventType} {where}"),
+            _ => new VcpuFailure($"KVM left the guest for a reason that is not known here ({(uint)run->ExitReason}) {where}"),
+        };
     }
 
     private static string Ring(X86VcpuState state) => $"ring {(state.Segments[2].Attributes >> 5) & 3}";

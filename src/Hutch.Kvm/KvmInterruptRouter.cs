@@ -1,4 +1,5 @@
 using Hutch.Core.Interrupts;
+using Hutch.Host.Events;
 using Hutch.Kvm.Abi;
 
 namespace Hutch.Kvm;
@@ -29,5 +30,5 @@ internal sealed class KvmInterruptRouter(KvmDescriptor vm, KvmVcpu bootProcessor
     public void SetLevelRoute(int pin, MsiMessage? message) => _routes.Set(pin, message);
 
     /// <inheritdoc/>
-    public IMsiVector CreateVector() => new KvmMsiVector(vm, _routes);
+    public IMsiVector CreateVector(EventFd? existing = null) => new KvmMsiVector(vm, _routes, existing);
 }

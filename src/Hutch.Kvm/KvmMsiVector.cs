@@ -5,13 +5,13 @@ using Hutch.Kvm.Abi;
 namespace Hutch.Kvm;
 
 /// <summary>A vector by KVM_IRQFD: the event is bound to a global system interrupt, whose route is the message.</summary>
-internal sealed class KvmMsiVector(KvmDescriptor vm, KvmRoutes routes) : IMsiVector
+internal sealed class KvmMsiVector(KvmDescriptor vm, KvmRoutes routes, EventFd? existing = null) : IMsiVector
 {
     private readonly int _gsi = routes.Take();
     private bool _bound, _disposed;
 
     /// <inheritdoc/>
-    public EventFd Event { get; } = EventFd.Create("An interrupt vector");
+    public EventFd Event { get; } = existing ?? EventFd.Create("An interrupt vector");
 
     /// <inheritdoc/>
     public void SetMessage(MsiMessage? message)
@@ -29,7 +29,7 @@ internal sealed class KvmMsiVector(KvmDescriptor vm, KvmRoutes routes) : IMsiVec
         _disposed = true;
         Bind(false);
         routes.Return(_gsi);
-        Event.Dispose();
+        if (existing is null) Event.Dispose();
     }
 
     private void Bind(bool bound)

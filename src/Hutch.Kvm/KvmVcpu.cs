@@ -56,7 +56,7 @@ internal sealed unsafe class KvmVcpu : IVcpu
     internal uint ApicId { get; }
 
     /// <inheritdoc/>
-    public string? FailureDetail { get; private set; }
+    public VcpuFailure? Failure { get; private set; }
 
     /// <summary>The vCPU's descriptor.</summary>
     internal KvmDescriptor Descriptor { get; }
@@ -102,7 +102,7 @@ internal sealed unsafe class KvmVcpu : IVcpu
                 }
                 // A vCPU that waited for its start-up has got it.
                 if (result == -TryAgain) continue;
-                if (result < 0) return Fail($"KVM_RUN failed: {new LinuxException("ioctl", -result, "the vCPU").Message}");
+                if (result < 0) return Fail(new VcpuFailure($"KVM_RUN failed: {new LinuxException("ioctl", -result, "the vCPU").Message.TrimEnd('.')}"));
                 switch (run->ExitReason)
                 {
                     case KvmExit.Io: ServePort(exits); break;
@@ -138,7 +138,7 @@ internal sealed unsafe class KvmVcpu : IVcpu
     /// <inheritdoc/>
     public void Reset()
     {
-        FailureDetail = null;
+        Failure = null;
         Registers.Restore(_powerOn);
     }
 
@@ -197,9 +197,9 @@ internal sealed unsafe class KvmVcpu : IVcpu
         run->RequestInterruptWindow = Volatile.Read(ref _externalInterrupt) ? (byte)1 : (byte)0;
     }
 
-    private VcpuStop Fail(string detail)
+    private VcpuStop Fail(VcpuFailure failure)
     {
-        FailureDetail = detail;
+        Failure = failure;
         return VcpuStop.Failed;
     }
 

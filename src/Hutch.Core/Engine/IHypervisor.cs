@@ -57,7 +57,7 @@ public enum VcpuStop
     /// <summary>Triple fault: on a PC the platform resets.</summary>
     TripleFault,
 
-    /// <summary>The engine cannot go on; <see cref="IVcpu.FailureDetail"/> says why.</summary>
+    /// <summary>The engine cannot go on; <see cref="IVcpu.Failure"/> says why.</summary>
     Failed,
 }
 
@@ -68,7 +68,7 @@ public interface IVcpu : IDisposable
     int Index { get; }
 
     /// <summary>What went wrong, after <see cref="VcpuStop.Failed"/>.</summary>
-    string? FailureDetail { get; }
+    VcpuFailure? Failure { get; }
 
     /// <summary>Executes guest code, waiting in HLT or wait-for-SIPI as needed, until a reason in <see cref="VcpuStop"/> arises.</summary>
     VcpuStop Run(IVcpuExits exits);

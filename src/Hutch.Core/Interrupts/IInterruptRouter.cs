@@ -1,3 +1,5 @@
+using Hutch.Host.Events;
+
 namespace Hutch.Core.Interrupts;
 
 /// <summary>A message-signalled interrupt as written to the 0xFEEx_xxxx window (Intel SDM 3A §11.11; AMD APM 2 §16.5).</summary>
@@ -24,5 +26,6 @@ public interface IInterruptRouter
     void SetLevelRoute(int pin, MsiMessage? message) { }
 
     /// <summary>Makes a vector that others can signal, masked; null where the engine has none. For our own devices <see cref="SignalMsi"/> costs as little.</summary>
-    IMsiVector? CreateVector() => null;
+    /// <param name="existing">The event of a vector of another engine whose place this one takes; it stays the other's. Null: it gets an event of its own.</param>
+    IMsiVector? CreateVector(EventFd? existing = null) => null;
 }

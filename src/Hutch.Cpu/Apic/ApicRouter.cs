@@ -1,11 +1,15 @@
+using System;
 using Hutch.Core.Interrupts;
+using Hutch.Host.Events;
 
 namespace Hutch.Cpu.Apic;
 
 /// <summary>Delivers messages and IPIs to the local APICs of a machine. Any thread; takes no lock and waits for nobody.</summary>
-internal sealed class ApicRouter(SoftMachine machine) : IInterruptRouter
+internal sealed class ApicRouter(SoftMachine machine) : IInterruptRouter, IDisposable
 {
     private const uint BroadcastXApic = 0xff, BroadcastX2Apic = uint.MaxValue;
+
+    private readonly EventWatcher _events = new("interrupts");
 
     // Where the search for the lowest priority starts, so that equals take turns. Races only make the turns uneven.
     private int _turn;
@@ -24,6 +28,12 @@ internal sealed class ApicRouter(SoftMachine machine) : IInterruptRouter
 
     /// <inheritdoc/>
     public void SetExternalInterrupt(bool asserted) => machine.SoftVcpus[0].Apic.SetExternalInterrupt(asserted);
+
+    /// <inheritdoc/>
+    public IMsiVector CreateVector(EventFd? existing = null) => new EventVector(this, _events, existing);
+
+    /// <summary>Ends what waits for events. The vectors are disposed before.</summary>
+    public void Dispose() => _events.Dispose();
 
     /// <summary>
     /// Sends what an ICR write asks for.

@@ -15,7 +15,7 @@ internal enum StepResult
     /// <summary>A fault during delivery of a double fault.</summary>
     TripleFault,
 
-    /// <summary>The instruction cannot be executed by this engine; FailureDetail says which.</summary>
+    /// <summary>The instruction cannot be executed by this engine; the vCPU's Failure says which.</summary>
     Failed,
 }
 

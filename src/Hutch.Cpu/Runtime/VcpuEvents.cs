@@ -47,9 +47,9 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
     }
 
     /// <summary>Records that the engine cannot go on.</summary>
-    public void Fail(string detail)
+    public void Fail(string what)
     {
-        vcpu.FailureDetail ??= detail;
+        vcpu.Failure ??= new VcpuFailure(what.TrimEnd('.'));
         _stop = VcpuStop.Failed;
     }
 
@@ -66,7 +66,7 @@ internal sealed unsafe class VcpuEvents(SoftVcpu vcpu) : IDisposable
                 _stop = VcpuStop.TripleFault;
                 return false;
             default:
-                Fail($"The software engine cannot execute the instruction at RIP 0x{vcpu.Context->Rip:x}.");
+                Fail($"The software engine cannot execute the instruction at RIP 0x{vcpu.Context->Rip:x}");
                 return false;
         }
     }

@@ -61,13 +61,11 @@ internal sealed class HandoverMachine : IVirtualMachine
     public void RestoreClock(MachineClock clock) => Current.RestoreClock(clock);
 
     /// <summary>
-    /// Makes the other engine's machine. Null: it is there. Otherwise why it cannot be. The machine's clock must run, for an engine measures its own against
-    /// it; the guest may run too.
+    /// Makes the other engine's machine. Null: it is there. Otherwise why it cannot be. The guest may run: this takes a while, for an engine measures its clock.
     /// </summary>
     internal string? Prepare()
     {
         if (IsHandedOver) return "it was handed over before.";
-        if (_router.HasVectors) return "devices of other processes interrupt it through KVM.";
         try
         {
             GuestCpu cpu = _first.Cpu;
@@ -110,7 +108,7 @@ internal sealed class HandoverMachine : IVirtualMachine
         X86VcpuState state = new();
         from.SaveRegisters(state);
         // Where KVM gives an instruction up, older kernels also have the guest take #UD for it. The guest has a right to the instruction.
-        if (from.FailureDetail is not null && state.PendingException?.Vector == InvalidOpcode) state.PendingException = null;
+        if (from.Failure is not null && state.PendingException?.Vector == InvalidOpcode) state.PendingException = null;
         to.RestoreRegisters(state);
     }
 
@@ -119,82 +117,5 @@ internal sealed class HandoverMachine : IVirtualMachine
     {
         _prepared?.Dispose();
         _first.Dispose();
-    }
-}
-
-/// <summary>A vCPU that is one engine's first and another's later.</summary>
-internal sealed class HandoverVcpu(IVcpu first) : IVcpu
-{
-    private readonly int _index = first.Index;
-    private IVcpu _current = first;
-
-    /// <summary>The engine's vCPU.</summary>
-    internal IVcpu Current => Volatile.Read(ref _current);
-
-    /// <inheritdoc/>
-    public int Index => _index;
-
-    /// <inheritdoc/>
-    public string? FailureDetail => Current.FailureDetail;
-
-    /// <summary>The other engine's vCPU takes its place. It does not run.</summary>
-    internal void Switch(IVcpu second) => Volatile.Write(ref _current, second);
-
-    /// <inheritdoc/>
-    public VcpuStop Run(IVcpuExits exits) => Current.Run(exits);
-
-    /// <inheritdoc/>
-    public void RequestStop() => Current.RequestStop();
-
-    /// <inheritdoc/>
-    public void Reset() => Current.Reset();
-
-    /// <inheritdoc/>
-    public void SaveRegisters(X86VcpuState state) => Current.SaveRegisters(state);
-
-    /// <inheritdoc/>
-    public void RestoreRegisters(X86VcpuState state) => Current.RestoreRegisters(state);
-
-    /// <summary>The machines own their vCPUs.</summary>
-    public void Dispose() { }
-}
-
-/// <summary>Interrupts to the local APICs of the engine that runs the machine. Any thread.</summary>
-internal sealed class HandoverRouter(IInterruptRouter first) : IInterruptRouter
-{
-    private IInterruptRouter _current = first;
-    private bool _external, _hasVectors;
-
-    private IInterruptRouter Current => Volatile.Read(ref _current);
-
-    /// <summary>The other engine's router takes its place, with the PIC's output as it is. The devices stand.</summary>
-    internal void Switch(IInterruptRouter second)
-    {
-        second.SetExternalInterrupt(Volatile.Read(ref _external));
-        Volatile.Write(ref _current, second);
-    }
-
-    /// <summary>Somebody holds a vector of the first engine, and its interrupts would be lost.</summary>
-    internal bool HasVectors => Volatile.Read(ref _hasVectors);
-
-    /// <inheritdoc/>
-    public void SignalMsi(MsiMessage message) => Current.SignalMsi(message);
-
-    /// <inheritdoc/>
-    public void SetLevelRoute(int pin, MsiMessage? message) => Current.SetLevelRoute(pin, message);
-
-    /// <inheritdoc/>
-    public IMsiVector? CreateVector()
-    {
-        IMsiVector? vector = Current.CreateVector();
-        if (vector is not null) Volatile.Write(ref _hasVectors, true);
-        return vector;
-    }
-
-    /// <inheritdoc/>
-    public void SetExternalInterrupt(bool asserted)
-    {
-        Volatile.Write(ref _external, asserted);
-        Current.SetExternalInterrupt(asserted);
     }
 }

@@ -1,3 +1,4 @@
+using Hutch.Core.Engine;
 using Hutch.Vmm.Control;
 
 namespace Hutch.Vmm.Run;
@@ -30,6 +31,7 @@ internal enum RequestKind
 /// <summary>One entry of the state driver's mailbox.</summary>
 /// <param name="Kind">What happened.</param>
 /// <param name="Status">Exit status, for <see cref="RequestKind.Exit"/> and <see cref="RequestKind.Leave"/>.</param>
-/// <param name="Detail">What went wrong, for the failures.</param>
+/// <param name="Detail">What went wrong, for <see cref="RequestKind.Defect"/>.</param>
+/// <param name="Failure">What went wrong, for <see cref="RequestKind.VcpuFailed"/>.</param>
 /// <param name="Call">What a client asks, for <see cref="RequestKind.Control"/>.</param>
-internal sealed record MachineRequest(RequestKind Kind, int Status = 0, string? Detail = null, ControlCall? Call = null);
+internal sealed record MachineRequest(RequestKind Kind, int Status = 0, string? Detail = null, VcpuFailure? Failure = null, ControlCall? Call = null);

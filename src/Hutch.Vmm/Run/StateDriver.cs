@@ -52,9 +52,9 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     {
         // It was paused meanwhile; the vCPU will fail again when it goes on.
         if (State != VmState.Running) return null;
-        // The engine's sentence ends with what the user could do; it is being done.
-        if (machine.HandOver(request.Detail!.Split(';')[0]) is string refusal)
-            return End(request with { Detail = $"{request.Detail} It could not be handed over: {refusal}" });
+        // What the user could do is being done.
+        if (machine.HandOver(request.Failure!.What) is string refusal)
+            return new MachineEnd(ExitStatus.GuestFailed, $"{request.Failure.Sentence} It could not be handed over: {refusal}");
         mailbox.Forget(RequestKind.VcpuFailed);
         machine.Start();
         return null;
@@ -131,7 +131,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     private static MachineEnd End(MachineRequest request) => request.Kind switch
     {
         RequestKind.Exit or RequestKind.Leave => new MachineEnd(request.Status),
-        RequestKind.VcpuFailed => new MachineEnd(ExitStatus.GuestFailed, request.Detail),
+        RequestKind.VcpuFailed => new MachineEnd(ExitStatus.GuestFailed, request.Failure!.Sentence),
         RequestKind.Defect => new MachineEnd(ExitStatus.InternalError, request.Detail),
         _ => new MachineEnd(ExitStatus.PoweredOff),
     };

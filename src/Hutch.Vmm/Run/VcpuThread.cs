@@ -124,12 +124,18 @@ internal sealed class VcpuThread
             {
                 VcpuStop.Requested => null,
                 VcpuStop.TripleFault => new MachineRequest(RequestKind.Reset),
-                _ => new MachineRequest(RequestKind.VcpuFailed, Detail: $"vCPU {_vcpu.Index} cannot go on: {_vcpu.FailureDetail ?? "the engine gave no reason"}"),
+                _ => new MachineRequest(RequestKind.VcpuFailed, Failure: Failure()),
             };
         }
         catch (Exception defect)
         {
             return new MachineRequest(RequestKind.Defect, Detail: $"vCPU {_vcpu.Index} failed: {defect}");
         }
+    }
+
+    private VcpuFailure Failure()
+    {
+        VcpuFailure failure = _vcpu.Failure ?? new VcpuFailure("The engine gave no reason");
+        return failure with { What = $"vCPU {_vcpu.Index} cannot go on: {failure.What}" };
     }
 }

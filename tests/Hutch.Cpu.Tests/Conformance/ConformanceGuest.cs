@@ -58,7 +58,7 @@ internal sealed unsafe class ConformanceGuest : IVcpuExits, IDisposable
     {
         Load(vector);
         VcpuStop stop = Vcpu.Run(this);
-        if (stop != VcpuStop.Requested) throw new InvalidOperationException($"{vector.Name}: {stop} {Vcpu.FailureDetail}");
+        if (stop != VcpuStop.Requested) throw new InvalidOperationException($"{vector.Name}: {stop} {Vcpu.Failure?.Sentence}");
         Store(outcome);
         Unload(vector);
     }

@@ -42,7 +42,7 @@ public sealed class RandomCodeTests
             {
                 Place(guest, random, random.Below(2));
                 VcpuStop stop = guest.Vcpu.Run(guest);
-                Assert.True(stop != VcpuStop.Failed, guest.Vcpu.FailureDetail);
+                Assert.True(stop != VcpuStop.Failed, guest.Vcpu.Failure?.Sentence);
                 if (stop == VcpuStop.TripleFault) break;
             }
         }

@@ -115,7 +115,7 @@ internal sealed class EngineMachine : IDisposable
     internal void RunToEnd()
     {
         VcpuStop stop = Boot.Run(Exits);
-        Assert.True(stop == VcpuStop.Requested, $"The guest stopped with {stop}: {Boot.FailureDetail}");
+        Assert.True(stop == VcpuStop.Requested, $"The guest stopped with {stop}: {Boot.Failure?.Sentence}");
     }
 
     /// <summary>Starts a vCPU on a thread of its own. Join it after a stop.</summary>
@@ -169,7 +169,7 @@ internal sealed class VcpuRunner
         bool stops = _thread.Join(30_000);
         X86VcpuState state = new();
         if (stops) _vcpu.SaveRegisters(state);
-        throw new Xunit.Sdk.XunitException($"vCPU {_vcpu.Index} did not stop: it is {state.Activity} at RIP 0x{state.Rip:x}, RFLAGS 0x{state.Rflags:x}, RSI 0x{state.Gpr[6]:x}; {_stop}, {_vcpu.FailureDetail}");
+        throw new Xunit.Sdk.XunitException($"vCPU {_vcpu.Index} did not stop: it is {state.Activity} at RIP 0x{state.Rip:x}, RFLAGS 0x{state.Rflags:x}, RSI 0x{state.Gpr[6]:x}; {_stop}, {_vcpu.Failure?.Sentence}");
     }
 
     /// <summary>Asks it to stop, and waits.</summary>

@@ -20,44 +20,35 @@ public sealed class InterruptContractTests
     public void A_message_wakes_a_halted_processor(string engine)
     {
         using EngineMachine machine = new(engine);
-        WriteHandler(machine);
-        WriteWaiter(machine);
-        VcpuRunner runner = machine.Start();
-        Assert.True(machine.Exits.WaitForPort());
+        VcpuRunner runner = StartWaiter(machine);
         machine.Machine.Interrupts.SignalMsi(new MsiMessage(LocalApic, Vector));
         Assert.Equal(VcpuStop.Requested, runner.Join());
         Assert.Equal(0x77u, machine.Result);
     }
 
-    [Theory, Kvm]
+    [Theory, Software, Kvm]
     public void An_event_interrupts_with_the_message_that_was_set_last(string engine)
     {
         using EngineMachine machine = new(engine);
         using IMsiVector vector = machine.Machine.Interrupts.CreateVector()!;
-        WriteHandler(machine);
-        WriteWaiter(machine);
         vector.SetMessage(new MsiMessage(LocalApic, 0x60));
         vector.SetMessage(new MsiMessage(LocalApic, Vector));
-        VcpuRunner runner = machine.Start();
-        Assert.True(machine.Exits.WaitForPort());
+        VcpuRunner runner = StartWaiter(machine);
         vector.Event.Signal();
         Assert.Equal(VcpuStop.Requested, runner.Join());
         Assert.Equal(0x77u, machine.Result);
     }
 
-    [Theory, Kvm]
+    [Theory, Software, Kvm]
     public void Signals_of_a_masked_event_are_delivered_when_it_is_unmasked(string engine)
     {
         using EngineMachine machine = new(engine);
         using IMsiVector vector = machine.Machine.Interrupts.CreateVector()!, other = machine.Machine.Interrupts.CreateVector()!;
-        WriteHandler(machine);
-        WriteWaiter(machine);
         other.SetMessage(new MsiMessage(LocalApic, 0x60));
         vector.SetMessage(new MsiMessage(LocalApic, 0x61));
         vector.SetMessage(null);
         vector.Event.Signal();
-        VcpuRunner runner = machine.Start();
-        Assert.True(machine.Exits.WaitForPort());
+        VcpuRunner runner = StartWaiter(machine);
         vector.SetMessage(new MsiMessage(LocalApic, Vector));
         Assert.Equal(VcpuStop.Requested, runner.Join());
         Assert.Equal(0x77u, machine.Result);
@@ -93,10 +84,7 @@ public sealed class InterruptContractTests
     public void A_halted_processor_stops_on_request_and_halts_on(string engine)
     {
         using EngineMachine machine = new(engine);
-        WriteHandler(machine);
-        WriteWaiter(machine);
-        VcpuRunner runner = machine.Start();
-        Assert.True(machine.Exits.WaitForPort());
+        VcpuRunner runner = StartWaiter(machine);
         // It may not have reached HLT yet.
         VcpuActivity activity = VcpuActivity.Running;
         for (int i = 0; i < 1000 && activity == VcpuActivity.Running; i++)
@@ -165,12 +153,6 @@ public sealed class InterruptContractTests
     public void The_PICs_vector_comes_through_LINT0(string engine)
     {
         using EngineMachine machine = new(engine);
-        WriteHandler(machine);
-        WriteWaiter(machine, a =>
-        {
-            a.mov(eax, 0x700);
-            a.mov(__dword_ptr[rbx + Lint0], eax);
-        });
         int asked = 0;
         machine.Exits.OnAcknowledge = () =>
         {
@@ -178,8 +160,11 @@ public sealed class InterruptContractTests
             machine.Machine.Interrupts.SetExternalInterrupt(false);
             return Vector;
         };
-        VcpuRunner runner = machine.Start();
-        Assert.True(machine.Exits.WaitForPort());
+        VcpuRunner runner = StartWaiter(machine, a =>
+        {
+            a.mov(eax, 0x700);
+            a.mov(__dword_ptr[rbx + Lint0], eax);
+        });
         machine.Machine.Interrupts.SetExternalInterrupt(true);
         Assert.Equal(VcpuStop.Requested, runner.Join());
         Assert.Equal(0x77u, machine.Result);
@@ -280,10 +265,7 @@ public sealed class InterruptContractTests
     public void The_end_of_an_edge_triggered_interrupt_is_not(string engine)
     {
         using EngineMachine machine = new(engine);
-        WriteHandler(machine);
-        WriteWaiter(machine);
-        VcpuRunner runner = machine.Start();
-        Assert.True(machine.Exits.WaitForPort());
+        VcpuRunner runner = StartWaiter(machine);
         machine.Machine.Interrupts.SignalMsi(new MsiMessage(LocalApic, Vector));
         runner.Join();
         Assert.Empty(machine.Exits.Ended);
@@ -387,6 +369,16 @@ public sealed class InterruptContractTests
             a.hlt();
         });
         machine.SetGate(Vector, Handler);
+    }
+
+    // Starts a guest that waits halted for the vector, whose handler answers 0x77, and waits until it is ready for it.
+    private static VcpuRunner StartWaiter(EngineMachine machine, Action<Assembler>? before = null)
+    {
+        WriteHandler(machine);
+        WriteWaiter(machine, before);
+        VcpuRunner runner = machine.Start();
+        Assert.True(machine.Exits.WaitForPort());
+        return runner;
     }
 
     private static void WriteWaiter(EngineMachine machine, Action<Assembler>? before = null)

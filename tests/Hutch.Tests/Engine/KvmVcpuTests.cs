@@ -57,8 +57,8 @@ public sealed class KvmVcpuTests
             return;
         }
         Assert.Equal(VcpuStop.Failed, stop);
-        Assert.Contains("f30fb8c1", machine.Boot.FailureDetail, StringComparison.Ordinal);
-        Assert.Contains("RIP 0x10005", machine.Boot.FailureDetail, StringComparison.Ordinal);
+        Assert.Contains("f30fb8c1", machine.Boot.Failure!.Sentence, StringComparison.Ordinal);
+        Assert.Contains("RIP 0x10005", machine.Boot.Failure!.Sentence, StringComparison.Ordinal);
         Assert.Equal(EngineMachine.Code + 5, machine.Saved().Rip);
     }
 

@@ -80,7 +80,7 @@ internal static partial class KvmBench
                 {
                     start.SignalAndWait();
                     if (Volatile.Read(ref end)) return;
-                    if (guest.Vcpu(index).Run(guest) != VcpuStop.Requested) Console.WriteLine($"vCPU {index} failed: {guest.Vcpu(index).FailureDetail}");
+                    if (guest.Vcpu(index).Run(guest) != VcpuStop.Requested) Console.WriteLine($"vCPU {index} failed: {guest.Vcpu(index).Failure?.Sentence}");
                     stopped.Signal();
                 }
             }) { IsBackground = true };

@@ -39,7 +39,7 @@ internal sealed class KvmGuest : IVcpuExits, IDisposable
     internal void RunFor(long writes)
     {
         _left = writes;
-        if (Vcpu(0).Run(this) != VcpuStop.Requested) throw new InvalidOperationException($"The guest failed: {Vcpu(0).FailureDetail}");
+        if (Vcpu(0).Run(this) != VcpuStop.Requested) throw new InvalidOperationException($"The guest failed: {Vcpu(0).Failure?.Sentence}");
     }
 
     /// <inheritdoc/>

@@ -1,10 +1,12 @@
 using System;
 using System.Collections.Generic;
 using System.Collections.Immutable;
+using System.Threading;
 using Hutch.Core.Engine;
 using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
 using Hutch.Cpu;
+using Hutch.Host.Events;
 using Hutch.Host.Time;
 using Hutch.Tests.Kvm.Probe;
 using Hutch.Model.Machine;
@@ -91,6 +93,29 @@ public sealed class HandoverTests : IDisposable
         Assert.Equal(1, engine.ExternalLevels);
     }
 
+    [Fact]
+    public void A_vector_that_others_signal_goes_on_with_the_other_engine()
+    {
+        using Faulty engine = new(_timers);
+        using HandoverHypervisor both = Both(engine);
+        using HandoverMachine machine = (HandoverMachine)both.CreateMachine(_memory, new CpuTopology(1, 1, 1), CpuModel.Max);
+        X86VcpuState state = new();
+        machine.Vcpus[0].SaveRegisters(state);
+        // The local APIC is enabled by its spurious vector register.
+        BitConverter.TryWriteBytes(state.LocalApic.AsSpan(0xf0), 0x1ff);
+        machine.Vcpus[0].RestoreRegisters(state);
+        using IMsiVector vector = machine.Interrupts.CreateVector()!;
+        vector.SetMessage(new MsiMessage(0xfee0_0000, 0x51));
+        Assert.Null(machine.Prepare());
+        Assert.Null(machine.HandOver(machine.SaveClock(), "it failed"));
+        vector.Event.Signal();
+        // It came through the second engine: the first has lost its vCPU.
+        Assert.True(SpinWait.SpinUntil(() => Requested(machine.Vcpus[0], 0x51), 30_000));
+        vector.SetMessage(null);
+        vector.Event.Signal();
+        Assert.True(vector.Event.Drain());
+    }
+
     [KvmFact]
     public void What_this_hosts_kvm_and_the_software_engine_have_in_common_is_enough()
     {
@@ -102,6 +127,14 @@ public sealed class HandoverTests : IDisposable
         X86VcpuState state = new();
         machine.Vcpus[0].SaveRegisters(state);
         Assert.Equal(0xfff0UL, state.Rip);
+    }
+
+    // The vector's bit in the interrupt request register.
+    private static bool Requested(IVcpu vcpu, int vector)
+    {
+        X86VcpuState state = new();
+        vcpu.SaveRegisters(state);
+        return (state.LocalApic[0x200 + (vector / 32 * 16) + (vector % 32 / 8)] & 1 << (vector % 8)) != 0;
     }
 
     private HandoverHypervisor Both(Faulty engine) => new(engine, () => new SoftHypervisor(_timers), _said.Add);
@@ -153,6 +186,8 @@ public sealed class HandoverTests : IDisposable
 
         public void SetExternalInterrupt(bool asserted) => _engine.ExternalLevels++;
 
+        public IMsiVector? CreateVector(EventFd? existing = null) => _inner.Interrupts.CreateVector(existing);
+
         public void Dispose() => _inner.Dispose();
     }
 
@@ -160,7 +195,7 @@ public sealed class HandoverTests : IDisposable
     {
         public int Index => inner.Index;
 
-        public string? FailureDetail => engine.Failure;
+        public VcpuFailure? Failure => engine.Failure is null ? null : new VcpuFailure(engine.Failure);
 
         public VcpuStop Run(IVcpuExits exits) => VcpuStop.Failed;
 

@@ -71,7 +71,7 @@ internal sealed class FakeVcpu(FakeMachine machine, int index, Func<FakeVcpu, IV
 
     public int Index => index;
 
-    public string? FailureDetail { get; set; }
+    public VcpuFailure? Failure { get; set; }
 
     public VcpuStop Run(IVcpuExits exits)
     {

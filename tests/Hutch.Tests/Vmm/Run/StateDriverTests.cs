@@ -119,11 +119,11 @@ public sealed class StateDriverTests : IDisposable
     {
         MachineEnd end = Run(Definition(), static (vcpu, _) =>
         {
-            vcpu.FailureDetail = "no such instruction";
+            vcpu.Failure = new VcpuFailure("There is no such instruction", "use another; or none");
             return VcpuStop.Failed;
         });
         Assert.Equal(ExitStatus.GuestFailed, end.Status);
-        Assert.Equal("vCPU 0 cannot go on: no such instruction", end.Error);
+        Assert.Equal("vCPU 0 cannot go on: There is no such instruction; use another; or none.", end.Error);
     }
 
     [Fact]
