@@ -18,7 +18,7 @@ internal sealed class Messages(bool json)
     {
         if (!json)
         {
-            StandardError.Write(Encoding.UTF8.GetBytes($"hutch: {sentence}\n"));
+            StandardError.WriteLine(Encoding.UTF8.GetBytes($"hutch: {sentence}"));
             return;
         }
         ArrayBufferWriter<byte> line = new();
@@ -30,7 +30,6 @@ internal sealed class Messages(bool json)
             if (status is not null) writer.WriteNumber("status", status.Value);
             writer.WriteEndObject();
         }
-        line.Write("\n"u8);
-        StandardError.Write(line.WrittenSpan);
+        StandardError.WriteLine(line.WrittenSpan);
     }
 }

@@ -10,8 +10,11 @@ namespace Hutch.GuestTests;
 /// <summary>Runs a command on a terminal of its own, by script(1).</summary>
 internal static partial class Pseudoterminal
 {
-    /// <summary>Types <paramref name="keys"/> when the terminal shows <paramref name="awaited"/>. Returns the terminal's settings before and after, and the command's status.</summary>
-    internal static async Task<(string Before, string After, int Status)> Run(string command, string awaited, string keys)
+    /// <summary>
+    /// Types <paramref name="keys"/> when the terminal shows <paramref name="awaited"/>. Returns the terminal's settings before and after, the command's status, and all
+    /// that was shown.
+    /// </summary>
+    internal static async Task<(string Before, string After, int Status, string Screen)> Run(string command, string awaited, string keys)
     {
         ProcessStartInfo start = new("script", ["-qfec", $"echo before=$(stty -g); {command}; echo status=$?; echo after=$(stty -g)", "/dev/null"])
         {
@@ -33,7 +36,7 @@ internal static partial class Pseudoterminal
         await Launcher.WaitForExit(process, TimeSpan.FromSeconds(10));
         Match match = Report().Match(screen.ToString());
         if (!match.Success) throw new InvalidOperationException($"The terminal showed:\n{screen}");
-        return (match.Groups["before"].Value, match.Groups["after"].Value, int.Parse(match.Groups["status"].Value, CultureInfo.InvariantCulture));
+        return (match.Groups["before"].Value, match.Groups["after"].Value, int.Parse(match.Groups["status"].Value, CultureInfo.InvariantCulture), screen.ToString());
     }
 
     [GeneratedRegex(@"before=(?<before>\S+)[\s\S]*status=(?<status>\d+)\s+after=(?<after>\S+)")]

@@ -30,6 +30,14 @@ public sealed unsafe class RawTerminal : IDisposable
     /// <summary>Whether the descriptor is a terminal.</summary>
     public static bool IsTerminal(int fd) => Libc.IsTerminal(fd) == 1;
 
+    /// <summary>Whether the descriptor is a terminal that shows what is written as it is.</summary>
+    internal static bool IsRaw(int fd)
+    {
+        Termios mode;
+        // SAFETY: as in Enter.
+        return Libc.IsTerminal(fd) == 1 && Libc.GetAttributes(fd, &mode) == 0 && (mode.OutputFlags & Libc.OutputProcessing) == 0;
+    }
+
     /// <summary>Puts the terminal into raw mode; null when <paramref name="fd"/> is none.</summary>
     public static RawTerminal? Enter(int fd)
     {

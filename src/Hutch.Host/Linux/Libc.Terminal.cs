@@ -29,6 +29,9 @@ internal static unsafe partial class Libc
 {
     internal const int TcsaNow = 0, TcsaDrain = 1;
 
+    /// <summary>OPOST, of the output flags.</summary>
+    internal const uint OutputProcessing = 1;
+
     [LibraryImport("libc", EntryPoint = "isatty", SetLastError = true)]
     internal static partial int IsTerminal(int fd);
 
