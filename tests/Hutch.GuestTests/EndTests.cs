@@ -85,17 +85,31 @@ public sealed class EndTests
     }
 
     [Fact]
+    public async Task The_power_button_switches_the_tiny_guest_off()
+    {
+        string name = $"button-{Guid.NewGuid():N}";
+        await using Vm vm = await Vm.Boot("--engine", "software", "--name", name);
+        // Its drivers are loaded while the shell is up already.
+        await vm.Shell("until pidof dd; do sleep 1; done");
+        (int status, _, string errors) = await Launcher.Run("stop", name);
+        Assert.Equal((0, ""), (status, errors));
+        Assert.Equal(0, await vm.WaitForExit());
+    }
+
+    [Fact]
     public async Task Control_and_closing_bracket_leaves_and_the_terminal_is_as_before()
     {
-        (string before, string after, int status) = await Pseudoterminal.Run($"{Launcher.Root}/hutch run", Vm.Greeting, "\x1d");
+        (string before, string after, int status, string screen) = await Pseudoterminal.Run($"{Launcher.Root}/hutch run", Vm.Greeting, "\x1d");
         Assert.Equal(130, status);
         Assert.Equal(before, after);
+        // Said while the terminal is in raw mode, which makes no line of a line feed.
+        Assert.Matches(@"hutch: Engine: [^\r\n]*\r\n", screen);
     }
 
     [Fact]
     public async Task A_guest_that_switches_itself_off_leaves_the_terminal_as_before()
     {
-        (string before, string after, int status) = await Pseudoterminal.Run($"{Launcher.Root}/hutch run", "~ # ", "poweroff\r");
+        (string before, string after, int status, _) = await Pseudoterminal.Run($"{Launcher.Root}/hutch run", "~ # ", "poweroff\r");
         Assert.Equal(0, status);
         Assert.Equal(before, after);
     }
