@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Reflection;
 using Xunit.Sdk;
 
@@ -8,11 +9,11 @@ namespace Hutch.Tests.Engine;
 /// <summary>Runs a theory on an engine.</summary>
 public abstract class EngineAttribute : DataAttribute
 {
-    /// <summary>A file that the test reads; skipped where it is missing.</summary>
+    /// <summary>Files that the test reads, with colons between them; skipped where one is missing.</summary>
     public string Needs
     {
         get => "";
-        set => Skip ??= File.Exists(value) ? null! : $"There is no {value} on this host.";
+        set => Skip ??= value.Split(':').FirstOrDefault(file => !File.Exists(file)) is string missing ? $"There is no {missing} on this host." : null!;
     }
 }
 
