@@ -51,10 +51,23 @@ internal sealed class PlacedVm : IAsyncDisposable
         string size = memory < 0 ? "32M" : options[memory + 1];
         Process process = Launcher.Start(["run", "--engine", "software", "--name", name, "--kernel", Multiboot.Write(folder, [0xeb, 0xfe]), "--serial", "none", "--memory", size,
             .. memory < 0 ? options : [.. options[..memory], .. options[(memory + 2)..]]]);
-        PlacedVm vm = new(process, name) { MemoryMib = long.Parse(size[..^1], CultureInfo.InvariantCulture) << (size[^1] == 'G' ? 10 : 0) };
-        while ((await Launcher.Run("status", name)).Status != 0)
+        return await Answering(new PlacedVm(process, name) { MemoryMib = long.Parse(size[..^1], CultureInfo.InvariantCulture) << (size[^1] == 'G' ? 10 : 0) });
+    }
+
+    /// <summary>Saves the machine, which ends it, and goes on with it in a new process.</summary>
+    internal async Task<PlacedVm> Move(string state)
+    {
+        (int status, _, string errors) = await Launcher.Run("save", _name, state);
+        if (status != 0) throw new InvalidOperationException(errors);
+        await _process.WaitForExitAsync();
+        return await Answering(new PlacedVm(Launcher.Start(["restore", state]), _name) { MemoryMib = MemoryMib });
+    }
+
+    private static async Task<PlacedVm> Answering(PlacedVm vm)
+    {
+        while ((await Launcher.Run("status", vm._name)).Status != 0)
         {
-            if (process.HasExited) throw new InvalidOperationException(await process.StandardError.ReadToEndAsync());
+            if (vm._process.HasExited) throw new InvalidOperationException(await vm._process.StandardError.ReadToEndAsync());
         }
         return vm;
     }

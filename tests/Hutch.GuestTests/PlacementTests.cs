@@ -128,6 +128,8 @@ public sealed class PlacementTests : IDisposable
                 Assert.Equal(kilobytes, vm.RamField("KernelPageSize"));
                 Assert.Equal(pages * (long)kilobytes, vm.RamField("Private_Hugetlb"));
                 if (kilobytes == 2048) Assert.Matches($"HugePages_Free: +{free - pages}\n", await File.ReadAllTextAsync("/proc/meminfo"));
+                await using PlacedVm moved = await vm.Move(_folder.File("state"));
+                Assert.Equal(pages * (long)kilobytes, moved.RamField("Private_Hugetlb"));
             }
             Assert.Equal(free, Pages("free_hugepages"));
         }
@@ -137,14 +139,29 @@ public sealed class PlacementTests : IDisposable
         }
     }
 
+    [RootFact]
+    public async Task A_restored_machines_memory_is_kept_as_it_was_asked_for()
+    {
+        await using PlacedVm vm = await PlacedVm.Start(_folder, "--memory", "40M", "--prealloc", "--memory-lock", "--numa", "bind:0"), moved = await vm.Move(_folder.File("state"));
+        Assert.Equal((40 << 10, 40 << 10), (moved.RamField("Rss"), moved.RamField("Locked")));
+        Assert.Contains(" bind:0 ", NodesOf(moved), StringComparison.Ordinal);
+        await using PlacedVm mergeable = await PlacedVm.Start(_folder, "--memory", "40M", "--ksm", "on"), again = await mergeable.Move(_folder.File("other"));
+        Assert.Contains("mg", again.RamFlags);
+    }
+
     [Fact]
     public async Task Memory_is_bound_to_its_node()
     {
         await using PlacedVm vm = await PlacedVm.Start(_folder, "--memory", "40M", "--numa", "bind:0", "--prealloc");
-        string address = vm.RamLines[0].Split('-')[0];
-        string line = File.ReadLines($"/proc/{vm.ProcessId}/numa_maps").Single(each => each.StartsWith(address + " ", StringComparison.Ordinal));
+        string line = NodesOf(vm);
         Assert.Contains(" bind:0 ", line, StringComparison.Ordinal);
         Assert.Contains($" N0={40 << 8} ", line + " ", StringComparison.Ordinal);
+    }
+
+    private static string NodesOf(PlacedVm vm)
+    {
+        string address = vm.RamLines[0].Split('-')[0];
+        return File.ReadLines($"/proc/{vm.ProcessId}/numa_maps").Single(line => line.StartsWith(address + " ", StringComparison.Ordinal));
     }
 
     [UnifiedGroupFact]
