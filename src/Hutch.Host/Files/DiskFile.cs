@@ -20,13 +20,33 @@ public enum DiskFileKind
     Other,
 }
 
+/// <summary>How a file is opened.</summary>
+[Flags]
+public enum DiskOpenFlags
+{
+    /// <summary>An existing file, for reading and writing.</summary>
+    None = 0,
+
+    /// <summary>For reading only.</summary>
+    ReadOnly = 1,
+
+    /// <summary>Past the page cache (O_DIRECT): requests must be aligned to <see cref="DiskFile.DirectAlignment"/>.</summary>
+    Direct = 2,
+
+    /// <summary>Made where there is none, as the process's file mode mask allows.</summary>
+    Create = 4,
+
+    /// <summary>With <see cref="Create"/>: EEXIST where there is one.</summary>
+    Exclusive = 8,
+}
+
 /// <summary>
 /// An open file or block device for positioned I/O. Any thread; calls block. Failures throw <see cref="LinuxException"/> with the errno.
 /// </summary>
-public sealed unsafe class DiskFile : SafeHandle
+public sealed unsafe partial class DiskFile : SafeHandle
 {
     private const int ErrorAccess = 13, ErrorNoDevice = 6, ErrorNotSupported = 95;
-    private const int MaxSegments = 1024;            // IOV_MAX
+    private const int CurrentDirectory = -100;       // AT_FDCWD
 
     private DiskFile(int descriptor, string path) : base(-1, ownsHandle: true)
     {
@@ -44,15 +64,13 @@ public sealed unsafe class DiskFile : SafeHandle
     public override bool IsInvalid => handle == -1;
 
     /// <summary>Opens an existing file. Never blocks on a pipe without a writer. A directory opens only read-only.</summary>
-    public static DiskFile Open(string path, bool readOnly)
-    {
-        int descriptor = Libc.Open(path, (readOnly ? Libc.OpenReadOnly : Libc.OpenReadWrite)
-            | Libc.OpenCloexec | Libc.OpenNonBlock | Libc.OpenNoCtty, 0);
-        if (descriptor < 0) LinuxException.ThrowLast("open", path);
-        DiskFile file = new(descriptor, path);
-        file.FindKind();
-        return file;
-    }
+    public static DiskFile Open(string path, bool readOnly) => Open(path, readOnly ? DiskOpenFlags.ReadOnly : DiskOpenFlags.None);
+
+    /// <summary>Opens a file. Never blocks on a pipe without a writer. A directory opens only read-only.</summary>
+    public static DiskFile Open(string path, DiskOpenFlags flags) => Open(path, path, flags);
+
+    /// <summary>Opens the same file once more, also where its name has gone or means another now.</summary>
+    public DiskFile Reopen(DiskOpenFlags flags) => Open($"/proc/self/fd/{handle}", Path, flags);
 
     /// <summary>Opens a file for reading and writing, creating it for this user alone, empties it and locks it; null when another holds the lock. Follows no link.</summary>
     internal static DiskFile? OpenLocked(string path)
@@ -90,63 +108,20 @@ public sealed unsafe class DiskFile : SafeHandle
     /// <summary>Inode number, as in /proc/locks.</summary>
     public ulong GetInode() => GetStatus().Inode;
 
+    /// <summary>Whether <paramref name="path"/>, links followed, leads to this file. False where it cannot be looked at.</summary>
+    public bool IsAt(string path)
+    {
+        Libc.FileStatus there, here = GetStatus();
+        // SAFETY: the kernel fills one structure on this frame.
+        return Libc.StatxAt(CurrentDirectory, path, 0, Libc.StatxBasicStats, &there) == 0 && there.Inode == here.Inode
+            && there.DeviceMajor == here.DeviceMajor && there.DeviceMinor == here.DeviceMinor;
+    }
+
     /// <summary>The owner's user id and the mode's permission bits.</summary>
     internal (uint User, int Mode) GetOwner()
     {
         Libc.FileStatus status = GetStatus();
         return (status.User, status.Mode & 0xfff);
-    }
-
-    /// <summary>Fills all segments from <paramref name="offset"/> on; what lies behind the end of the file reads as zeros.</summary>
-    public void ReadFully(long offset, ReadOnlySpan<IoSegment> segments)
-    {
-        int index = 0;
-        nint within = 0;
-        while (index < segments.Length)
-        {
-            nint done = Transfer(offset, segments[index..], within, write: false);
-            if (done == 0)
-            {
-                Zero(segments[index..], within);
-                return;
-            }
-            offset += done;
-            Advance(segments, ref index, ref within, done);
-        }
-    }
-
-    /// <summary>Writes all segments from <paramref name="offset"/> on, extending a regular file as needed.</summary>
-    public void WriteFully(long offset, ReadOnlySpan<IoSegment> segments)
-    {
-        int index = 0;
-        nint within = 0;
-        while (index < segments.Length)
-        {
-            nint done = Transfer(offset, segments[index..], within, write: true);
-            if (done == 0 && segments[index].LengthBytes > within) throw new LinuxException("pwritev", 28, Path);
-            offset += done;
-            Advance(segments, ref index, ref within, done);
-        }
-    }
-
-    /// <summary>As <see cref="ReadFully"/>, to one buffer.</summary>
-    public void Read(long offset, Span<byte> destination)
-    {
-        // SAFETY: the buffer is pinned for the call and its length is passed.
-        fixed (byte* start = destination) ReadFully(offset, [new IoSegment((nint)start, destination.Length)]);
-    }
-
-    /// <summary>As <see cref="WriteFully"/>, from one buffer.</summary>
-    public void Write(long offset, ReadOnlySpan<byte> source)
-    {
-        // SAFETY: as in Read.
-        fixed (byte* start = source) WriteFully(offset, [new IoSegment((nint)start, source.Length)]);
-    }
-
-    /// <summary>Makes a regular file this long; what is new reads as zeros and takes no space.</summary>
-    public void SetLength(long lengthBytes)
-    {
-        if (Libc.Ftruncate((int)handle, (nint)lengthBytes) != 0) LinuxException.ThrowLast("ftruncate", Path);
     }
 
     /// <summary>Returns when everything written before is on stable storage (fdatasync(2)).</summary>
@@ -156,47 +131,34 @@ public sealed unsafe class DiskFile : SafeHandle
             if (Marshal.GetLastPInvokeError() != Libc.Eintr) LinuxException.ThrowLast("fdatasync", Path);
     }
 
-    /// <summary>Gives a range back to the file system; it reads as zeros. False where the file system cannot.</summary>
-    public bool TryPunchHole(long offset, long lengthBytes) =>
-        TryAllocate(Libc.FallocPunchHole | Libc.FallocKeepSize, offset, lengthBytes);
-
-    /// <summary>Makes a range read as zeros and keeps its space. False where the file system cannot.</summary>
-    public bool TryZeroRange(long offset, long lengthBytes) =>
-        TryAllocate(Libc.FallocZeroRange | Libc.FallocKeepSize, offset, lengthBytes);
-
-    /// <summary>
-    /// Finds the extent that begins at <paramref name="offset"/>: whether it holds data, and where it ends (at most the file's end).
-    /// A file system without holes reports data.
-    /// </summary>
-    public (bool HasData, long EndOffset) FindExtent(long offset, long fileLengthBytes)
+    /// <summary>Returns when the name <paramref name="path"/> in its directory is on stable storage.</summary>
+    public static void SyncDirectoryOf(string path)
     {
-        long data = Libc.Lseek(this, offset, Libc.SeekData);
-        if (data < 0) return Marshal.GetLastPInvokeError() == ErrorNoDevice ? (false, fileLengthBytes) : (true, fileLengthBytes);
-        if (data > offset) return (false, Math.Min(data, fileLengthBytes));
-        long hole = Libc.Lseek(this, offset, Libc.SeekHole);
-        return (true, hole <= offset ? fileLengthBytes : Math.Min(hole, fileLengthBytes));
-    }
-
-    /// <summary>
-    /// Takes a shared open file description lock (fcntl(2), F_OFD_SETLK) on one byte. It ends when this object closes, however the process
-    /// dies. False when another holds it exclusively; true, without a lock, on a file system that has none.
-    /// </summary>
-    public bool TryLockShared(long offset)
-    {
-        Libc.FileLockRange range = new() { Type = Libc.LockRead, Start = offset, Length = 1 };
-        if (Libc.FcntlLock(this, Libc.FcntlOfdSetLock, &range) == 0) return true;
-        return Marshal.GetLastPInvokeError() is not (Libc.Eagain or ErrorAccess);
-    }
-
-    /// <summary>Whether anybody else holds any lock on one byte.</summary>
-    public bool IsLockedByOther(long offset)
-    {
-        Libc.FileLockRange range = new() { Type = Libc.LockWrite, Start = offset, Length = 1 };
-        return Libc.FcntlLock(this, Libc.FcntlOfdGetLock, &range) == 0 && range.Type != Libc.LockNone;
+        using DiskFile directory = Open(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path)) ?? "/", DiskOpenFlags.ReadOnly);
+        while (Libc.Fsync(directory) != 0)
+        {
+            // A directory that cannot be flushed (EINVAL) needs no flush.
+            if (Marshal.GetLastPInvokeError() == 22) return;
+            if (Marshal.GetLastPInvokeError() != Libc.Eintr) LinuxException.ThrowLast("fsync", directory.Path);
+        }
     }
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Libc.Close((int)handle) == 0;
+
+    private static DiskFile Open(string target, string path, DiskOpenFlags flags)
+    {
+        int how = Libc.OpenCloexec | Libc.OpenNonBlock | Libc.OpenNoCtty;
+        how |= (flags & DiskOpenFlags.ReadOnly) != 0 ? Libc.OpenReadOnly : Libc.OpenReadWrite;
+        if ((flags & DiskOpenFlags.Direct) != 0) how |= Libc.OpenDirect;
+        if ((flags & DiskOpenFlags.Create) != 0) how |= Libc.OpenCreate;
+        if ((flags & DiskOpenFlags.Exclusive) != 0) how |= Libc.OpenExclusive;
+        int descriptor = Libc.Open(target, how, 0x1a4);
+        if (descriptor < 0) LinuxException.ThrowLast("open", path);
+        DiskFile file = new(descriptor, path);
+        file.FindKind();
+        return file;
+    }
 
     private void FindKind() => Kind = (GetStatus().Mode & 0xf000) switch
     {
@@ -206,62 +168,11 @@ public sealed unsafe class DiskFile : SafeHandle
         _ => DiskFileKind.Other,
     };
 
-    private bool IsAt(string path)
-    {
-        Libc.FileStatus there;
-        return Libc.Statx(this, path, 0, Libc.StatxBasicStats, &there) == 0 && there.Inode == GetInode();
-    }
-
-    private Libc.FileStatus GetStatus()
+    private Libc.FileStatus GetStatus(uint mask = Libc.StatxBasicStats)
     {
         Libc.FileStatus status;
-        if (Libc.Statx(this, "", Libc.AtEmptyPath, Libc.StatxBasicStats, &status) != 0) LinuxException.ThrowLast("statx", Path);
+        // SAFETY: the kernel fills one structure on this frame.
+        if (Libc.Statx(this, "", Libc.AtEmptyPath, mask, &status) != 0) LinuxException.ThrowLast("statx", Path);
         return status;
-    }
-
-    private bool TryAllocate(int mode, long offset, long lengthBytes)
-    {
-        while (Libc.Fallocate(this, mode, offset, lengthBytes) != 0)
-        {
-            int error = Marshal.GetLastPInvokeError();
-            if (error is ErrorNotSupported or 19 or 22) return false;        // 19, 22: a device or file system without it
-            if (error != Libc.Eintr) LinuxException.ThrowLast("fallocate", Path);
-        }
-        return true;
-    }
-
-    private nint Transfer(long offset, ReadOnlySpan<IoSegment> segments, nint within, bool write)
-    {
-        IoSegment rest = new(segments[0].Address + within, segments[0].LengthBytes - within);
-        while (true)
-        {
-            nint done;
-            // SAFETY: the segments name memory that the caller keeps mapped; the kernel checks the ranges again. After a short
-            // transfer only the rest of one segment goes on, so that the caller's array is never changed.
-            fixed (IoSegment* start = segments)
-            {
-                IoSegment* first = within == 0 ? start : &rest;
-                int count = within == 0 ? Math.Min(segments.Length, MaxSegments) : 1;
-                done = write ? Libc.Pwritev(this, first, count, offset) : Libc.Preadv(this, first, count, offset);
-            }
-            if (done >= 0) return done;
-            if (Marshal.GetLastPInvokeError() != Libc.Eintr) LinuxException.ThrowLast(write ? "pwritev" : "preadv", Path);
-        }
-    }
-
-    private static void Advance(ReadOnlySpan<IoSegment> segments, ref int index, ref nint within, nint done)
-    {
-        within += done;
-        while (index < segments.Length && within >= segments[index].LengthBytes) within -= segments[index++].LengthBytes;
-    }
-
-    private static void Zero(ReadOnlySpan<IoSegment> segments, nint within)
-    {
-        foreach (IoSegment segment in segments)
-        {
-            // SAFETY: as in Transfer.
-            NativeMemory.Clear((void*)(segment.Address + within), (nuint)(segment.LengthBytes - within));
-            within = 0;
-        }
     }
 }
