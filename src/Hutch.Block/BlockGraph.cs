@@ -17,7 +17,14 @@ public static class BlockGraph
     public static async ValueTask<ImageNode> OpenAsync(BlockOpenRequest request, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(request);
-        BlockNode file = FileNode.Open(request.Filename, request.ReadOnly);
+        BlockNode file = FileNode.Open(request.Filename, new FileOpenOptions
+        {
+            ReadOnly = request.ReadOnly,
+            ForceShare = request.ForceShare,
+            Cache = request.Cache,
+            Aio = request.Aio,
+            Unmap = request.Unmap,
+        });
         try
         {
             ImageFormat format = request.Format is null

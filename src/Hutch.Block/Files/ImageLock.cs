@@ -1,9 +1,20 @@
 using System;
-using System.Globalization;
-using System.IO;
 using Hutch.Host.Files;
 
 namespace Hutch.Block.Files;
+
+/// <summary>How a file is used, for its lock.</summary>
+internal enum ImageLockMode
+{
+    /// <summary>Reads; nobody may change it meanwhile.</summary>
+    Reader,
+
+    /// <summary>Reads and writes, alone.</summary>
+    Writer,
+
+    /// <summary>Reads, whatever others do with it (force-share).</summary>
+    Observer,
+}
 
 /// <summary>
 /// Keeps an image from being used twice, also by QEMU and its tools, which take the same byte locks: a shared lock on byte 100 + i for each
@@ -15,60 +26,77 @@ internal static class ImageLock
     private const int UsedBase = 100, UnsharedBase = 200;
     private const int ConsistentRead = 0, Write = 1, Resize = 3;
 
-    private static ReadOnlySpan<int> ReaderUses => [ConsistentRead];
-
-    private static ReadOnlySpan<int> WriterUses => [ConsistentRead, Write, Resize];
-
-    private static ReadOnlySpan<int> Unshared => [Write, Resize];
-
-    /// <summary>Locks for as long as the file stays open. Throws <see cref="DiskOpenException"/> when another user is in the way.</summary>
-    internal static void Take(DiskFile file, bool readOnly)
+    /// <summary>Locks for as long as the file stays open. Throws <see cref="DiskOpenException"/>, without a lock, when another user is in the way.</summary>
+    internal static void Take(DiskFile file, ImageLockMode mode)
     {
-        ReadOnlySpan<int> uses = readOnly ? ReaderUses : WriterUses;
-        bool free = true;
-        // Own locks first, then the look at the others': of two that start together at least one sees the other.
-        foreach (int permission in uses) free &= file.TryLockShared(UsedBase + permission);
-        foreach (int permission in Unshared) free &= file.TryLockShared(UnsharedBase + permission);
-        foreach (int permission in uses) free &= !file.IsLockedByOther(UnsharedBase + permission);
-        foreach (int permission in Unshared) free &= !file.IsLockedByOther(UsedBase + permission);
-        if (free) return;
-        string holder = FindHolder(file) is string found ? $"in use by {found}" : "in use by another process";
-        throw new DiskOpenException(readOnly
-            ? $"Disk \"{file.Path}\" is {holder}, which writes to it; stop that first, or give this machine a copy."
-            : $"Disk \"{file.Path}\" is {holder}; stop that first, give this machine a copy, or open it read-only in both.");
+        string? refusal = Lock(file, mode) ?? Check(file, mode);
+        if (refusal is null) return;
+        Drop(file, mode);
+        throw Refuse(file, mode, refusal);
     }
 
-    // OFD locks carry no process id, so that the holder is looked for among those who have the file open.
-    private static string? FindHolder(DiskFile file)
+    /// <summary>
+    /// Moves from one open file to another of the same image (<see cref="DiskFile.Reopen"/>). The old one keeps nothing where that succeeds and everything
+    /// where it throws <see cref="DiskOpenException"/>.
+    /// </summary>
+    internal static void Move(DiskFile from, ImageLockMode fromMode, DiskFile to, ImageLockMode toMode)
     {
-        try
+        // The new locks first, so that the image is never without one; then the old ones must go, or they would be in the way of the check.
+        string? refusal = Lock(to, toMode);
+        if (refusal is null)
         {
-            string target = Path.GetFullPath(file.Path);
-            target = File.ResolveLinkTarget(target, returnFinalTarget: true)?.FullName ?? target;
-            foreach (string process in Directory.EnumerateDirectories("/proc"))
-            {
-                if (!int.TryParse(Path.GetFileName(process), CultureInfo.InvariantCulture, out int pid) || pid == Environment.ProcessId) continue;
-                if (HasOpen(process, target)) return $"process {pid} ({File.ReadAllText($"{process}/comm").Trim()})";
-            }
+            Drop(from, fromMode);
+            refusal = Check(to, toMode);
+            if (refusal is null) return;
+            _ = Lock(from, fromMode);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // Only the name is lost.
-        }
+        Drop(to, toMode);
+        throw Refuse(to, toMode, refusal);
+    }
+
+    private static ReadOnlySpan<int> Uses(ImageLockMode mode) => mode == ImageLockMode.Writer ? [ConsistentRead, Write, Resize] : [ConsistentRead];
+
+    private static ReadOnlySpan<int> Unshared(ImageLockMode mode) => mode == ImageLockMode.Observer ? [] : [Write, Resize];
+
+    // Own locks first, then the look at the others' (Check): of two that start together at least one sees the other.
+    private static string? Lock(DiskFile file, ImageLockMode mode)
+    {
+        foreach (int permission in Uses(mode))
+            if (!file.TryLockShared(UsedBase + permission)) return $"Failed to lock byte {UsedBase + permission}";
+        foreach (int permission in Unshared(mode))
+            if (!file.TryLockShared(UnsharedBase + permission)) return $"Failed to lock byte {UnsharedBase + permission}";
         return null;
     }
 
-    private static bool HasOpen(string process, string target)
+    private static string? Check(DiskFile file, ImageLockMode mode)
     {
-        try
-        {
-            foreach (string descriptor in Directory.EnumerateFileSystemEntries($"{process}/fd"))
-                if (new FileInfo(descriptor).LinkTarget == target) return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The process ended, or belongs to another user.
-        }
-        return false;
+        foreach (int permission in Uses(mode))
+            if (file.IsLockedByOther(UnsharedBase + permission)) return $"Failed to get \"{Name(permission)}\" lock";
+        foreach (int permission in Unshared(mode))
+            if (file.IsLockedByOther(UsedBase + permission)) return $"Failed to get shared \"{Name(permission)}\" lock";
+        return null;
+    }
+
+    private static void Drop(DiskFile file, ImageLockMode mode)
+    {
+        foreach (int permission in Uses(mode)) file.Unlock(UsedBase + permission);
+        foreach (int permission in Unshared(mode)) file.Unlock(UnsharedBase + permission);
+    }
+
+    private static string Name(int permission) => permission switch
+    {
+        ConsistentRead => "consistent read",
+        Write => "write",
+        _ => "resize",
+    };
+
+    private static DiskOpenException Refuse(DiskFile file, ImageLockMode mode, string refusal)
+    {
+        string? holder = LockHolder.Find(file);
+        string user = holder is null ? "in use by another process" : $"in use by {holder}";
+        string message = mode == ImageLockMode.Writer
+            ? $"Disk \"{file.Path}\" is {user}; stop that first, give this machine a copy, or open it read-only in both."
+            : $"Disk \"{file.Path}\" is {user}, which writes to it; stop that first, or give this machine a copy.";
+        return new DiskOpenException(message) { Reason = refusal, Hint = $"Is another process using the image [{file.Path}]?", Holder = holder };
     }
 }

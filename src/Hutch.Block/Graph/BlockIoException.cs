@@ -15,6 +15,9 @@ public sealed class BlockIoException : IOException
     /// <summary>Creates the exception with its sentence and error number.</summary>
     public BlockIoException(string message, int errno) : base(message) => Errno = errno;
 
+    /// <summary>EPERM: the node is read-only.</summary>
+    public const int Eperm = 1;
+
     /// <summary>EIO: the storage failed.</summary>
     public const int Eio = 5;
 
