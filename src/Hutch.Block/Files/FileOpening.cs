@@ -4,12 +4,13 @@ using Hutch.Host.Linux;
 
 namespace Hutch.Block.Files;
 
-// Opening by name, and what is said where that fails.
-internal sealed partial class FileNode
+/// <summary>Opens host files by name, and says what is wrong where that fails.</summary>
+internal static class FileOpening
 {
     private const int ErrorInvalid = 22, ErrorExists = 17;
 
-    private static DiskFile OpenFile(string path, DiskOpenFlags flags)
+    /// <summary>Opens an existing file. Throws <see cref="DiskOpenException"/>.</summary>
+    internal static DiskFile Open(string path, DiskOpenFlags flags)
     {
         try
         {
@@ -21,7 +22,8 @@ internal sealed partial class FileNode
         }
     }
 
-    private static (DiskFile File, bool IsNew) CreateFile(string path, DiskOpenFlags flags)
+    /// <summary>Opens a file and makes it where it is not there. Throws <see cref="DiskOpenException"/>.</summary>
+    internal static (DiskFile File, bool IsNew) Create(string path, DiskOpenFlags flags)
     {
         try
         {
@@ -51,7 +53,8 @@ internal sealed partial class FileNode
         return new DiskOpenException($"Disk \"{path}\" cannot be created: {text} (errno {e.Errno}); check the folder and its permissions.", e) { Reason = $"Could not create '{path}': {text}" };
     }
 
-    private static DiskOpenException OpenFailure(string path, bool readOnly, LinuxException e, bool direct = false)
+    /// <summary>What is said of a file that cannot be opened.</summary>
+    internal static DiskOpenException OpenFailure(string path, bool readOnly, LinuxException e, bool direct = false)
     {
         string message = e.Errno switch
         {
