@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
@@ -17,6 +18,9 @@ public abstract class ImageFormat
     /// be made. "size" is among them, for its place in that line, though requests carry it apart.
     /// </summary>
     public abstract IReadOnlyList<CreateOption> CreateOptions { get; }
+
+    /// <summary>Options of <see cref="IImageAmend.AmendAsync"/>; those of creation that can be amended, unless a format has others.</summary>
+    public virtual IReadOnlyList<CreateOption> AmendOptions => [.. CreateOptions.Where(static option => option.CanAmend)];
 
     /// <summary>Images can be made.</summary>
     public virtual bool CanCreate => true;

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Hutch.Block.Formats.Luks;
 using Hutch.Block.Formats.Raw;
 
 namespace Hutch.Block.Formats;
@@ -14,6 +15,7 @@ public static class ImageFormats
     public static IReadOnlyList<ImageFormat> All { get; } =
     [
         RawFormat.Instance,
+        LuksFormat.Instance,
     ];
 
     /// <summary>The format of this name; null where there is none.</summary>
