@@ -75,6 +75,9 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <inheritdoc/>
     public GuestCpu Cpu => Cpuid.Describe();
 
+    /// <inheritdoc/>
+    public IDirtyLog DirtyLog => CodePages.Dirty;
+
     /// <summary>CPUID of the vCPUs.</summary>
     public CpuidTable Cpuid { get; }
 
@@ -109,7 +112,7 @@ internal sealed class SoftMachine : IVirtualMachine
     }
 
     /// <summary>Removes the write tags that other vCPUs hold for a page and waits until none of them can be using one.</summary>
-    public void DropRemoteWriteTags(int page, ulong writers, SoftVcpu self)
+    public void DropRemoteWriteTags(int page, ulong writers, SoftVcpu? self)
     {
         foreach (SoftVcpu vcpu in SoftVcpus)
             if (vcpu != self && (writers >> (vcpu.Index & 63) & 1) != 0) vcpu.Messages.Post(page, 0);
@@ -121,6 +124,9 @@ internal sealed class SoftMachine : IVirtualMachine
             while (vcpu.InGuest && vcpu.Messages.Any) spin.SpinOnce(sleep1Threshold: -1);
         }
     }
+
+    /// <summary>Removes the write tags of all pages from all vCPUs and waits until none can be using one. Not on a vCPU's thread.</summary>
+    public void DropAllWriteTags() => DropRemoteWriteTags(VcpuMessages.EveryPage, ulong.MaxValue, null);
 
     /// <summary>Invalidates translations of some granules of a page on the vCPUs that own any there.</summary>
     public void InvalidateCode(int page, ulong granules, ulong owners, SoftVcpu? self)

@@ -120,6 +120,13 @@ internal sealed unsafe class ContextArea
         for (int slot = 0; slot < 3 * ContextLayout.TlbEntries; slot++) DropWriteTag(entries + slot, slot, physicalPage);
     }
 
+    /// <summary>Takes the right to write from every entry.</summary>
+    public void DropAllWriteTags()
+    {
+        TlbEntry* entries = (TlbEntry*)(Base + ContextLayout.Tlb);
+        for (int slot = 0; slot < 3 * ContextLayout.TlbEntries; slot++) entries[slot].WriteTag = Invalid(slot);
+    }
+
     /// <summary>Takes the right to write to a physical page from the entry at an offset of the area.</summary>
     public void DropWriteTag(int offset, ulong physicalPage) => DropWriteTag((TlbEntry*)(Base + offset), SlotAt(offset), physicalPage);
 

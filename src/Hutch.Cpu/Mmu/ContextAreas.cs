@@ -102,6 +102,12 @@ internal sealed unsafe class ContextAreas : IDisposable
         foreach (ContextArea area in _areas) area.DropWriteTags(physicalPage);
     }
 
+    /// <summary>Removes the write tags of all pages, in all areas.</summary>
+    public void DropAllWriteTags()
+    {
+        foreach (ContextArea area in _areas) area.DropAllWriteTags();
+    }
+
     /// <summary>Fills the entry of a page in the current area.</summary>
     public TlbEntry* Fill(ulong linear, AccessMode mode, in PageTranslation page, byte* host, int pageIndex, bool writable)
     {

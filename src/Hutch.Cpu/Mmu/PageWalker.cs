@@ -195,6 +195,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
         w.Changed = w.Leaf32
             ? Interlocked.CompareExchange(ref *(uint*)host, (uint)(seen | flags), (uint)seen) != (uint)seen
             : Interlocked.CompareExchange(ref *(ulong*)host, seen | flags, seen) != seen;
+        if (!w.Changed) vcpu.Machine.CodePages.Dirty.Note(vcpu.Machine.CodePages.IndexOf(at));
         return !w.Changed;
     }
 

@@ -20,11 +20,15 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
     // How many vCPUs are between setting bits and having removed the write tags.
     private int _beginning;
 
+    /// <summary>Which pages were written.</summary>
+    public DirtyLog Dirty { get; }
+
     public CodePages(SoftMachine machine, GuestMemory memory)
     {
         _machine = machine;
         _memory = memory;
         PageCount = (int)(memory.LengthBytes >> 12);
+        Dirty = new DirtyLog(machine, PageCount);
         _granuleMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
         _writerMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
         _ownerMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
@@ -48,8 +52,13 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
     }
 
     /// <summary>Whether a vCPU may install a write tag for the page. Records the vCPU as a writer first.</summary>
-    public bool TryBecomeWriter(int pageIndex, int vcpu)
+    /// <param name="pageIndex">The page.</param>
+    /// <param name="vcpu">Index of the vCPU.</param>
+    /// <param name="writes">It is about to write; else it reads, and the tag would be for later.</param>
+    public bool TryBecomeWriter(int pageIndex, int vcpu, bool writes)
     {
+        if (writes) Dirty.Note(pageIndex);
+        else if (!Dirty.IsNoted(pageIndex)) return false;
         ulong bit = 1UL << (vcpu & 63);
         if ((Volatile.Read(ref _writers[pageIndex]) & bit) == 0) Interlocked.Or(ref _writers[pageIndex], bit);
         return Volatile.Read(ref _granules[pageIndex]) == 0;
@@ -92,10 +101,11 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
         if ((writers & ~own) != 0) _machine.DropRemoteWriteTags(page, writers & ~own, vcpu);
     }
 
-    /// <summary>After a write outside translated code: invalidates translations of the bytes. The range lies in one page.</summary>
+    /// <summary>After a write outside translated code: notes it and invalidates translations of the bytes. The range lies in one page.</summary>
     public void AfterWrite(ulong physical, int size, SoftVcpu? writer)
     {
         int page = IndexOf(physical);
+        Dirty.Note(page);
         Interlocked.MemoryBarrier();
         ulong hit = Volatile.Read(ref _granules[page]) & GranuleBits(physical, size);
         if (hit == 0) return;

@@ -3,11 +3,14 @@ using System.Threading;
 namespace Hutch.Cpu.Runtime;
 
 /// <summary>
-/// Messages from other threads to one vCPU about pages of code: drop write tags (no granules), or drop translations. The vCPU takes them before it
-/// (re-)enters translated code.
+/// Messages from other threads to one vCPU about pages of code: drop write tags (no granules), of one page or of all, or drop translations. The vCPU takes them
+/// before it (re-)enters translated code.
 /// </summary>
 internal sealed class VcpuMessages(SoftVcpu vcpu)
 {
+    /// <summary>In the place of a page: all of them.</summary>
+    public const int EveryPage = -1;
+
     private readonly Lock _lock = new();
     private (int Page, ulong Granules)[] _items = new (int, ulong)[64];
     private int _count;
@@ -20,6 +23,8 @@ internal sealed class VcpuMessages(SoftVcpu vcpu)
     {
         lock (_lock)
         {
+            // A vCPU that is stopped takes nothing, and need not hear the same again and again.
+            if (page == EveryPage && _count > 0 && _items[_count - 1].Page == EveryPage) return;
             if (_count == _items.Length) System.Array.Resize(ref _items, _count * 2);
             _items[_count] = (page, granules);
             Volatile.Write(ref _count, _count + 1);
@@ -36,7 +41,8 @@ internal sealed class VcpuMessages(SoftVcpu vcpu)
             for (int i = 0; i < _count; i++)
             {
                 (int page, ulong granules) = _items[i];
-                if (granules == 0) vcpu.Contexts.DropWriteTags(page, vcpu.Machine.CodePages.PhysicalOf(page));
+                if (page == EveryPage) vcpu.Contexts.DropAllWriteTags();
+                else if (granules == 0) vcpu.Contexts.DropWriteTags(page, vcpu.Machine.CodePages.PhysicalOf(page));
                 else vcpu.Translations.InvalidateBlocks(page, granules);
             }
             Volatile.Write(ref _count, 0);

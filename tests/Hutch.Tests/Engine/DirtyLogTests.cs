@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Linq;
 using Hutch.Core.Engine;
@@ -14,7 +15,7 @@ public sealed class DirtyLogTests
 {
     private const ulong First = 0x10_0000, Bytes = 4 << 20;
 
-    [Theory, Kvm]
+    [Theory, Software, Kvm]
     public void The_log_has_the_pages_that_the_guest_wrote_and_no_others(string engine)
     {
         using EngineMachine machine = new(engine, memoryBytes: Bytes);
@@ -28,6 +29,56 @@ public sealed class DirtyLogTests
         using EngineMachine machine = new(engine, (hypervisor, memory) =>
             new KvmMachine((KvmHypervisor)hypervisor, memory, new CpuTopology(1, 1, 1), CpuModel.Max, dirtyRingBytes: 16 * 1024), 4 * Bytes);
         Check(machine, [.. Enumerable.Range(0, 3000).Where(page => page % 7 != 3)]);
+    }
+
+    [Theory, Software, Kvm]
+    public void A_copy_that_follows_the_log_of_a_running_guest_ends_as_the_guest_does(string engine)
+    {
+        const int Count = 64, Rounds = 200;
+        using EngineMachine machine = new(engine, memoryBytes: Bytes);
+        machine.Place(EngineMachine.Code, 64, a =>
+        {
+            Label again = a.CreateLabel(), next = a.CreateLabel();
+            a.Label(ref again);
+            a.mov(edi, (uint)First);
+            a.mov(ecx, Count);
+            a.Label(ref next);
+            a.inc(__dword_ptr[rdi + 0x40]);
+            a.add(__dword_ptr[rdi + 0x80], ecx);
+            a.add(edi, 0x1000);
+            a.dec(ecx);
+            a.jnz(next);
+            a.@out(0x80, al);
+            a.jmp(again);
+        });
+        machine.EnterLong(EngineMachine.Code);
+        IDirtyLog log = machine.Machine.DirtyLog!;
+        byte[] copy = new byte[Count << 12], last = new byte[copy.Length];
+        log.Start();
+        Assert.True(machine.Memory.TryCopyOut(First, copy));
+        VcpuRunner runner = machine.Start();
+        for (int round = 0; round < Rounds; round++)
+        {
+            // It has been round since, so that each answer has something in it.
+            Assert.True(machine.Exits.WaitForPort());
+            machine.Exits.ForgetPort();
+            Follow(machine, log, copy);
+        }
+        Assert.Equal(VcpuStop.Requested, runner.Stop());
+        Follow(machine, log, copy);
+        Assert.True(machine.Memory.TryCopyOut(First, last));
+        Assert.True(copy.AsSpan().SequenceEqual(last));
+        Assert.NotEqual(0, BitConverter.ToInt32(last, 0x40));
+        log.Stop();
+    }
+
+    private static void Follow(EngineMachine machine, IDirtyLog log, byte[] copy)
+    {
+        foreach (int page in Pages(log))
+        {
+            int offset = (page << 12) - (int)First;
+            if (offset >= 0 && offset < copy.Length) machine.Memory.TryCopyOut((ulong)page << 12, copy.AsSpan(offset, 4096));
+        }
     }
 
     private static void Check(EngineMachine machine, int[] written)
