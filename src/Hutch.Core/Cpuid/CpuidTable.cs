@@ -60,7 +60,10 @@ internal sealed class CpuidTable
         BinaryPrimitives.WriteUInt32LittleEndian(text, vendor.Ebx);
         BinaryPrimitives.WriteUInt32LittleEndian(text[4..], vendor.Edx);
         BinaryPrimitives.WriteUInt32LittleEndian(text[8..], vendor.Ecx);
-        return new GuestCpu(Encoding.ASCII.GetString(text), Query(1, 0, 0, static () => 0).Eax, [.. Features.Features.Select(FeatureNames.NameOf)]);
+        return new GuestCpu(Encoding.ASCII.GetString(text), Query(1, 0, 0, static () => 0).Eax, [.. Features.Features.Select(FeatureNames.NameOf)])
+        {
+            SaveArea = _saveArea.Layout,
+        };
     }
 
     /// <summary>AMD's or Hygon's leaves and MSRs; else Intel's.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 using Hutch.Model.Processor;
 
 namespace Hutch.Core.Cpuid;
@@ -35,6 +36,9 @@ internal sealed class SaveArea
 
     /// <summary>XCR0 bits that exist: x87 and SSE always.</summary>
     public ulong Components { get; }
+
+    /// <summary>Where the optional components are, as <see cref="Engine.GuestCpu.SaveArea"/> has it.</summary>
+    public string Layout => string.Join(' ', _components.OrderBy(component => component.Key).Select(component => $"{component.Key}:{component.Value.Ebx}+{component.Value.Eax}"));
 
     /// <summary>Bytes of the standard-format area for some XCR0.</summary>
     public uint Bytes(ulong xcr0)

@@ -6,4 +6,11 @@ namespace Hutch.Core.Engine;
 /// <param name="Vendor">CPUID's vendor string, for example <c>AuthenticAMD</c>.</param>
 /// <param name="Signature">Family, model and stepping: EAX of leaf 1.</param>
 /// <param name="Features">Names of the features that CPUID shows.</param>
-public sealed record GuestCpu(string Vendor, uint Signature, ImmutableArray<string> Features);
+public sealed record GuestCpu(string Vendor, uint Signature, ImmutableArray<string> Features)
+{
+    /// <summary>
+    /// Where the optional components of the XSAVE area are: <c>COMPONENT:OFFSET+BYTES</c>, with blanks between. Hosts differ in this, and a guest's kernel asks once.
+    /// Empty: there are none, or a state of an older version does not say.
+    /// </summary>
+    public string SaveArea { get; init; } = "";
+}

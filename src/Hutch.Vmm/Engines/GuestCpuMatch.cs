@@ -32,5 +32,7 @@ internal static class GuestCpuMatch
         foreach (string feature in now.Features)
             if (!saved.Features.Contains(feature))
                 throw new StateException($"This engine cannot hide the CPU feature '{feature}', which the guest did not have when it was saved; restore it with the engine of that time.");
+        if (saved.SaveArea.Length > 0 && saved.SaveArea != now.SaveArea)
+            throw new StateException($"The guest keeps its registers in an XSAVE area with the components at {saved.SaveArea}, and this engine has them at {now.SaveArea} on this host; restore it on a host like the first, or give it a CPU without the features that differ (9 is pku).");
     }
 }

@@ -79,13 +79,17 @@ internal static class MachineState
 
     private static GuestCpu Exchange(StateFields fields, GuestCpu cpu)
     {
-        byte[] vendor = Encoding.ASCII.GetBytes(cpu.Vendor), features = Encoding.ASCII.GetBytes(string.Join(' ', cpu.Features));
+        byte[] vendor = Encoding.ASCII.GetBytes(cpu.Vendor), features = Encoding.ASCII.GetBytes(string.Join(' ', cpu.Features)), area = Encoding.ASCII.GetBytes(cpu.SaveArea);
         uint signature = cpu.Signature;
         vendor = fields.Blob("vendor", vendor, 64);
         fields.Value("signature", ref signature);
         features = fields.Blob("features", features, MostFeatureBytes);
+        if (fields.Has("save-area")) area = fields.Blob("save-area", area, MostFeatureBytes);
         return new GuestCpu(Encoding.ASCII.GetString(vendor), signature,
-            [.. Encoding.ASCII.GetString(features).Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+            [.. Encoding.ASCII.GetString(features).Split(' ', StringSplitOptions.RemoveEmptyEntries)])
+        {
+            SaveArea = Encoding.ASCII.GetString(area),
+        };
     }
 
     private static MachineClock Exchange(StateFields fields, MachineClock clock, ref long nanoseconds)
