@@ -24,6 +24,7 @@ internal static class PlacementOptions
     private static readonly Option<string?> Cgroup = Text("--cgroup", "PATH", "Control group (version 2) of the machine; made when it is not there.");
     private static readonly Option<string?> Ksm = Text("--ksm", "on|off", "Let the host merge guest RAM with equal pages of others.");
     private static readonly Option<string?> HugePages = Text("--huge-pages", "2M|1G|transparent", "Make guest RAM of huge pages.");
+    private static readonly Option<string?> SetHugePages = Text("--huge-pages", "transparent|none", "Let the host make huge pages of guest RAM, or no more of them.");
     private static readonly Option<string?> Numa = Text("--numa", "bind:NODES|preferred:NODE|interleave:NODES", "NUMA nodes of guest RAM.");
     private static readonly Option<bool> Prealloc = new("--prealloc") { Description = "Take all of guest RAM before the guest starts." };
     private static readonly Option<bool> MemoryLock = new("--memory-lock") { Description = "Keep guest RAM in the host's RAM." };
@@ -33,7 +34,7 @@ internal static class PlacementOptions
     internal static IEnumerable<Option> OfRun => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, HugePages, Numa, Prealloc, MemoryLock];
 
     /// <summary>The options of <c>hutch set</c>.</summary>
-    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock];
+    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, Numa, SetHugePages];
 
     /// <summary>What was asked of a machine that starts. Throws <see cref="UserException"/>.</summary>
     internal static Placement Read(ParseResult result)
@@ -71,6 +72,8 @@ internal static class PlacementOptions
         Add(Sched, value => SchedulerClass.Parse(value) is not null);
         Add(Ksm, IsSwitch);
         Add(SetMemoryLock, IsSwitch);
+        Add(Numa, IsPolicy);
+        Add(SetHugePages, value => value is "transparent" or "none");
         if (result.GetValue(Cgroup) is { } group) changes["cgroup"] = group;
         return changes;
     }

@@ -21,4 +21,7 @@ public sealed partial class GuestMemory
 
     /// <summary>Lets the host merge pages with equal ones of other programs, or takes them apart again.</summary>
     public void SetMergeable(bool mergeable) => _region.SetMergeable(mergeable);
+
+    /// <summary>As <see cref="MappedRegion.SetTransparentHugePages"/>.</summary>
+    public void SetTransparentHugePages(bool huge) => _region.SetTransparentHugePages(huge);
 }

@@ -7,7 +7,7 @@ internal static unsafe partial class Libc
 {
     internal const int ProtNone = 0, ProtRead = 1, ProtWrite = 2, ProtExec = 4;
     internal const int MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20, MapNoReserve = 0x4000;
-    internal const int MadvHugePage = 14, MadvDontNeed = 4;
+    internal const int MadvHugePage = 14, MadvNoHugePage = 15, MadvDontNeed = 4;
     internal const uint MfdCloexec = 1;
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]

@@ -26,13 +26,14 @@ public sealed unsafe partial class MappedRegion
 
     private bool _stays;
 
-    /// <summary>Has the kernel take pages from these nodes. Holds for pages that are not there yet.</summary>
+    /// <summary>Has the kernel take pages from these nodes, and move those that lie on others as far as it can.</summary>
     public void Bind(NumaMode mode, CpuSet nodes)
     {
+        const nint MovePages = 2;
         ulong[] mask = nodes.ToMask();
         // SAFETY: the whole mapping, and a mask whose length in bits is passed (the kernel leaves the last one out).
         fixed (ulong* words = mask)
-            if (Libc.Syscall(Libc.SysMbind, handle, (nint)LengthBytes, (nint)mode, (nint)words, (nint)mask.Length * 64 + 1, 0) < 0)
+            if (Libc.Syscall(Libc.SysMbind, handle, (nint)LengthBytes, (nint)mode, (nint)words, (nint)mask.Length * 64 + 1, MovePages) < 0)
                 LinuxException.ThrowLast("mbind", $"Memory on nodes {nodes}");
     }
 
@@ -76,6 +77,13 @@ public sealed unsafe partial class MappedRegion
     {
         // SAFETY: the whole mapping.
         if (Libc.Munlock(Start, (nuint)LengthBytes) != 0) LinuxException.ThrowLast("munlock", "Memory");
+    }
+
+    /// <summary>Lets the kernel make huge pages of the region's in time, or no more of them.</summary>
+    public void SetTransparentHugePages(bool huge)
+    {
+        // SAFETY: the whole mapping.
+        if (Libc.Madvise(Start, (nuint)LengthBytes, huge ? Libc.MadvHugePage : Libc.MadvNoHugePage) != 0) LinuxException.ThrowLast("madvise", "Transparent huge pages");
     }
 
     /// <summary>Lets the kernel merge pages with equal ones of other programs (KSM), or takes them apart again.</summary>

@@ -68,6 +68,19 @@ internal static class GuestRam
         }
     }
 
+    /// <summary>Lets the memory become huge pages in time, or no more of it. Throws <see cref="ConfigException"/>.</summary>
+    internal static void SetTransparentHugePages(GuestMemory memory, bool huge)
+    {
+        try
+        {
+            memory.SetTransparentHugePages(huge);
+        }
+        catch (LinuxException refused)
+        {
+            throw new ConfigException($"Guest memory cannot be of transparent huge pages (errno {refused.Errno}): the host's kernel has none, or the memory is of huge pages already; do without --huge-pages.", refused);
+        }
+    }
+
     private static GuestMemory Map(ulong bytes, Placement placement, bool preferHugePages)
     {
         ulong page = placement.HugePageBytes;
@@ -98,7 +111,10 @@ internal static class GuestRam
         }
     }
 
-    private static void Bind(GuestMemory memory, string text)
+    /// <summary>Takes the memory from nodes, and moves what lies on others. Throws <see cref="ConfigException"/>.</summary>
+    /// <param name="memory">Guest RAM.</param>
+    /// <param name="text">Policy and nodes, as <see cref="Placement.Numa"/>.</param>
+    internal static void Bind(GuestMemory memory, string text)
     {
         string[] parts = text.Split(':', 2);
         NumaMode? mode = parts[0] switch { "bind" => NumaMode.Bind, "preferred" => NumaMode.Preferred, "interleave" => NumaMode.Interleave, _ => null };

@@ -63,7 +63,9 @@ internal sealed class HostPlacement(ImmutableArray<VcpuThread> vcpus, GuestMemor
             case "cgroup": return () => ControlGroup.Join(value);
             case "ksm" when value is "on" or "off": return () => SetMergeable(value == "on");
             case "memory-lock" when value is "on" or "off": return () => SetLocked(value == "on");
-            default: throw new ConfigException($"A running machine cannot be set to {name}={value}; there are vcpu-pin, emulator-pin, pin, sched, cgroup, ksm and memory-lock.");
+            case "numa": return () => SetNuma(value);
+            case "huge-pages" when value is "transparent" or "none": return () => GuestRam.SetTransparentHugePages(memory, value == "transparent");
+            default: throw new ConfigException($"A running machine cannot be set to {name}={value}; there are vcpu-pin, emulator-pin, pin, sched, cgroup, ksm, memory-lock, numa and huge-pages.");
         }
     }
 
@@ -71,6 +73,12 @@ internal sealed class HostPlacement(ImmutableArray<VcpuThread> vcpus, GuestMemor
     {
         GuestRam.SetMergeable(memory, mergeable);
         _placement = _placement with { Mergeable = mergeable };
+    }
+
+    private void SetNuma(string policy)
+    {
+        GuestRam.Bind(memory, policy);
+        _placement = _placement with { Numa = policy };
     }
 
     private void SetLocked(bool locked)
