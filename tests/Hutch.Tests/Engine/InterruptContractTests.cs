@@ -85,10 +85,11 @@ public sealed class InterruptContractTests
     {
         using EngineMachine machine = new(engine);
         VcpuRunner runner = StartWaiter(machine);
-        // It may not have reached HLT yet.
+        // It may not have reached HLT yet, and the stop may come before it has run at all; each time it has longer.
         VcpuActivity activity = VcpuActivity.Running;
         for (int i = 0; i < 1000 && activity == VcpuActivity.Running; i++)
         {
+            for (int turn = 0; turn < i; turn++) Thread.Yield();
             Assert.Equal(VcpuStop.Requested, runner.Stop());
             activity = machine.Saved().Activity;
             runner = machine.Start();

@@ -111,6 +111,7 @@ internal sealed class KvmLabCommand(string root)
         if (Directory.Exists(tests)) tree.Copy(tests, "/lab/tests");
         AddRuntime(tree);
         qemu.AddTo(tree);
+        AddGrub(tree);
         foreach (string path in extra)
         {
             if (Directory.Exists(path)) tree.Copy(path, Path.GetFullPath(path));
@@ -118,6 +119,15 @@ internal sealed class KvmLabCommand(string root)
         }
         tree.WriteImage(image);
         Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>A test boots GRUB where the host has it.</summary>
+    private static void AddGrub(LabTree tree)
+    {
+        const string Maker = "/usr/bin/grub-mkimage", Modules = "/usr/lib/grub/i386-pc";
+        if (!File.Exists(Maker) || !Directory.Exists(Modules)) return;
+        tree.Program(Maker, Maker);
+        tree.Copy(Modules, Modules);
     }
 
     /// <summary>The .NET runtime that this program runs on: ROOT/shared/Microsoft.NETCore.App/VERSION.</summary>

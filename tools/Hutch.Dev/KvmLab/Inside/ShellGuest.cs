@@ -9,7 +9,7 @@ namespace Hutch.Dev.KvmLab.Inside;
 internal sealed class ShellGuest : IDisposable
 {
     private const string Prompt = "~ # ";
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     private readonly Guest _guest;
     private int _commands;
@@ -23,9 +23,18 @@ internal sealed class ShellGuest : IDisposable
     internal static ShellGuest Boot(params IEnumerable<string> arguments)
     {
         ShellGuest guest = new(Guest.Start("hutch", ["run", .. arguments]));
-        guest.WaitFor(Guest.Marker);
-        guest.WaitFor(Prompt);
-        return guest;
+        try
+        {
+            guest.WaitFor(Guest.Marker);
+            guest.WaitFor(Prompt);
+            return guest;
+        }
+        catch
+        {
+            // It has a name that others may want.
+            guest.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Starts <c>hutch restore</c>; the guest goes on where it was.</summary>
