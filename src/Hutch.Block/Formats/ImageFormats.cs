@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using Hutch.Block.Formats.Luks;
+using Hutch.Block.Formats.Qcow2;
 using Hutch.Block.Formats.Raw;
 
 namespace Hutch.Block.Formats;
@@ -15,6 +16,7 @@ public static class ImageFormats
     public static IReadOnlyList<ImageFormat> All { get; } =
     [
         RawFormat.Instance,
+        Qcow2Format.Instance,
         LuksFormat.Instance,
     ];
 

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Collections.Immutable;
 
@@ -20,6 +21,9 @@ public sealed record ImageOpenOptions
 
     /// <summary>Secrets (passphrases) by id.</summary>
     public ISecrets? Secrets { get; init; }
+
+    /// <summary>Takes sentences for the operator that no failing request carries: an image was found corrupt, its bitmaps cannot be trusted. Any thread.</summary>
+    public Action<string>? Report { get; init; }
 
     /// <summary>Run-time options of the driver by their names in QEMU's block options, such as <c>lazy-refcounts</c> or <c>encrypt.key-secret</c>.</summary>
     public IReadOnlyDictionary<string, string> Options { get; init; } = ImmutableDictionary<string, string>.Empty;

@@ -24,6 +24,12 @@ public sealed class BlockIoException : IOException
     /// <summary>ENOSPC: the storage is full.</summary>
     public const int Enospc = 28;
 
+    /// <summary>EINVAL: what was asked for makes no sense there.</summary>
+    public const int Einval = 22;
+
+    /// <summary>EFBIG: the node cannot be that large.</summary>
+    public const int Efbig = 27;
+
     /// <summary>ENOTSUP: the node cannot do this.</summary>
     public const int Enotsup = 95;
 

@@ -1,0 +1,246 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using System.Threading.Tasks;
+using Hutch.Block.Graph;
+
+namespace Hutch.Block.Formats.Qcow2;
+
+/// <summary>
+/// The one owner of an image's metadata. Every change is a step on memory under <see cref="Sync"/> that is taken whole or not at all; a step that lacks a slice
+/// says so in <see cref="Miss"/>, its caller awaits <see cref="ResolveAsync"/> without the lock, and takes the step again. What steps change goes to disk in
+/// <see cref="CommitAsync(CancellationToken)"/> alone, in the order that leaves leaks at most after a crash. Data moves outside the lock, several requests at a time.
+/// </summary>
+internal sealed partial class Qcow2Metadata : IDisposable
+{
+    private readonly SliceCache _l2Cache, _refcountCache;
+    private readonly Dictionary<(MetadataMissKind, long), Task> _loading = [];
+    private readonly Action<string>? _report;
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private bool _corrupt;
+
+    /// <summary>Takes the tables that were read at opening.</summary>
+    internal Qcow2Metadata(BlockNode file, BlockNode? dataFile, Qcow2Header header, Qcow2OpenSettings settings, ulong[] l1, ulong[] refcountTable)
+    {
+        File = file;
+        DataFile = dataFile;
+        Header = header;
+        Settings = settings;
+        _report = settings.Report;
+        Geometry = new Qcow2Geometry(header);
+        _l2Cache = new SliceCache(Geometry.SliceBytes, settings.L2CacheSlices(Geometry, header.LengthBytes));
+        _refcountCache = new SliceCache(Geometry.SliceBytes, settings.RefcountCacheSlices(Geometry));
+        Overlaps = new OverlapMap(Geometry);
+        Refcounts = new Refcounts(Geometry, _refcountCache, Miss, NewTables) { Table = refcountTable, TableOffset = header.RefcountTableOffset };
+        Allocator = new ClusterAllocator(Geometry, Refcounts, NewTables, Frees, Overlaps) { FreshFrom = Geometry.ClustersFor(file.LengthBytes) };
+        L2 = new L2Tables(Geometry, header.HasDataFile, _l2Cache, Miss, NewTables, Allocator, Frees, Overlaps) { L1 = l1, L1Offset = header.L1Offset };
+        _grownTo = file.LengthBytes;
+    }
+
+    /// <summary>Guards all metadata in memory. Held for short steps only, never across an await.</summary>
+    internal Lock Sync { get; } = new();
+
+    /// <summary>The image's file.</summary>
+    internal BlockNode File { get; }
+
+    /// <summary>The external data file; null without one.</summary>
+    internal BlockNode? DataFile { get; }
+
+    /// <summary>Where guest data lies.</summary>
+    internal BlockNode DataNode => DataFile ?? File;
+
+    /// <summary>The header as it is on disk.</summary>
+    internal Qcow2Header Header { get; private set; }
+
+    /// <summary>How the image was opened.</summary>
+    internal Qcow2OpenSettings Settings { get; }
+
+    /// <summary>Sizes.</summary>
+    internal Qcow2Geometry Geometry { get; }
+
+    /// <summary>Why the last step was not taken.</summary>
+    internal MetadataMiss Miss { get; } = new();
+
+    /// <summary>Tables that are not on disk yet.</summary>
+    internal NewTables NewTables { get; } = new();
+
+    /// <summary>Clusters that wait for a commit to become free.</summary>
+    internal PendingFrees Frees { get; } = new();
+
+    /// <summary>Where metadata lies.</summary>
+    internal OverlapMap Overlaps { get; }
+
+    /// <summary>Refcounts.</summary>
+    internal Refcounts Refcounts { get; }
+
+    /// <summary>Takes clusters.</summary>
+    internal ClusterAllocator Allocator { get; }
+
+    /// <summary>Mappings.</summary>
+    internal L2Tables L2 { get; }
+
+    /// <summary>Allocating writes that have not linked their clusters yet.</summary>
+    internal AllocationsInFlight InFlight { get; } = new();
+
+    /// <summary>Requests that use clusters.</summary>
+    internal RequestEpochs Epochs { get; } = new();
+
+    /// <summary>The image was found corrupt while it was open, and is not written any more.</summary>
+    internal bool IsCorrupt => Volatile.Read(ref _corrupt);
+
+    /// <summary>So much is dirty that a request should commit before it goes on.</summary>
+    internal bool WantsCommit => _l2Cache.Dirty.Count > DirtyLimit(_l2Cache) || _refcountCache.Dirty.Count > DirtyLimit(_refcountCache) || Frees.Clusters > MaxPendingFrees(Geometry);
+
+    /// <summary>Makes the map of metadata, before the first write. Under <see cref="Sync"/>.</summary>
+    internal void MapMetadata()
+    {
+        Overlaps.Add(0, 1, OverlapKind.Header);
+        Overlaps.Add(Header.L1Offset >> Geometry.ClusterBits, Geometry.ClustersFor((long)L2.L1.Length * 8), OverlapKind.ActiveL1);
+        Overlaps.Add(Header.RefcountTableOffset >> Geometry.ClusterBits, Header.RefcountTableClusters, OverlapKind.RefcountTable);
+        foreach (ulong entry in Refcounts.Table) Map(entry & Qcow2Limits.RefcountTableOffsetMask, OverlapKind.RefcountBlock);
+        foreach (ulong entry in L2.L1) Map(entry & Qcow2Limits.L1OffsetMask, OverlapKind.ActiveL2);
+    }
+
+    /// <summary>Brings what the last step lacked. <paramref name="kind"/> and <paramref name="key"/> were taken from <see cref="Miss"/> under the lock.</summary>
+    internal ValueTask ResolveAsync(MetadataMissKind kind, long key) => kind == MetadataMissKind.DirtyMark ? MarkDirtyAsync() : LoadAsync(kind, key);
+
+    /// <summary>Throws where the image must not be written any more.</summary>
+    internal void CheckWritable()
+    {
+        if (IsCorrupt) throw new BlockIoException($"\"{File.Filename}\" is corrupt and is not written any more.");
+    }
+
+    /// <summary>
+    /// Reports metadata that contradicts itself; at the first fatal time marks the image corrupt and stops writing. Returns the I/O error for the request.
+    /// </summary>
+    internal async ValueTask<BlockIoException> SignalCorruptionAsync(Qcow2CorruptException corruption)
+    {
+        bool first;
+        bool fatal = corruption.IsFatal && !Settings.ReadOnly;
+        lock (Sync)
+        {
+            first = !(fatal ? _corrupt : _corruptionReported);
+            _corruptionReported = true;
+            if (fatal) _corrupt = true;
+        }
+        if (first)
+        {
+            _report?.Invoke(fatal
+                ? $"qcow2: Marking image as corrupt: {corruption.Message}; further corruption events will be suppressed"
+                : $"qcow2: Image is corrupt: {corruption.Message}; further non-fatal corruption events will be suppressed");
+            if (fatal && Header.Version >= 3) await SetIncompatibleAsync(Qcow2Features.Corrupt, true).ConfigureAwait(false);
+        }
+        return new BlockIoException($"\"{File.Filename}\" is corrupt: {corruption.Message}", corruption);
+    }
+
+    /// <summary>A request that failed so.</summary>
+    internal async ValueTask FailAsync(Qcow2CorruptException corruption) => throw await SignalCorruptionAsync(corruption).ConfigureAwait(false);
+
+    /// <summary>Takes a step, and what it lacks before it, until it is taken.</summary>
+    /// <param name="step">The step, under <see cref="Sync"/>; false where it lacks something.</param>
+    internal async ValueTask TakeAsync(Func<bool> step)
+    {
+        while (true)
+        {
+            MetadataMissKind kind;
+            long key;
+            lock (Sync)
+            {
+                if (step()) return;
+                (kind, key) = (Miss.Kind, Miss.Key);
+            }
+            await ResolveAsync(kind, key).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Rewrites the header as <paramref name="change"/> makes it, in one write, durably.</summary>
+    internal async ValueTask UpdateHeaderAsync(Func<Qcow2Header, Qcow2Header> change, CancellationToken cancellation)
+    {
+        await _gate.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            Qcow2Header header = change(Header);
+            await File.WriteBytesAsync(0, Qcow2HeaderWriter.Write(header), WriteFlags.None, cancellation).ConfigureAwait(false);
+            await File.FlushAsync(cancellation).ConfigureAwait(false);
+            Header = header;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _gate.Dispose();
+
+    private bool _corruptionReported;
+
+    private void Map(ulong offset, OverlapKind kind)
+    {
+        if (offset != 0) Overlaps.Add((long)(offset >> Geometry.ClusterBits), 1, kind);
+    }
+
+    private static int DirtyLimit(SliceCache cache) => Math.Min(2048, Math.Max(1, cache.Capacity / 2));
+
+    // 64 MiB, but not a commit for each cluster where these are large.
+    private static long MaxPendingFrees(Qcow2Geometry geometry) => Math.Max(1024, (64L << 20) >> geometry.ClusterBits);
+
+    private async ValueTask LoadAsync(MetadataMissKind kind, long key)
+    {
+        TaskCompletionSource loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task? other;
+        long offset;
+        SliceCache cache = kind == MetadataMissKind.L2Slice ? _l2Cache : _refcountCache;
+        lock (Sync)
+        {
+            if (cache.Find(key) is not null) return;
+            if (!_loading.TryGetValue((kind, key), out other)) _loading.Add((kind, key), loaded.Task);
+            offset = SliceOffset(kind, key);
+        }
+        if (other is not null)
+        {
+            // Whether it succeeded shows when the step is taken again.
+            await other.ConfigureAwait(false);
+            return;
+        }
+        try
+        {
+            byte[] data = new byte[Geometry.SliceBytes];
+            await File.ReadBytesAsync(offset, data, CancellationToken.None).ConfigureAwait(false);
+            lock (Sync)
+            {
+                // The table may have moved or become new meanwhile: then what was read is not its content.
+                if (SliceOffset(kind, key) == offset && cache.Find(key) is null && !NewTables.Contains(offset & ~(Geometry.ClusterBytes - 1L))) data.CopyTo(cache.Add(key).Data, 0);
+            }
+        }
+        finally
+        {
+            lock (Sync) _loading.Remove((kind, key));
+            loaded.SetResult();
+        }
+    }
+
+    private long SliceOffset(MetadataMissKind kind, long key) => kind == MetadataMissKind.L2Slice ? L2.SliceOffset(key) : Refcounts.SliceOffset(key);
+
+    private ValueTask MarkDirtyAsync() => Header.Has(Qcow2Features.Dirty) ? ValueTask.CompletedTask : SetIncompatibleAsync(Qcow2Features.Dirty, true);
+
+    // The feature bits alone, eight bytes that no crash tears.
+    private async ValueTask SetIncompatibleAsync(ulong bits, bool set)
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            ulong now = set ? Header.Incompatible | bits : Header.Incompatible & ~bits;
+            if (now == Header.Incompatible) return;
+            byte[] field = new byte[8];
+            System.Buffers.Binary.BinaryPrimitives.WriteUInt64BigEndian(field, now);
+            await File.WriteBytesAsync(Qcow2HeaderWriter.IncompatibleOffset, field, WriteFlags.None, CancellationToken.None).ConfigureAwait(false);
+            await File.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            Header = Header with { Incompatible = now };
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+}

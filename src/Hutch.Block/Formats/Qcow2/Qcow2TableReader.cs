@@ -1,0 +1,34 @@
+using System;
+using System.Buffers.Binary;
+using System.Threading;
+using System.Threading.Tasks;
+using Hutch.Block.Graph;
+
+namespace Hutch.Block.Formats.Qcow2;
+
+/// <summary>Reads tables of big-endian words.</summary>
+internal static class Qcow2TableReader
+{
+    private const int ChunkBytes = 1 << 20;
+
+    /// <summary>Reads a table whose length was checked. Throws <see cref="ImageException"/> with <paramref name="failure"/> where storage fails.</summary>
+    internal static async ValueTask<ulong[]> ReadAsync(BlockNode file, long offset, long entries, string failure, CancellationToken cancellation)
+    {
+        ulong[] table = new ulong[entries];
+        byte[] chunk = new byte[(int)Math.Min(entries * 8, ChunkBytes)];
+        try
+        {
+            for (long done = 0; done < entries * 8; done += chunk.Length)
+            {
+                int length = (int)Math.Min(chunk.Length, (entries * 8) - done);
+                await file.ReadBytesAsync(offset + done, chunk.AsMemory(0, length), cancellation).ConfigureAwait(false);
+                for (int i = 0; i < length; i += 8) table[(done + i) / 8] = BinaryPrimitives.ReadUInt64BigEndian(chunk.AsSpan(i));
+            }
+        }
+        catch (BlockIoException e)
+        {
+            throw new ImageException(failure, e);
+        }
+        return table;
+    }
+}
