@@ -43,7 +43,7 @@ internal sealed class ImageFolder : IDisposable, ISecrets
     internal async Task<string> CreateAsync(ImageFormat format, string name, long lengthBytes, params (string Name, string Value)[] options)
     {
         File.WriteAllBytes(Path(name), []);
-        await using BlockNode file = FileNode.Open(Path(name), readOnly: false);
+        await using BlockNode file = OpenFile(Path(name), readOnly: false);
         await format.CreateAsync(file, new ImageCreateRequest { LengthBytes = lengthBytes, Options = Map(options), Secrets = this, Files = new ImageFiles() }, default);
         return Path(name);
     }
@@ -52,7 +52,7 @@ internal sealed class ImageFolder : IDisposable, ISecrets
     internal async Task<ImageNode> OpenAsync(ImageFormat format, string name, bool readOnly = false, IImageReferences? references = null,
         bool noData = false, params (string Name, string Value)[] options)
     {
-        BlockNode file = FileNode.Open(Path(name), readOnly);
+        BlockNode file = OpenFile(Path(name), readOnly);
         try
         {
             return await format.OpenAsync(file,
@@ -62,6 +62,26 @@ internal sealed class ImageFolder : IDisposable, ISecrets
         {
             await file.DisposeAsync();
             throw;
+        }
+    }
+
+    /// <summary>
+    /// Opens a file. A lock belongs to the open file, and a test that starts a program at the same moment lends all open files to the child until it
+    /// executes that program: the lock of a file that was just closed may take a moment to go.
+    /// </summary>
+    internal static BlockNode OpenFile(string path, bool readOnly)
+    {
+        for (int i = 0; ; i++)
+        {
+            try
+            {
+                return FileNode.Open(path, readOnly);
+            }
+            catch (DiskOpenException e) when (i < 500 && e.Message.Contains("in use", StringComparison.Ordinal))
+            {
+                using System.Threading.ManualResetEventSlim never = new();
+                _ = never.Wait(10);
+            }
         }
     }
 
@@ -81,7 +101,7 @@ internal sealed class ImageFolder : IDisposable, ISecrets
         public async ValueTask<BlockNode> CreateAsync(string path, long lengthBytes, Preallocation preallocation, System.Threading.CancellationToken cancellation)
         {
             File.WriteAllBytes(path, []);
-            FileNode file = FileNode.Open(path, readOnly: false);
+            BlockNode file = OpenFile(path, readOnly: false);
             await file.ResizeAsync(lengthBytes, preallocation, cancellation);
             return file;
         }

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using Hutch.Block.Formats.Luks;
 using Hutch.Block.Formats.Qcow2;
 using Hutch.Block.Formats.Raw;
+using Hutch.Block.Formats.Vdi;
 
 namespace Hutch.Block.Formats;
 
@@ -18,6 +19,7 @@ public static class ImageFormats
         RawFormat.Instance,
         Qcow2Format.Instance,
         LuksFormat.Instance,
+        VdiFormat.Instance,
     ];
 
     /// <summary>The format of this name; null where there is none.</summary>

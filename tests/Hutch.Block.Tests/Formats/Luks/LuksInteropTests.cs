@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Threading.Tasks;
 using Hutch.Block.Formats;
 using Hutch.Block.Formats.Luks;
+using Hutch.Block.Tests.Formats.Mapped;
 using Xunit;
 
 namespace Hutch.Block.Tests.Formats.Luks;
@@ -32,8 +33,11 @@ public sealed class LuksInteropTests : IDisposable
         "cipher-alg=aes-256,cipher-mode=cbc,ivgen-alg=essiv,ivgen-hash-alg=sha256",
         "cipher-alg=aes-128,cipher-mode=cbc,ivgen-alg=plain,hash-alg=sha512");
 
+    // Few: qemu-img takes seconds to calibrate each.
     [QemuImgTheory]
-    [MemberData(nameof(Ciphers))]
+    [InlineData("")]
+    [InlineData("cipher-alg=aes-192,hash-alg=sha512")]
+    [InlineData("cipher-alg=aes-256,cipher-mode=cbc,ivgen-alg=essiv,ivgen-hash-alg=sha256")]
     public async Task What_qemu_img_made_is_read(string options)
     {
         QemuCreate("their.luks", options);
@@ -41,7 +45,7 @@ public sealed class LuksInteropTests : IDisposable
             $"driver=raw,file.filename={_images.Path("data.raw")}", Describe("their.luks"));
         await using ImageNode node = await _images.OpenAsync(LuksFormat.Instance, "their.luks", options: ("key-secret", "s0"));
         Assert.Equal(Length, node.LengthBytes);
-        Assert.Equal(_data, await BlockNodeContract.Read(node, 0, Length, cuts: 5));
+        MappedImageContract.AssertSame(_data, await BlockNodeContract.Read(node, 0, Length, cuts: 5));
         Assert.Equal(_data[512..4608], await BlockNodeContract.Read(node, 512, 4096));
     }
 
@@ -61,7 +65,7 @@ public sealed class LuksInteropTests : IDisposable
         await CreateOurs("our.luks", "cipher-alg=aes-192,cipher-mode=cbc");
         await Fill("our.luks");
         await using ImageNode node = await _images.OpenAsync(LuksFormat.Instance, "our.luks", options: ("key-secret", "s0"));
-        Assert.Equal(_data, await BlockNodeContract.Read(node, 0, Length));
+        MappedImageContract.AssertSame(_data, await BlockNodeContract.Read(node, 0, Length));
     }
 
     [QemuImgFact]
@@ -71,7 +75,7 @@ public sealed class LuksInteropTests : IDisposable
         using JsonDocument theirs = JsonDocument.Parse(QemuImg.Run("info", "--output=json", _images.Path("our.luks")));
         await using ImageNode node = await _images.OpenAsync(LuksFormat.Instance, "our.luks", readOnly: true, noData: true);
         Assert.Equal(Length, theirs.RootElement.GetProperty("virtual-size").GetInt64());
-        Assert.Equal(Flatten(theirs.RootElement.GetProperty("format-specific").GetProperty("data")), Flatten(node.DescribeSpecifics()!));
+        Assert.Equal(Json.Flatten(theirs.RootElement.GetProperty("format-specific").GetProperty("data")), Json.Flatten(node.DescribeSpecifics()!));
     }
 
     [QemuImgFact]
@@ -87,7 +91,7 @@ public sealed class LuksInteropTests : IDisposable
         ImageException refused = await Assert.ThrowsAsync<ImageException>(async () => await _images.OpenAsync(LuksFormat.Instance, "disk.luks", options: ("key-secret", "s0")));
         Assert.Equal("Invalid password, cannot unlock any keyslot", refused.Message);
         await using ImageNode again = await _images.OpenAsync(LuksFormat.Instance, "disk.luks", options: ("key-secret", "s1"));
-        Assert.Equal(_data, await BlockNodeContract.Read(again, 0, Length));
+        MappedImageContract.AssertSame(_data, await BlockNodeContract.Read(again, 0, Length));
     }
 
     [QemuImgFact]
@@ -138,18 +142,4 @@ public sealed class LuksInteropTests : IDisposable
     private string Describe(string name) => $"driver=luks,key-secret=s0,file.filename={_images.Path(name)}";
 
     private static Dictionary<string, string> Options(params (string Name, string Value)[] options) => options.ToDictionary(static o => o.Name, static o => o.Value);
-
-    private static string Flatten(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.Object => "{" + string.Join(",", element.EnumerateObject().OrderBy(static p => p.Name, StringComparer.Ordinal).Select(static p => $"{p.Name}={Flatten(p.Value)}")) + "}",
-        JsonValueKind.Array => "[" + string.Join(",", element.EnumerateArray().Select(Flatten)) + "]",
-        _ => element.ToString(),
-    };
-
-    private static string Flatten(object value) => value switch
-    {
-        IReadOnlyList<KeyValuePair<string, object>> map => "{" + string.Join(",", map.OrderBy(static p => p.Key, StringComparer.Ordinal).Select(static p => $"{p.Key}={Flatten(p.Value)}")) + "}",
-        IReadOnlyList<object> list => "[" + string.Join(",", list.Select(Flatten)) + "]",
-        _ => value.ToString()!,
-    };
 }
