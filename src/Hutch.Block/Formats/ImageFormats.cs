@@ -4,6 +4,7 @@ using Hutch.Block.Formats.Luks;
 using Hutch.Block.Formats.Qcow2;
 using Hutch.Block.Formats.Raw;
 using Hutch.Block.Formats.Vdi;
+using Hutch.Block.Formats.Vhdx;
 using Hutch.Block.Formats.Vpc;
 
 namespace Hutch.Block.Formats;
@@ -22,6 +23,7 @@ public static class ImageFormats
         LuksFormat.Instance,
         VdiFormat.Instance,
         VpcFormat.Instance,
+        VhdxFormat.Instance,
     ];
 
     /// <summary>The format of this name; null where there is none.</summary>
