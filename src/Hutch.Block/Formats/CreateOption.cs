@@ -44,6 +44,9 @@ public sealed record ImageCreateRequest
     /// <summary>Secrets by id.</summary>
     public ISecrets? Secrets { get; init; }
 
+    /// <summary>Opens the backing image where a format must know more of it than its name; null where that is not possible.</summary>
+    public IImageReferences? References { get; init; }
+
     /// <summary>Makes the other files that the image consists of (data file, extents); null refuses them.</summary>
     public IImageFiles? Files { get; init; }
 }

@@ -5,6 +5,7 @@ using Hutch.Block.Formats.Qcow2;
 using Hutch.Block.Formats.Raw;
 using Hutch.Block.Formats.Vdi;
 using Hutch.Block.Formats.Vhdx;
+using Hutch.Block.Formats.Vmdk;
 using Hutch.Block.Formats.Vpc;
 
 namespace Hutch.Block.Formats;
@@ -24,6 +25,7 @@ public static class ImageFormats
         VdiFormat.Instance,
         VpcFormat.Instance,
         VhdxFormat.Instance,
+        VmdkFormat.Instance,
     ];
 
     /// <summary>The format of this name; null where there is none.</summary>

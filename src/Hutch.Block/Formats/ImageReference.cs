@@ -28,7 +28,7 @@ public interface IImageReferences
     /// <summary>
     /// Opens what <paramref name="reference"/> names for the image <paramref name="owner"/> (the node of its file). Null for a backing image that is
     /// to be left closed. Throws <see cref="ImageException"/> where references are not followed, loop, go too deep, or cannot be opened.
-    /// A <see cref="ImageReferenceKind.Data"/> reference without a format is opened as plain bytes. The caller owns the node.
+    /// A <see cref="ImageReferenceKind.Data"/> reference without a format is opened as the file that it is, which grows as it is written. The caller owns the node.
     /// </summary>
     ValueTask<BlockNode?> OpenAsync(ImageReference reference, BlockNode owner, bool readOnly, CancellationToken cancellation);
 }
