@@ -1,0 +1,91 @@
+using System;
+using System.Threading;
+using System.Threading.Tasks;
+using Hutch.Block.Formats;
+using Hutch.Block.Graph;
+using Hutch.Host.Files;
+
+namespace Hutch.Block.Simulation;
+
+/// <summary>
+/// Opens bytes as images and uses them, for fuzzing: whatever the bytes are, an image is refused with <see cref="ImageException"/>, a request fails with
+/// <see cref="BlockIoException"/>, or it works. Anything else is a defect. Nothing outside the bytes is opened, and no passphrase is tried.
+/// </summary>
+internal static class ImageFuzz
+{
+    private const int ReadBytes = 64 * 1024, MaxExtents = 2000, MaxCheckedBytes = 64 << 20;
+
+    /// <summary>Runs LUKS volumes: their header alone.</summary>
+    internal static void Luks(ReadOnlySpan<byte> bytes) => Run("luks", bytes);
+
+    /// <summary>Runs VDI images.</summary>
+    internal static void Vdi(ReadOnlySpan<byte> bytes) => Run("vdi", bytes);
+
+    /// <summary>Runs VHD images.</summary>
+    internal static void Vpc(ReadOnlySpan<byte> bytes) => Run("vpc", bytes);
+
+    /// <summary>Runs VHDX images.</summary>
+    internal static void Vhdx(ReadOnlySpan<byte> bytes) => Run("vhdx", bytes);
+
+    /// <summary>Runs VMDK images.</summary>
+    internal static void Vmdk(ReadOnlySpan<byte> bytes) => Run("vmdk", bytes);
+
+    /// <summary>Runs images of a format, read-only and for writing. Throws for a defect only.</summary>
+    internal static void Run(string format, ReadOnlySpan<byte> bytes)
+    {
+        ImageFormat found = ImageFormats.Find(format) ?? throw new ArgumentException($"There is no format {format}.", nameof(format));
+        _ = found.Probe(bytes[..Math.Min(bytes.Length, ImageFormats.ProbeBytes)], "fuzz");
+        MemoryNode content = new(0);
+        content.Write(0, bytes);
+        // Storage in memory completes at once.
+        UseAsync(found, content.Copy(), readOnly: true).AsTask().GetAwaiter().GetResult();
+        UseAsync(found, content, readOnly: false).AsTask().GetAwaiter().GetResult();
+    }
+
+    private static async ValueTask UseAsync(ImageFormat format, MemoryNode content, bool readOnly)
+    {
+        try
+        {
+            ImageOpenOptions options = new() { ReadOnly = readOnly, NoData = format.Name == "luks" };
+            ImageNode node = await format.OpenAsync(content, options, CancellationToken.None).ConfigureAwait(false);
+            await using (node.ConfigureAwait(false))
+            {
+                _ = node.DescribeSpecifics();
+                await ReadAsync(node).ConfigureAwait(false);
+                if (!readOnly) await WriteAsync(node).ConfigureAwait(false);
+                if (node is IImageCheck check && content.LengthBytes <= MaxCheckedBytes) _ = await check.CheckAsync(ImageRepair.None, static _ => { }, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+        catch (Exception refused) when (refused is ImageException or BlockIoException)
+        {
+            // What untrusted bytes may lead to.
+        }
+    }
+
+    private static async ValueTask ReadAsync(ImageNode node)
+    {
+        long length = node.LengthBytes & -4096, at = 0;
+        for (int extents = 0; at < length && extents < MaxExtents; extents++)
+        {
+            BlockExtent extent = await node.GetExtentAsync(at, length - at, CancellationToken.None).ConfigureAwait(false);
+            at += extent.LengthBytes;
+        }
+        using NativeBuffer buffer = new(ReadBytes);
+        int part = (int)Math.Min(length, ReadBytes);
+        IoVector vector = new(new[] { buffer.Segment(0, part) });
+        await node.ReadAsync(0, vector, CancellationToken.None).ConfigureAwait(false);
+        await node.ReadAsync(length - part, vector, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private static async ValueTask WriteAsync(ImageNode node)
+    {
+        long length = node.LengthBytes & -4096;
+        if (length == 0 || node.Limits.IsReadOnly) return;
+        using NativeBuffer buffer = new(4096);
+        IoVector vector = new(new[] { buffer.Segment(0, 4096) });
+        await node.WriteAsync(0, vector, WriteFlags.None, CancellationToken.None).ConfigureAwait(false);
+        await node.WriteAsync(length - 4096, vector, WriteFlags.None, CancellationToken.None).ConfigureAwait(false);
+        await node.WriteZeroesAsync(0, Math.Min(length, ReadBytes), WriteFlags.MayUnmap, CancellationToken.None).ConfigureAwait(false);
+        await node.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,111 @@
+using System;
+using System.Buffers.Binary;
+using System.Collections.Generic;
+using System.Threading.Tasks;
+using Hutch.Block.Formats;
+using Hutch.Block.Formats.Luks;
+using Hutch.Block.Formats.Vhdx;
+using Hutch.Block.Formats.Vpc;
+using Hutch.Block.Simulation;
+using Hutch.Block.Tests.Formats.Mapped;
+using Hutch.Host.Time;
+using Xunit;
+
+namespace Hutch.Block.Tests.Simulation;
+
+/// <summary>A sample of mutations of good images, the same each time.</summary>
+public sealed class ImageFuzzTests
+{
+    private const int Mutations = 150;
+
+    // Places worth changing: what the format keeps there decides about the rest.
+    [Theory]
+    [InlineData("vdi", "", "0-512 512-640")]
+    [InlineData("vpc", "force_size=on", "0-512 512-1536 1536-1560")]
+    [InlineData("vpc", "force_size=on,subformat=fixed", "0-512 2097152-2097664")]
+    [InlineData("vhdx", "block_size=1M", "0-16 65536-65632 131072-131168 196608-196704 2097152-2097400 2162688-2162740 3145728-3145800")]
+    [InlineData("vmdk", "", "0-96 512-1024 10752-10760 11264-11300 13312-13320 13824-13860")]
+    [InlineData("vmdk", "subformat=streamOptimized", "0-96 512-1024 13312-13320 13824-13860 65536-66000")]
+    public async Task Damaged_images_are_refused_or_read(string format, string options, string places)
+    {
+        byte[] image = await MakeAsync(format, options);
+        Mutate(format, image, places);
+    }
+
+    [Fact]
+    public void Damaged_volumes_are_refused_or_described()
+    {
+        byte[] volume = LuksCreation.Create(LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock()).Header;
+        Mutate("luks", volume, "0-208 208-592");
+    }
+
+    [Fact]
+    public void Descriptors_of_any_text_are_refused()
+    {
+        byte[] text = "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType=\"twoGbMaxExtentFlat\"\nRW 5 FLAT \"a\" 0\nRW 9 ZERO\nRW 7 SPARSE \"b\"\n"u8.ToArray();
+        Mutate("vmdk", text, $"0-{text.Length}");
+    }
+
+    private static void Mutate(string format, byte[] image, string places)
+    {
+        List<(int Start, int End)> ranges = [];
+        foreach (string place in places.Split(' ')) ranges.Add((int.Parse(place.Split('-')[0], null), int.Parse(place.Split('-')[1], null)));
+        Random random = new(1234);
+        for (int i = 0; i < Mutations; i++)
+        {
+            byte[] damaged = [.. image];
+            for (int changes = random.Next(1, 5); changes > 0; changes--)
+            {
+                (int start, int end) = ranges[random.Next(ranges.Count)];
+                int at = random.Next(start, Math.Min(end, damaged.Length));
+                if (at <= damaged.Length - 8 && random.Next(3) == 0) BinaryPrimitives.WriteUInt64LittleEndian(damaged.AsSpan(at), Interesting(random));
+                else damaged[at] = (byte)random.Next(256);
+            }
+            if (random.Next(10) == 0) damaged = damaged[..random.Next(damaged.Length)];
+            Reseal(format, damaged);
+            ImageFuzz.Run(format, damaged);
+        }
+    }
+
+    private static ulong Interesting(Random random) => random.Next(6) switch
+    {
+        0 => 0,
+        1 => ulong.MaxValue,
+        2 => 1UL << random.Next(64),
+        3 => (1UL << random.Next(64)) - 1,
+        4 => BinaryPrimitives.ReverseEndianness(1UL << random.Next(64)),
+        _ => (ulong)random.NextInt64(),
+    };
+
+    // Checksums would hide what lies behind them.
+    private static void Reseal(string format, byte[] image)
+    {
+        if (format == "vpc" && image.Length >= 1536)
+        {
+            VpcChecksum.Put(image.AsSpan(0, 512), 64);
+            VpcChecksum.Put(image.AsSpan(512, 1024), 36);
+            VpcChecksum.Put(image.AsSpan(image.Length - 512), 64);
+        }
+        if (format != "vhdx" || image.Length < 1 << 20) return;
+        VhdxChecksum.Put(image.AsSpan(65536, 4096), 4);
+        VhdxChecksum.Put(image.AsSpan(131072, 4096), 4);
+        VhdxChecksum.Put(image.AsSpan(196608, 65536), 4);
+    }
+
+    private static async Task<byte[]> MakeAsync(string format, string options)
+    {
+        const int length = 2 << 20;
+        List<(string, string)> all = [];
+        foreach (string option in options.Split(',', StringSplitOptions.RemoveEmptyEntries)) all.Add((option.Split('=')[0], option.Split('=')[1]));
+        MemoryNode image = await MemoryParent.MakeEmptyAsync(ImageFormats.Find(format)!, length, [.. all]);
+        await using (ImageNode node = await ImageFormats.Find(format)!.OpenAsync(image, new ImageOpenOptions { ReadOnly = false }, default))
+        {
+            await BlockNodeContract.Write(node, 4096, ImageFolder.Pattern(70000 / 512 * 512, 1));
+            await node.FlushAsync(default);
+            image = image.Copy();
+        }
+        byte[] bytes = new byte[image.LengthBytes];
+        image.Read(0, bytes);
+        return bytes;
+    }
+}
