@@ -21,6 +21,7 @@ internal static class Program
         ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
         ./dev bench stress [N]    N boots in a row under load
         ./dev bench kvm [N]       the KVM engine's cost of an exit beside a C loop's, and N pauses of 4 vCPUs
+        ./dev bench io [FOLDER]   4 KiB at random through the block layer beside qemu-img bench, on tmpfs and in FOLDER (build)
         ./dev bench memtest       the first pass of memtest86+
         ./dev kvm-lab [--with PATH]... [COMMAND...]
                                   a computer with a real kvm-amd, emulated by QEMU: runs COMMAND in it, or a shell; PATH is copied into it
@@ -33,6 +34,7 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         if (arguments.Length > 1 && arguments[0] == "inside-kvm-lab") return InsideKvmLab(arguments);
+        if (arguments.Length > 2 && arguments[0] == "inside-bench" && arguments[1] == "io") return IoBench.Run(arguments[2]);
         if (arguments.Length > 1 && arguments[0] == "inside-bench") return KvmBench.Run(Count(arguments, 100_000));
         string root = FindRoot();
         string second = arguments.Length > 1 ? arguments[1] : "";
@@ -53,6 +55,9 @@ internal static class Program
             case "bench" when second == "stress": return new StressBench(root).Run(Count(arguments, 200));
             // Optimized code is what is compared.
             case "bench" when second == "kvm": return Run(root, "dotnet", "run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", "inside-bench", "kvm", $"{Count(arguments, 100_000)}");
+            case "bench" when second == "io":
+                string folder = arguments.Length > 2 ? Path.GetFullPath(arguments[2]) : Path.Combine(root, "build");
+                return Run(root, "dotnet", "run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", "inside-bench", "io", folder);
             case "bench" when second == "memtest": return new MemtestBench(root).Run();
             default:
                 Console.Error.WriteLine(Help);

@@ -1,0 +1,157 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using System.Threading.Tasks;
+using Hutch.Block.Filters;
+using Hutch.Block.Graph;
+using Hutch.Block.Simulation;
+using Xunit;
+
+namespace Hutch.Block.Tests.Filters;
+
+public sealed class ThrottleNodeTests : BlockNodeContract
+{
+    protected override BlockNode Create() => new ThrottleNode(new MemoryNode(LengthBytes, grows: false), new ThrottleGroup(new ThrottleLimits(), TimeProvider.System));
+
+    [Fact]
+    public void The_long_rate_is_kept_to()
+    {
+        SimulatedTime time = new();
+        using ThrottleGroup group = new(new ThrottleLimits { BytesTotal = new(1_000_000) }, time);
+        Pass(group, time, requests: 100, lengthBytes: 100_000);
+        Assert.InRange(time.Now.TotalSeconds, 9.7, 10.1);
+    }
+
+    [Fact]
+    public void Requests_are_counted_and_long_ones_as_several()
+    {
+        SimulatedTime time = new();
+        using ThrottleGroup group = new(new ThrottleLimits { RequestsWrite = new(100), RequestSizeBytes = 4096 }, time);
+        Pass(group, time, requests: 100, lengthBytes: 8192, isWrite: true);
+        Assert.InRange(time.Now.TotalSeconds, 1.85, 2.05);
+        Pass(group, time, requests: 100, lengthBytes: 8192, isWrite: false);
+        Assert.InRange(time.Now.TotalSeconds, 1.85, 2.05);
+    }
+
+    [Fact]
+    public void A_burst_lasts_as_long_as_it_may()
+    {
+        SimulatedTime time = new();
+        using ThrottleGroup group = new(new ThrottleLimits { RequestsTotal = new(100, BurstRate: 1000, BurstSeconds: 5) }, time);
+        // 5000 requests fit the burst, at 1000 a second; what leaked meanwhile comes on top.
+        Pass(group, time, requests: 5000, lengthBytes: 512);
+        Assert.InRange(time.Now.TotalSeconds, 4.5, 5.2);
+        Pass(group, time, requests: 1500, lengthBytes: 512);
+        Assert.InRange(time.Now.TotalSeconds, 14, 16);
+    }
+
+    [Fact]
+    public async Task Waiting_requests_pass_in_their_order()
+    {
+        SimulatedTime time = new();
+        using ThrottleGroup group = new(new ThrottleLimits { RequestsTotal = new(10) }, time);
+        List<int> order = [];
+        List<Task> tasks = [];
+        for (int i = 0; i < 20; i++)
+        {
+            int number = i;
+            tasks.Add(Note());
+
+            async Task Note()
+            {
+                await group.PassAsync(isWrite: false, 512, default);
+                lock (order) order.Add(number);
+            }
+        }
+        Task all = Task.WhenAll(tasks);
+        while (!all.IsCompleted) time.Step();
+        await all;
+        Assert.Equal(order, [.. Sorted(order)]);
+    }
+
+    [Fact]
+    public async Task A_waiting_request_can_be_cancelled()
+    {
+        SimulatedTime time = new();
+        using ThrottleGroup group = new(new ThrottleLimits { BytesTotal = new(1) }, time);
+        await group.PassAsync(isWrite: false, 1000, default);
+        using CancellationTokenSource cancel = new();
+        ValueTask waiting = group.PassAsync(isWrite: false, 1, cancel.Token);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await waiting);
+        group.SetLimits(new ThrottleLimits());
+        await group.PassAsync(isWrite: false, 1, default);
+    }
+
+    private static IEnumerable<int> Sorted(List<int> numbers)
+    {
+        List<int> sorted = [.. numbers];
+        sorted.Sort();
+        return sorted;
+    }
+
+    private static void Pass(ThrottleGroup group, SimulatedTime time, int requests, long lengthBytes, bool isWrite = false)
+    {
+        for (int i = 0; i < requests; i++)
+            while (group.TryPass(isWrite, lengthBytes) is > 0 and double wait) time.Advance(wait);
+    }
+
+    /// <summary>Time that passes only when somebody waits: a step goes to the next timer that is due.</summary>
+    private sealed class SimulatedTime : TimeProvider
+    {
+        private readonly Lock _lock = new();
+        private readonly PriorityQueue<SimulatedTimer, long> _timers = new();
+        private long _ticks;
+
+        internal TimeSpan Now => TimeSpan.FromTicks(GetTimestamp());
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Volatile.Read(ref _ticks);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            SimulatedTimer timer = new(callback, state);
+            lock (_lock) _timers.Enqueue(timer, GetTimestamp() + dueTime.Ticks);
+            return timer;
+        }
+
+        internal void Advance(double seconds) => _ = Interlocked.Add(ref _ticks, TimeSpan.FromSeconds(seconds).Ticks + 1);
+
+        // To the next timer that is due; the threads that it wakes need a moment where there is none.
+        internal void Step()
+        {
+            SimulatedTimer? timer;
+            lock (_lock)
+            {
+                if (!_timers.TryDequeue(out timer, out long due))
+                {
+                    _ = Thread.Yield();
+                    return;
+                }
+                Volatile.Write(ref _ticks, Math.Max(_ticks, due));
+            }
+            timer.Fire();
+        }
+    }
+
+    private sealed class SimulatedTimer(TimerCallback callback, object? state) : ITimer
+    {
+        private bool _disposed;
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose() => _disposed = true;
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return default;
+        }
+
+        internal void Fire()
+        {
+            if (!_disposed) callback(state);
+        }
+    }
+}
