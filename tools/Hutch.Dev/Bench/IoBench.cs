@@ -6,7 +6,8 @@ using System.IO;
 using System.Runtime.InteropServices;
 using System.Threading;
 using System.Threading.Tasks;
-using Hutch.Block;
+using Hutch.Block.Files;
+using Hutch.Block.Formats.Raw;
 using Hutch.Block.Graph;
 using Hutch.Host.Files;
 
@@ -76,8 +77,7 @@ internal sealed partial class IoBench
 
     private static async Task<(double Cpu, double Rate)> Ours(Case one, string file)
     {
-        BlockOpenRequest request = new() { Filename = file, Format = "raw", ReadOnly = !one.Write, Cache = one.Cache, Aio = one.Aio, ContinuesInline = one.Inline };
-        await using BlockNode node = await BlockGraph.OpenAsync(request, CancellationToken.None);
+        await using RawNode node = new(FileNode.Open(file, new FileOpenOptions { ReadOnly = !one.Write, Cache = one.Cache, Aio = one.Aio, ContinuesInline = one.Inline }));
         using NativeBuffer memory = new(BlockBytes * one.Depth);
         // What the runtime compiles on the way is not what is measured.
         await Load(node, one, memory, one.Count / 4);
