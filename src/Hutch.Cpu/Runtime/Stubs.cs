@@ -1,5 +1,5 @@
-using System.Runtime.Intrinsics.X86;
 using Hutch.Cpu.State;
+using Hutch.Cpu.Tables;
 
 namespace Hutch.Cpu.Runtime;
 
@@ -63,7 +63,7 @@ internal sealed unsafe class Stubs
     /// <summary>Bytes of all stubs.</summary>
     public int Length { get; }
 
-    private static uint XsaveMask => Avx.IsSupported ? 7u : 3u;
+    private static uint XsaveMask => HostFeatures.Avx ? 7u : 3u;
 
     // In: RAX = host address to resume at. Guest registers come from the context, R10 and R11 from their scratch slots.
     private static int WriteResume(ref StubWriter w)
@@ -146,7 +146,7 @@ internal sealed unsafe class Stubs
         w.Extended(0xae, 4, VcpuContext.XsaveOffset, wide: true);    // xsave64
         w.Bytes(0xdb, 0xe3);                                         // fninit
         w.Extended(0xae, 2, ContextOffset.HostMxcsr, wide: false);   // ldmxcsr
-        if (Avx.IsSupported) w.Bytes(0xc5, 0xf8, 0x77);              // vzeroupper
+        if (HostFeatures.Avx) w.Bytes(0xc5, 0xf8, 0x77);             // vzeroupper
         w.StoreByte(ContextOffset.VectorLoaded, 0);
     }
 

@@ -10,6 +10,15 @@ internal static class HostFeatures
     private static readonly int Leaf7Ebx = X86Base.CpuId(7, 0).Ebx, Leaf7Ecx = X86Base.CpuId(7, 0).Ecx;
     private static readonly int ExtendedEcx = X86Base.CpuId(unchecked((int)0x8000_0001), 0).Ecx;
 
+    // CPUID.0xd.0:EBX: bytes of the XSAVE area for what the operating system has enabled in XCR0 (Intel SDM 1 §13.2). AVX's part ends there.
+    private const int AvxEnd = 832;
+
+    /// <summary>
+    /// The host CPU has AVX, and its operating system saves AVX state. Not <c>Avx.IsSupported</c>: that tells what C# was compiled for, which is less in a
+    /// program that is compiled ahead of time.
+    /// </summary>
+    public static readonly bool Avx = Bit(Leaf1Ecx, 27) && Bit(Leaf1Ecx, 28) && X86Base.CpuId(0xd, 0).Ebx >= AvxEnd;
+
     /// <summary>Whether an extension that a form needs is there. Extensions of the basic architecture are always there.</summary>
     public static bool Has(CpuidFeature feature) => feature switch
     {
@@ -21,7 +30,7 @@ internal static class HostFeatures
         CpuidFeature.SSE3 => Bit(Leaf1Ecx, 0),
         CpuidFeature.PCLMULQDQ => Bit(Leaf1Ecx, 1),
         CpuidFeature.SSSE3 => Bit(Leaf1Ecx, 9),
-        CpuidFeature.FMA => Fma.IsSupported,
+        CpuidFeature.FMA => Avx && Bit(Leaf1Ecx, 12),
         CpuidFeature.CMPXCHG16B => Bit(Leaf1Ecx, 13),
         CpuidFeature.SSE4_1 => Bit(Leaf1Ecx, 19),
         CpuidFeature.SSE4_2 => Bit(Leaf1Ecx, 20),
@@ -31,11 +40,11 @@ internal static class HostFeatures
         CpuidFeature.RTM or CpuidFeature.HLE_or_RTM or CpuidFeature.CLZERO or CpuidFeature.MOVDIRI or CpuidFeature.MOVDIR64B or CpuidFeature.CLDEMOTE or CpuidFeature.PKU => true,
         CpuidFeature.SSE4A => Bit(ExtendedEcx, 6),
         CpuidFeature.XSAVE or CpuidFeature.XSAVEOPT or CpuidFeature.XSAVEC or CpuidFeature.XSAVES => Bit(Leaf1Ecx, 26),
-        CpuidFeature.AVX => Avx.IsSupported,
-        CpuidFeature.F16C => Avx.IsSupported && Bit(Leaf1Ecx, 29),
+        CpuidFeature.AVX => Avx,
+        CpuidFeature.F16C => Avx && Bit(Leaf1Ecx, 29),
         CpuidFeature.RDRAND => Bit(Leaf1Ecx, 30),
         CpuidFeature.BMI1 => Bit(Leaf7Ebx, 3),
-        CpuidFeature.AVX2 => Avx2.IsSupported,
+        CpuidFeature.AVX2 => Avx && Bit(Leaf7Ebx, 5),
         CpuidFeature.BMI2 => Bit(Leaf7Ebx, 8),
         CpuidFeature.RDSEED => Bit(Leaf7Ebx, 18),
         CpuidFeature.ADX => Bit(Leaf7Ebx, 19),
@@ -43,8 +52,8 @@ internal static class HostFeatures
         CpuidFeature.CLWB => Bit(Leaf7Ebx, 24),
         CpuidFeature.SHA => Bit(Leaf7Ebx, 29),
         CpuidFeature.GFNI => Bit(Leaf7Ecx, 8),
-        CpuidFeature.VAES => Avx.IsSupported && Bit(Leaf7Ecx, 9),
-        CpuidFeature.VPCLMULQDQ => Avx.IsSupported && Bit(Leaf7Ecx, 10),
+        CpuidFeature.VAES => Avx && Bit(Leaf7Ecx, 9),
+        CpuidFeature.VPCLMULQDQ => Avx && Bit(Leaf7Ecx, 10),
         CpuidFeature.LZCNT => Bit(ExtendedEcx, 5),
         _ => false,
     };

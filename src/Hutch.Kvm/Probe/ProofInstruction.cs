@@ -23,8 +23,8 @@ internal sealed record ProofInstruction(string Name, byte[] Code, ulong? Rax = n
             new("paddd", [0x66, 0x0f, 0xfe, 0xc1]),                                               // paddd xmm0, xmm1
             new("verw", [0xb8, 0x10, 0, 0, 0, 0x0f, 0, 0xe8]),                                    // mov eax, 0x10; verw ax
         ];
-        if (Popcnt.IsSupported) list.Add(new("popcnt", [0xf3, 0x48, 0x0f, 0xb8, 0xc1], 8));       // popcnt rax, rcx
-        if (Sse42.IsSupported) list.Add(new("crc32", [0xf2, 0x48, 0x0f, 0x38, 0xf1, 0xc1]));      // crc32 rax, rcx
+        if (HasCpuid(1, Ecx: 1 << 23)) list.Add(new("popcnt", [0xf3, 0x48, 0x0f, 0xb8, 0xc1], 8));    // popcnt rax, rcx
+        if (HasCpuid(1, Ecx: 1 << 20)) list.Add(new("crc32", [0xf2, 0x48, 0x0f, 0x38, 0xf1, 0xc1]));    // crc32 rax, rcx
         if (HasCpuid(1, Ecx: 1 << 13)) list.Add(new("cmpxchg16b", [0x48, 0x0f, 0xc7, 0x0f]));     // cmpxchg16b [rdi]
         if (HasCpuid(7, Ebx: 1 << 20)) list.Add(new("stac", [0x0f, 0x01, 0xcb, 0x0f, 0x01, 0xca]));   // stac; clac
         if (!offersXsave) return list;
@@ -32,7 +32,7 @@ internal sealed record ProofInstruction(string Name, byte[] Code, ulong? Rax = n
         // mov eax, 3; xsave64 [rdi]; xrstor64 [rdi]
         list.Add(new("xrstor", [0xb8, 3, 0, 0, 0, 0x48, 0x0f, 0xae, 0x27, 0x48, 0x0f, 0xae, 0x2f]));
         // xor ecx, ecx; mov eax, 7; xsetbv; vpaddd xmm0, xmm0, xmm1
-        if (Avx.IsSupported) list.Add(new("vpaddd", [0x31, 0xc9, 0xb8, 7, 0, 0, 0, 0x0f, 0x01, 0xd1, 0xc5, 0xf9, 0xfe, 0xc1]));
+        if (HasCpuid(1, Ecx: 1 << 28)) list.Add(new("vpaddd", [0x31, 0xc9, 0xb8, 7, 0, 0, 0, 0x0f, 0x01, 0xd1, 0xc5, 0xf9, 0xfe, 0xc1]));
         return list;
     }
 

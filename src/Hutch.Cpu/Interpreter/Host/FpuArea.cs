@@ -1,5 +1,5 @@
-using System.Runtime.Intrinsics.X86;
 using Hutch.Cpu.State;
+using Hutch.Cpu.Tables;
 using Iced.Intel;
 
 namespace Hutch.Cpu.Interpreter.Host;
@@ -48,7 +48,7 @@ internal static unsafe class FpuArea
     }
 
     /// <summary>The components that the host can save and load: x87, SSE and, where there is AVX, that.</summary>
-    public static ulong Components => Avx.IsSupported ? 7u : 3u;
+    public static ulong Components => HostFeatures.Avx ? 7u : 3u;
 
     /// <summary>All components hold data of their own.</summary>
     public static void MarkUsed(VcpuContext* c) => At<ulong>(c, Header) |= Components;
