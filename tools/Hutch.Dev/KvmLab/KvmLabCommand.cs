@@ -104,12 +104,8 @@ internal sealed class KvmLabCommand(string root)
         tree.Script("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"u8);
         string guest = Path.GetDirectoryName(tiny.KernelPath)!;
         tree.Copy(guest, $"/root/.cache/hutch/{Path.GetFileName(guest)}");
-        tree.Copy(Path.Combine(root, "build/current/cli"), "/hutch/cli");
-        tree.Copy(Path.Combine(root, "build/current/vmm"), "/hutch/vmm");
-        tree.Copy(AppContext.BaseDirectory, "/lab/dev");
-        string tests = Path.Combine(root, Tests);
-        if (Directory.Exists(tests)) tree.Copy(tests, "/lab/tests");
-        AddRuntime(tree);
+        bool native = AddPrograms(tree);
+        if (!native || command is not null && command.Contains("dotnet", StringComparison.Ordinal)) AddRuntime(tree);
         qemu.AddTo(tree);
         AddGrub(tree);
         foreach (string path in extra)
@@ -130,9 +126,23 @@ internal sealed class KvmLabCommand(string root)
         tree.Copy(Modules, Modules);
     }
 
-    /// <summary>The .NET runtime that this program runs on: ROOT/shared/Microsoft.NETCore.App/VERSION.</summary>
-    private static void AddRuntime(LabTree tree)
+    /// <summary>What <c>./hutch</c> starts. True when that is ahead-of-time code, which needs no runtime.</summary>
+    private bool AddPrograms(LabTree tree)
     {
+        string current = Path.Combine(root, "build/current");
+        tree.Copy($"{current}/cli", "/hutch/cli");
+        tree.Copy($"{current}/vmm", "/hutch/vmm");
+        tree.Program($"{current}/cli/hutch", "/hutch/cli/hutch");
+        tree.Program($"{current}/vmm/hutch-vmm", "/hutch/vmm/hutch-vmm");
+        return !File.Exists($"{current}/cli/hutch.dll");
+    }
+
+    /// <summary>This program and the tests, and the .NET runtime that they run on: ROOT/shared/Microsoft.NETCore.App/VERSION.</summary>
+    private void AddRuntime(LabTree tree)
+    {
+        tree.Copy(AppContext.BaseDirectory, "/lab/dev");
+        string tests = Path.Combine(root, Tests);
+        if (Directory.Exists(tests)) tree.Copy(tests, "/lab/tests");
         string runtime = RuntimeEnvironment.GetRuntimeDirectory().TrimEnd('/'), version = Path.GetFileName(runtime);
         string dotnet = Path.GetFullPath(Path.Combine(runtime, "..", "..", ".."));
         const string At = "/usr/share/dotnet";
