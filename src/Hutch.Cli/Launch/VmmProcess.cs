@@ -5,6 +5,7 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.IO;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Hutch.Host.Linux;
 using Hutch.Host.Memory;
@@ -65,8 +66,8 @@ internal static class VmmProcess
         foreach (DictionaryEntry variable in System.Environment.GetEnvironmentVariables()) variables[(string)variable.Key] = (string)variable.Value!;
         // No diagnostic server in the VM process: three threads less, and no sockets that kill -9 would leave in /tmp.
         variables["DOTNET_EnableDiagnostics"] = "0";
-        // The VM program must find the runtime that this one runs on, wherever it is installed: <root>/shared/Microsoft.NETCore.App/<version>/.
-        variables["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        // Both programs are compiled alike. One that needs a runtime must find that of this one, wherever it is: <root>/shared/Microsoft.NETCore.App/<version>/.
+        if (RuntimeFeature.IsDynamicCodeSupported) variables["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
         return variables;
     }
 }
