@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Collections.Immutable;
 using Hutch.Block.Formats;
@@ -53,6 +54,15 @@ public sealed record BlockOpenRequest
 
     /// <summary>Discards reach the storage; otherwise they are ignored.</summary>
     public bool Unmap { get; init; } = true;
+
+    /// <summary>What a read fetches from below the image is kept in it.</summary>
+    public bool CopyOnRead { get; init; }
+
+    /// <summary>A file to make that keeps what writes to the image's file replace; see <see cref="BlockGraph.UndoAsync"/>.</summary>
+    public string? UndoFile { get; init; }
+
+    /// <summary>Hears what may be wrong with what is opened.</summary>
+    public Action<string>? Warn { get; init; }
 
     /// <summary>Secrets by id.</summary>
     public ISecrets? Secrets { get; init; }

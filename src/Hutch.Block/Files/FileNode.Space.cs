@@ -75,6 +75,8 @@ internal sealed partial class FileNode
             (hasData, end) = _file.FindExtent(offset, fileLength);
             if (hasData) _data = new DataRun(offset, end);
         }
+        // Without the page cache a file is made of whole sectors: the rest of the last one belongs to what is in it.
+        if (hasData && end == fileLength && IsDirect(_options)) end = RoundUp(end, 512);
         return new(new BlockExtent(hasData ? BlockExtentKind.Data : BlockExtentKind.Zero, Math.Min(lengthBytes, end - offset)) { FileOffset = offset, File = this });
     }
 

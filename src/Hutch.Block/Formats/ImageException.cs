@@ -16,4 +16,7 @@ public class ImageException : Exception
 
     /// <summary>How to mend it, or null.</summary>
     public string? Hint { get; }
+
+    /// <summary>A further sentence for people that no other tool prints, or null.</summary>
+    public string? Remark { get; init; }
 }

@@ -25,6 +25,9 @@ public abstract class ImageFormat
     /// <summary>Images can be made.</summary>
     public virtual bool CanCreate => true;
 
+    /// <summary>Images can hold compressed data.</summary>
+    public virtual bool CanCompress => false;
+
     /// <summary>Images can have a backing image.</summary>
     public virtual bool HasBacking => false;
 

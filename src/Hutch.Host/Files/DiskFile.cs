@@ -72,6 +72,14 @@ public sealed unsafe partial class DiskFile : SafeHandle
     /// <summary>Opens the same file once more, also where its name has gone or means another now.</summary>
     public DiskFile Reopen(DiskOpenFlags flags) => Open($"/proc/self/fd/{handle}", Path, flags);
 
+    /// <summary>What a path names; null where there is nothing, or nothing that may be looked at.</summary>
+    public static DiskFileKind? FindKind(string path)
+    {
+        Libc.FileStatus status;
+        // SAFETY: the status lives on this frame.
+        return Libc.StatxAt(Libc.AtWorkingDirectory, path, 0, Libc.StatxBasicStats, &status) == 0 ? KindOf(status.Mode) : null;
+    }
+
     /// <summary>Opens a file for reading and writing, creating it for this user alone, empties it and locks it; null when another holds the lock. Follows no link.</summary>
     internal static DiskFile? OpenLocked(string path)
     {
@@ -160,7 +168,9 @@ public sealed unsafe partial class DiskFile : SafeHandle
         return file;
     }
 
-    private void FindKind() => Kind = (GetStatus().Mode & 0xf000) switch
+    private void FindKind() => Kind = KindOf(GetStatus().Mode);
+
+    private static DiskFileKind KindOf(ushort mode) => (mode & 0xf000) switch
     {
         0x8000 => DiskFileKind.Regular,
         0x6000 => DiskFileKind.BlockDevice,

@@ -9,7 +9,7 @@ internal static unsafe partial class Libc
     internal const int OpenReadOnly = 0, OpenReadWrite = 2, OpenNonBlock = 0x800, OpenCloexec = 0x80000, OpenNoCtty = 0x100, OpenDirect = 0x4000;
     internal const int FallocKeepSize = 1, FallocPunchHole = 2, FallocZeroRange = 0x10;
     internal const int SeekEnd = 2, SeekData = 3, SeekHole = 4;
-    internal const int AtEmptyPath = 0x1000;
+    internal const int AtEmptyPath = 0x1000, AtWorkingDirectory = -100;
     internal const uint StatxBasicStats = 0x7ff, StatxDirectAlignment = 0x2000;
     internal const int FcntlOfdGetLock = 36, FcntlOfdSetLock = 37;
     internal const short LockRead = 0, LockWrite = 1, LockNone = 2;

@@ -1,15 +1,17 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
+using Hutch.Block.Options;
 
 namespace Hutch.Block.Formats.Raw;
 
-/// <summary>Raw images: any file is one.</summary>
+/// <summary>Raw images: any file is one. A range of a file can be shown alone, with the options offset and size.</summary>
 internal sealed class RawFormat : ImageFormat
 {
+    private const int SectorBytes = 512, FirstBlockBytes = 4096;
+
     private RawFormat() { }
 
     /// <summary>The format.</summary>
@@ -29,19 +31,33 @@ internal sealed class RawFormat : ImageFormat
     public override int Probe(ReadOnlySpan<byte> head, string fileName) => 1;
 
     /// <inheritdoc/>
-    public override ValueTask<ImageNode> OpenAsync(BlockNode file, ImageOpenOptions options, CancellationToken cancellation) => new(new RawNode(file));
+    public override ValueTask<ImageNode> OpenAsync(BlockNode file, ImageOpenOptions options, CancellationToken cancellation)
+    {
+        OptionSet given = new(options.Options);
+        long start = given.TakeSize("offset") ?? 0;
+        long? size = given.TakeSize("size");
+        long present = file.LengthBytes;
+        if (start > present) throw new ImageException($"Offset ({start}) cannot be greater than size of the containing file ({present})");
+        if (size > present - start) throw new ImageException($"The sum of offset ({start}) and size ({size}) has to be smaller or equal to the  actual size of the containing file ({present})");
+        if (size % SectorBytes is not (null or 0)) throw new ImageException($"Specified size is not multiple of {SectorBytes}");
+        return new(new RawNode(file, start, size));
+    }
 
     /// <inheritdoc/>
-    public override ValueTask CreateAsync(BlockNode file, ImageCreateRequest request, CancellationToken cancellation)
+    public override async ValueTask CreateAsync(BlockNode file, ImageCreateRequest request, CancellationToken cancellation)
     {
         Preallocation preallocation = request.Options.GetValueOrDefault("preallocation", "off") switch
         {
             "off" => Preallocation.Off,
             "falloc" => Preallocation.Falloc,
             "full" => Preallocation.Full,
-            string other => throw new ImageException(string.Create(CultureInfo.InvariantCulture, $"Invalid parameter '{other}'")),
+            string other => throw new ImageException($"Parameter 'preallocation' does not accept value '{other}'"),
         };
-        return file.ResizeAsync(request.LengthBytes, preallocation, cancellation);
+        long length = (request.LengthBytes + (SectorBytes - 1)) & -SectorBytes;
+        await file.ResizeAsync(length, preallocation, cancellation).ConfigureAwait(false);
+        // File systems tell the alignment that direct I/O needs only where there is a block.
+        int first = (int)Math.Min(length, FirstBlockBytes);
+        if (preallocation == Preallocation.Off && first > 0) await file.WriteBytesAsync(0, new byte[first], WriteFlags.None, cancellation).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
