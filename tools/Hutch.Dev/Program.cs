@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using System.IO;
 using Hutch.Dev.Bench;
+using Hutch.Dev.Iotests;
 using Hutch.Dev.KvmLab;
 using Hutch.Dev.KvmLab.Inside;
 
@@ -28,6 +29,8 @@ internal static class Program
         ./dev kvm-lab test [N [WORD]]
                                   what must hold on a host with KVM, N boots in a row (50) among it; the checks whose name contains WORD
         ./dev kvm-lab bench [N]   boots in the lab beside QEMU's on the same KVM: CPU time, memory, exits
+        ./dev iotests [-raw] [-qcow2] [--reference] [TESTS...]
+                                  QEMU's public tests of image formats with our programs in place of qemu-img and qemu-io, or with its own
         ./dev run ...             ./hutch run ...
         """;
 
@@ -51,6 +54,7 @@ internal static class Program
                 return Test(root, "Hutch.GuestTests", "CpuModelTests");
             case "run": return Run(root, Path.Combine(root, "hutch"), arguments);
             case "kvm-lab": return new KvmLabCommand(root).Run(arguments[1..]);
+            case "iotests": return new IotestsCommand(root).Run(arguments[1..]);
             case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));
             case "bench" when second == "stress": return new StressBench(root).Run(Count(arguments, 200));
             // Optimized code is what is compared.
