@@ -11,6 +11,8 @@ internal static class Program
 {
     private static int Main(string[] arguments)
     {
+        // The image tools have a grammar of their own, and are started thousands of times by scripts.
+        if (ImageCommand.TryRun(arguments, out int status)) return status;
         bool json = Array.IndexOf(arguments, "--json") >= 0;
         try
         {
@@ -38,6 +40,7 @@ internal static class Program
             root.Add(DoctorCommand.Create());
             root.Add(HostCommand.Create());
             root.Add(CpuCommand.Create());
+            root.Add(ImageCommand.Create());
         }
         root.Directives.Clear();
         root.SetAction(Explain);
