@@ -1,6 +1,6 @@
 namespace Hutch.Devices;
 
-/// <summary>What a guest can do to the whole machine. Called on any thread; takes effect soon after, never re-enters the device.</summary>
+/// <summary>What a guest, or what lies under a device, can do to the whole machine. Called on any thread; takes effect soon after, never re-enters the device.</summary>
 public interface IPlatformEvents
 {
     /// <summary>ACPI S5: the guest switched itself off.</summary>
@@ -11,4 +11,9 @@ public interface IPlatformEvents
 
     /// <summary>The guest asked the process to end with this status (debug-exit).</summary>
     void Exit(int status);
+
+    /// <summary>A disk's storage failed.</summary>
+    /// <param name="sentence">What to tell the operator.</param>
+    /// <param name="pause">The machine is to be paused; the disk makes the request again when it goes on.</param>
+    void StorageFailed(string sentence, bool pause);
 }

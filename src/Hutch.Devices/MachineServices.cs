@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using Hutch.Block.Graph;
 using Hutch.Core.Bus;
 using Hutch.Core.Engine;
@@ -49,6 +50,9 @@ public sealed class MachineServices
 
     /// <summary>Presses the machine's power button. Set by the platform device. Any thread.</summary>
     public Action? PowerButton { get; set; }
+
+    /// <summary>The machine's disks. Their devices add them.</summary>
+    public List<IDisk> Disks { get; } = [];
 
     /// <summary>PCI segment 0, bus 0. Set by the platform device.</summary>
     public PciBus? Pci { get; set; }

@@ -85,7 +85,7 @@ internal static class Program
         using Machine machine = new MachineBuilder(engine.Hypervisor, timers, backEnds, mailbox).Build(definition, launch.State);
         if (engine.Sentence is not null) messages.Progress(engine.Sentence);
         machine.Host.Begin(definition.Placement);
-        StateDriver driver = new(machine, mailbox, definition, launch.Paused);
+        StateDriver driver = new(machine, mailbox, definition, launch.Paused, messages.Progress);
         control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host).Handle);
         return driver.Run();
     }

@@ -29,14 +29,12 @@ public sealed class DiskOpenerTests : IDisposable
     [Fact]
     public void A_character_device_is_no_disk() => AssertRefused("/dev/null", "neither a file nor a block device");
 
-    [Theory]
-    [InlineData("qcow2")]
-    [InlineData("sparkle")]
-    public void A_format_that_is_not_supported_is_named_with_those_that_are(string format)
+    [Fact]
+    public void A_format_that_is_not_known_is_named_with_those_that_are()
     {
         string path = Make("disk.img", 512);
-        DiskOpenException e = Assert.Throws<DiskOpenException>(() => DiskOpener.Open(new DiskConfig(path, format)));
-        Assert.Contains($"\"{format}\"", e.Message, StringComparison.Ordinal);
+        DiskOpenException e = Assert.Throws<DiskOpenException>(() => DiskOpener.Open(new DiskConfig(path, "sparkle")));
+        Assert.Contains("\"sparkle\"", e.Message, StringComparison.Ordinal);
         Assert.Contains("raw", e.Message, StringComparison.Ordinal);
     }
 

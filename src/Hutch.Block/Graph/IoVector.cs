@@ -50,6 +50,14 @@ public readonly struct IoVector
         foreach (IoSegment segment in Segments) segment.Clear();
     }
 
+    /// <summary>Whether the memory holds nothing but zeros now.</summary>
+    public bool IsZero()
+    {
+        foreach (IoSegment segment in Segments)
+            if (!segment.IsZero()) return false;
+        return true;
+    }
+
     /// <summary>Copies the memory out, as much as <paramref name="destination"/> takes.</summary>
     public void CopyTo(Span<byte> destination)
     {

@@ -1,15 +1,17 @@
 using System;
+using System.Collections.Generic;
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Hutch.Cli.Control;
+using Hutch.Cli.Options;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
 using static Hutch.Cli.Commands.MachineSymbols;
 
 namespace Hutch.Cli.Commands;
 
-/// <summary>The verbs about machines that run: <c>ps</c>, <c>status</c>, <c>pause</c>, <c>resume</c>, <c>reset</c>, <c>stop</c>, <c>kill</c>.</summary>
+/// <summary>The verbs about machines that run: <c>ps</c>, <c>status</c>, <c>pause</c>, <c>resume</c>, <c>reset</c>, <c>resize</c>, <c>stop</c>, <c>kill</c>.</summary>
 internal static class ControlCommands
 {
     // A machine answers this at once unless it is stuck.
@@ -20,6 +22,9 @@ internal static class ControlCommands
         HelpName = "SECONDS", DefaultValueFactory = _ => 60, Description = "How long to wait for the guest to switch itself off.",
     };
 
+    private static readonly Argument<string> Disk = new("disk") { HelpName = "DISK", Description = "The disk's name: disk0 is the first." };
+    private static readonly Argument<string> NewSize = new("size") { HelpName = "[+]SIZE", Description = "How long it is to be, or with + how much longer; bytes, or with K, M, G, T, P or E." };
+
     /// <summary>The commands for the parser.</summary>
     internal static Command[] Create() =>
     [
@@ -28,6 +33,7 @@ internal static class ControlCommands
         Make("pause", "Stops a machine's vCPUs and its clocks.", result => Do(result, VmVerb.Pause), Name, Json),
         Make("resume", "Lets a paused machine go on.", result => Do(result, VmVerb.Resume), Name, Json),
         Make("reset", "Resets a machine as its button does.", result => Do(result, VmVerb.Reset), Name, Json),
+        Make("resize", "Makes a disk of a machine longer; its guest sees it at once.", Resize, Name, Disk, NewSize, Json),
         Make("stop", "Presses the power button and waits until the guest has switched itself off.", Stop, Name, Timeout, Json),
         Make("kill", "Ends a machine at once, as pulling the plug does; its disks are flushed.", Kill, Name, Json),
     ];
@@ -63,6 +69,16 @@ internal static class ControlCommands
         bool json = result.GetValue(Json);
         if (!json) Row("NAME", "STATE", "PID", "ENGINE", "VCPUS", "MEMORY");
         Show(status, json);
+        if (!json && status.Reason is not null) Console.Out.WriteLine(status.Reason);
+        return 0;
+    }
+
+    private static int Resize(ParseResult result)
+    {
+        string size = DiskSize.Parse(result.GetValue(NewSize)!);
+        using VmClient client = VmClient.Connect(result.GetValue(Name)!);
+        Dictionary<string, string> options = new() { ["disk"] = result.GetValue(Disk)!, ["size"] = size };
+        if (client.Ask(new VmRequest(VmVerb.Resize, options)) is null) throw client.NoAnswer();
         return 0;
     }
 

@@ -12,19 +12,23 @@ namespace Hutch.Cli.Commands;
 /// <param name="prepareTinyGuest">Supplies the guest that boots when none is named, given the addition to its command line.</param>
 internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, KernelBoot> prepareTinyGuest)
 {
+    // Queues of a disk whose option does not say: one for each vCPU, so that none waits for another, up to this.
+    private const int MostUnsaidQueues = 4;
+
     /// <summary>The definition. Throws <see cref="UserException"/> for what cannot be.</summary>
     internal MachineDefinition Compose(RunRequest request)
     {
         // The tiny guest is prepared last: a mistake in the options is said before anything is downloaded.
         CheckImage(request);
+        CpuTopology cpus = request.Cpus is null ? new CpuTopology(1, 1, 1) : CpuOptions.ParseTopology(request.Cpus);
         MachineDefinition definition = new()
         {
             Name = Name(request),
             MemoryBytes = request.Memory is null ? Math.Min(MemorySize.DefaultBytes, hostMemoryBytes) : MemorySize.Parse(request.Memory, hostMemoryBytes),
-            Cpus = request.Cpus is null ? new CpuTopology(1, 1, 1) : CpuOptions.ParseTopology(request.Cpus),
+            Cpus = cpus,
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
             Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
-            Devices = [.. Devices(request)],
+            Devices = [.. Devices(request, cpus)],
             Boot = new KernelBoot("", null, ""),
             Placement = request.Placement,
             NoReboot = request.NoReboot,
@@ -77,13 +81,13 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         }
     }
 
-    private static List<DeviceConfig> Devices(RunRequest request)
+    private static List<DeviceConfig> Devices(RunRequest request, CpuTopology cpus)
     {
         CharacterBackend serial = request.Serial is null ? new CharacterBackend(CharacterBackendKind.Stdio) : BackendOption.Parse("--serial", request.Serial);
         List<DeviceConfig> devices = [new PlatformConfig("platform"), new SerialConfig("com1", 1, serial)];
-        List<string> disks = [.. request.Disks];
-        if (request.Image is not null) devices.Add(new VirtioBlockConfig("disk0", new DiskConfig(DiskOption.CheckedPath("IMAGE", request.Image))));
-        foreach (string disk in disks) devices.Add(new VirtioBlockConfig($"disk{devices.Count - 2}", DiskOption.Parse(disk)));
+        int queues = Math.Min(cpus.VcpuCount, MostUnsaidQueues);
+        if (request.Image is not null) devices.Add(new VirtioBlockConfig("disk0", new DiskConfig(DiskOption.CheckedPath("IMAGE", request.Image)), queues));
+        foreach (string disk in request.Disks) devices.Add(DiskOption.Parse(disk, $"disk{devices.Count - 2}", queues));
         int ordinal = 0;
         bool entropy = false;
         foreach (string text in request.Devices)

@@ -39,7 +39,7 @@ internal static class RunCommand
     private static readonly Option<string?> Memory = Text("--memory", "SIZE", "Guest RAM, with K, M, G or T; MiB without. [default: 512M]");
     private static readonly Option<string?> Cpus = Text("--cpus", "N|sockets=S,dies=D,cores=C,threads=T", "vCPUs and how they are arranged. [default: 1]");
     private static readonly Option<string?> Cpu = Text("--cpu", "MODEL[,+flag,-flag]", "CPU model and features. [default: max]");
-    private static readonly Option<string[]> Disk = Many("--disk", "PATH[,format=raw][,readonly]", "Attach a disk; may be repeated.");
+    private static readonly Option<string[]> Disk = Many("--disk", "PATH[,OPTION]...", $"Attach a disk; may be repeated. {DiskOption.Form}");
     private static readonly Option<string?> Engine = Text("--engine", "auto|kvm|software", "What executes the guest. [default: auto]");
     private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|none", "Where COM1 leads. [default: stdio]");
     private static readonly Option<string[]> Device = Many("--device", "NAME[,opt=val]", $"Add a device ({DeviceOption.Known}); may be repeated.");

@@ -8,16 +8,19 @@ using Hutch.Host.Events;
 namespace Hutch.Devices.Virtio;
 
 /// <summary>
-/// A virtio device without its transport: features, configuration space, queues, and the worker that serves them.
-/// The transport calls everything here under its own lock, except <see cref="Kick"/>; the work runs on the device's worker.
+/// A virtio device without its transport: features, configuration space, queues, and the workers that serve them: one for all queues, or one for each.
+/// The transport calls everything here under its own lock, except <see cref="Kick"/>; the work runs on the device's workers.
 /// </summary>
 internal abstract class VirtioDevice : IDisposable
 {
-    private readonly QueueWorker _worker;
+    private readonly QueueWorker[] _workers;
     private readonly DescriptorChain _chain;
     private bool _driverOk;
 
     private protected VirtioDevice(string name, ushort type, GuestMemory memory, params ReadOnlySpan<int> queueSizes)
+        : this(name, type, memory, workerForEachQueue: false, queueSizes) { }
+
+    private protected VirtioDevice(string name, ushort type, GuestMemory memory, bool workerForEachQueue, params ReadOnlySpan<int> queueSizes)
     {
         Name = name;
         DeviceType = type;
@@ -29,7 +32,12 @@ internal abstract class VirtioDevice : IDisposable
             longest = Math.Max(longest, queueSizes[i]);
         }
         _chain = new DescriptorChain(longest);
-        _worker = new QueueWorker(name, Serve);
+        _workers = new QueueWorker[workerForEachQueue ? queueSizes.Length : 1];
+        for (int i = 0; i < _workers.Length; i++)
+        {
+            int worker = i;
+            _workers[i] = new QueueWorker(_workers.Length == 1 ? name : $"{name}/{i}", () => Serve(worker));
+        }
     }
 
     /// <summary>Name of the device.</summary>
@@ -53,11 +61,11 @@ internal abstract class VirtioDevice : IDisposable
     /// <summary>The features that the driver accepted. Valid while the driver is active.</summary>
     private protected ulong Features { get; private set; }
 
-    /// <summary>The chain that the work pops into. Worker only.</summary>
+    /// <summary>The chain that the work pops into, of a device with one worker. Worker only.</summary>
     private protected DescriptorChain Chain => _chain;
 
     /// <summary>The work should return soon.</summary>
-    private protected bool ShouldYield => _worker.ShouldYield;
+    private protected bool ShouldYield => _workers[0].ShouldYield;
 
     /// <summary>The driver is active (DRIVER_OK). Worker only.</summary>
     private protected bool IsDriverOk => _driverOk;
@@ -68,39 +76,39 @@ internal abstract class VirtioDevice : IDisposable
     /// <summary>Writes device configuration space. Most devices have nothing writable.</summary>
     internal virtual void WriteConfig(ulong offset, ReadOnlySpan<byte> data) { }
 
-    /// <summary>DRIVER_OK: the worker may use the queues.</summary>
+    /// <summary>DRIVER_OK: the workers may use the queues.</summary>
     internal void Activate(ulong features)
     {
-        _worker.Pause();
+        Pause();
         Features = features;
         _driverOk = true;
-        _worker.Resume();
+        Resume();
     }
 
-    /// <summary>Reset by the driver, or of the machine: returns when the worker no longer touches the queues.</summary>
+    /// <summary>Reset by the driver, or of the machine: returns when no worker touches the queues any more.</summary>
     internal void Deactivate(bool machineReset)
     {
-        _worker.Pause();
+        Pause();
         _driverOk = false;
         Features = 0;
         foreach (VirtQueue queue in Queues) queue.Reset();
         OnReset(machineReset);
-        _worker.Resume();
+        Resume();
     }
 
     /// <summary>Signalled like <see cref="Kick"/>, by the engine's doorbells.</summary>
-    internal EventFd Doorbell => _worker.Doorbell;
+    internal EventFd Doorbell(int queue) => WorkerOf(queue).Doorbell;
 
     /// <summary>There is work: a doorbell, input from outside. Any thread.</summary>
-    internal void Kick() => _worker.Signal();
+    internal void Kick(int queue) => WorkerOf(queue).Signal();
 
     /// <summary>The machine runs.</summary>
-    internal virtual void Start() => _worker.Resume();
+    internal virtual void Start() => Resume();
 
-    /// <summary>The machine stops; returns when the worker is quiet.</summary>
-    internal virtual void Stop() => _worker.Pause();
+    /// <summary>The machine stops; returns when the workers are quiet and nothing is in flight.</summary>
+    internal virtual void Stop() => Pause();
 
-    /// <summary>Saves or restores the queues and the device's own state. The worker is quiet, and looks for work in every queue when it goes on.</summary>
+    /// <summary>Saves or restores the queues and the device's own state. The workers are quiet, and look for work in every queue when they go on.</summary>
     internal void Exchange(StateFields fields)
     {
         ulong features = Features;
@@ -114,23 +122,30 @@ internal abstract class VirtioDevice : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _worker.Dispose();
+        foreach (QueueWorker worker in _workers) worker.Dispose();
+        Drain();
         DisposeBackend();
     }
 
-    /// <summary>Closes what the device opened, after its worker ended.</summary>
+    /// <summary>The worker that serves a queue.</summary>
+    private protected QueueWorker WorkerOf(int queue) => _workers[_workers.Length == 1 ? 0 : queue];
+
+    /// <summary>Closes what the device opened, after its workers ended.</summary>
     private protected virtual void DisposeBackend() { }
 
-    /// <summary>The device's own state goes back. The worker is quiet.</summary>
+    /// <summary>Returns when nothing that a worker began is in flight. The workers are quiet; called by whoever made them so.</summary>
+    private protected virtual void Drain() { }
+
+    /// <summary>The device's own state goes back. The workers are quiet.</summary>
     private protected virtual void OnReset(bool machineReset) { }
 
-    /// <summary>Saves or restores what only this type of device has. The worker is quiet.</summary>
+    /// <summary>Saves or restores what only this type of device has. The workers are quiet.</summary>
     private protected virtual void ExchangeOwn(StateFields fields) { }
 
-    /// <summary>Serves the queues until they are empty. On the worker, with the driver active.</summary>
-    private protected abstract void ServeQueues();
+    /// <summary>Serves the queues of a worker until they are empty: the queue of its number, or all where it is the only one. On the worker, with the driver active.</summary>
+    private protected abstract void ServeQueues(int worker);
 
-    /// <summary>Pops the next chain of a queue; a queue that the driver broke marks the device.</summary>
+    /// <summary>Pops the next chain of a queue into <see cref="Chain"/>; a queue that the driver broke marks the device.</summary>
     private protected bool TryPop(VirtQueue queue)
     {
         QueueStatus status = queue.TryPop(Chain);
@@ -144,9 +159,20 @@ internal abstract class VirtioDevice : IDisposable
         if (Queues[queue].ShouldInterrupt()) Transport.InterruptQueue(queue);
     }
 
-    private void Serve()
+    private void Pause()
     {
-        if (_driverOk) ServeQueues();
+        foreach (QueueWorker worker in _workers) worker.Pause();
+        Drain();
+    }
+
+    private void Resume()
+    {
+        foreach (QueueWorker worker in _workers) worker.Resume();
+    }
+
+    private void Serve(int worker)
+    {
+        if (_driverOk) ServeQueues(worker);
     }
 
     private sealed class NoTransport : IVirtioTransport

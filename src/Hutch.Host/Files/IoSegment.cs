@@ -41,6 +41,20 @@ public readonly struct IoSegment
     // SAFETY: whoever made the segment keeps its memory mapped; the clear stays inside it.
     public unsafe void Clear() => NativeMemory.Clear((void*)Address, (nuint)LengthBytes);
 
+    /// <summary>Whether all bytes are zero now.</summary>
+    public unsafe bool IsZero()
+    {
+        nint done = 0;
+        while (done < LengthBytes)
+        {
+            int part = (int)Math.Min(LengthBytes - done, int.MaxValue);
+            // SAFETY: the part is inside the range, which the caller keeps mapped.
+            if (new ReadOnlySpan<byte>((void*)(Address + done), part).ContainsAnyExcept((byte)0)) return false;
+            done += part;
+        }
+        return true;
+    }
+
     /// <summary>Copies as many bytes as both have out of the range. Memory that a guest can change meanwhile is read once.</summary>
     /// <returns>Bytes copied.</returns>
     public unsafe int CopyTo(Span<byte> destination)

@@ -100,11 +100,13 @@ public static class ControlLine
         writer.WriteString("engine", status.Engine);
         writer.WriteNumber("vcpus", status.Vcpus);
         writer.WriteNumber("memory", status.MemoryBytes);
+        if (status.Reason is not null) writer.WriteString("reason", status.Reason);
     }
 
     private static VmStatus ReadStatus(JsonElement status) => new(
         Text(status, "name"), Text(status, "state"), status.GetProperty("pid").GetInt32(), Text(status, "engine"),
-        status.GetProperty("vcpus").GetInt32(), status.GetProperty("memory").GetUInt64());
+        status.GetProperty("vcpus").GetInt32(), status.GetProperty("memory").GetUInt64(),
+        status.TryGetProperty("reason", out JsonElement reason) ? reason.GetString() : null);
 
     /// <summary>A property that is a text. Throws what <see cref="JsonElement"/> throws.</summary>
     internal static string Text(JsonElement parent, string name) => parent.GetProperty(name).GetString() ?? throw new JsonException($"{name} is null.");

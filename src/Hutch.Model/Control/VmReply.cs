@@ -39,7 +39,8 @@ public enum VmReplyKind
 /// <param name="Engine">What executes the guest: <c>software</c> or <c>kvm</c>.</param>
 /// <param name="Vcpus">Number of vCPUs.</param>
 /// <param name="MemoryBytes">Guest RAM in bytes.</param>
-public sealed record VmStatus(string Name, string State, int ProcessId, string Engine, int Vcpus, ulong MemoryBytes);
+/// <param name="Reason">Why it is paused, where nobody told it to; a sentence.</param>
+public sealed record VmStatus(string Name, string State, int ProcessId, string Engine, int Vcpus, ulong MemoryBytes, string? Reason = null);
 
 /// <summary>What a machine can be doing: the values of <see cref="VmStatus.State"/>.</summary>
 public static class VmState

@@ -42,6 +42,9 @@ public static class VmVerb
     /// <summary>Ends the machine at once, as pulling the plug does; its disks are flushed.</summary>
     public const string Quit = "quit";
 
+    /// <summary>Makes a disk longer, by the options <c>disk</c>, its name, and <c>size</c>: bytes, or <c>+</c> and how many more.</summary>
+    public const string Resize = "resize";
+
     /// <summary>Writes the machine's state to the option <c>file</c>; the option <c>then</c> says what follows: <c>quit</c>, <c>resume</c> or <c>pause</c>.</summary>
     public const string Save = "save";
 }

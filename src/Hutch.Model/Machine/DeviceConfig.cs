@@ -24,7 +24,24 @@ public sealed record PlatformConfig(string Id) : DeviceConfig(Id);
 public sealed record SerialConfig(string Id, int Port, CharacterBackend Backend) : DeviceConfig(Id);
 
 /// <summary>A virtio block device (virtio 1.2 §5.2).</summary>
-public sealed record VirtioBlockConfig(string Id, DiskConfig Disk) : DeviceConfig(Id);
+/// <param name="Id">Device name.</param>
+/// <param name="Disk">The image.</param>
+/// <param name="Queues">Request queues, at least 1.</param>
+/// <param name="Serial">What the guest sees as the disk's serial number; null: the device's name.</param>
+public sealed record VirtioBlockConfig(string Id, DiskConfig Disk, int Queues = 1, string? Serial = null) : DeviceConfig(Id)
+{
+    /// <summary>The most queues.</summary>
+    public const int MostQueues = 64;
+
+    /// <summary>The longest serial number, in ASCII characters (virtio 1.2 §5.2.6).</summary>
+    public const int LongestSerial = 20;
+
+    /// <summary>What happens when a read fails.</summary>
+    public StorageErrorPolicy OnReadError { get; init; } = StorageErrorPolicy.Report;
+
+    /// <summary>What happens when a write, a flush or a discard fails.</summary>
+    public StorageErrorPolicy OnWriteError { get; init; } = StorageErrorPolicy.Enospc;
+}
 
 /// <summary>A virtio console with one port (virtio 1.2 §5.3).</summary>
 public sealed record VirtioConsoleConfig(string Id, CharacterBackend Backend) : DeviceConfig(Id);
@@ -37,12 +54,6 @@ public sealed record DebugExitConfig(string Id, ushort Port = 0xf4, int SizeByte
 
 /// <summary>The ports and MMIO of QEMU's pc-testdev, for CPU test suites.</summary>
 public sealed record TestDeviceConfig(string Id) : DeviceConfig(Id);
-
-/// <summary>A disk image and how it is opened.</summary>
-/// <param name="Path">Host path.</param>
-/// <param name="Format">Image format; null: raw.</param>
-/// <param name="ReadOnly">Opened and shown to the guest read-only.</param>
-public sealed record DiskConfig(string Path, string? Format = null, bool ReadOnly = false);
 
 /// <summary>Where a character device's bytes come from and go to.</summary>
 /// <param name="Kind">The kind of back end.</param>

@@ -81,7 +81,7 @@ public static class MachineReader
         {
             "platform" => new PlatformConfig(id),
             "serial" => new SerialConfig(id, device.GetProperty("Port").GetInt32(), ReadBackend(device.GetProperty("Backend"))),
-            "virtio-blk" => new VirtioBlockConfig(id, ReadDisk(device.GetProperty("Disk"))),
+            "virtio-blk" => DiskJson.Read(id, device),
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-rng" => new VirtioRngConfig(id),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
@@ -89,8 +89,6 @@ public static class MachineReader
             string other => throw new FormatException($"'{other}' is no device type."),
         };
     }
-
-    private static DiskConfig ReadDisk(JsonElement disk) => new(Text(disk, "Path"), OptionalText(disk, "Format"), Flag(disk, "ReadOnly"));
 
     private static CharacterBackend ReadBackend(JsonElement backend) => new(Text(backend, "Kind") switch
     {
@@ -101,13 +99,16 @@ public static class MachineReader
         string other => throw new FormatException($"'{other}' is no character back end."),
     }, OptionalText(backend, "Path"));
 
-    private static string Text(JsonElement parent, string name) =>
+    /// <summary>A property that is a text. Throws what <see cref="JsonElement"/> throws.</summary>
+    internal static string Text(JsonElement parent, string name) =>
         parent.GetProperty(name).GetString() ?? throw new FormatException($"{name} is null.");
 
-    private static string? OptionalText(JsonElement parent, string name) =>
+    /// <summary>A property that may be missing or null.</summary>
+    internal static string? OptionalText(JsonElement parent, string name) =>
         parent.TryGetProperty(name, out JsonElement value) ? value.GetString() : null;
 
-    private static bool Flag(JsonElement parent, string name) => parent.TryGetProperty(name, out JsonElement value) && value.GetBoolean();
+    /// <summary>A truth value that is false where it is missing.</summary>
+    internal static bool Flag(JsonElement parent, string name) => parent.TryGetProperty(name, out JsonElement value) && value.GetBoolean();
 
     private static ImmutableArray<string> Texts(JsonElement parent, string name)
     {

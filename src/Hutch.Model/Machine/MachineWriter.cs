@@ -96,11 +96,7 @@ public static class MachineWriter
                 break;
             case VirtioBlockConfig block:
                 writer.WriteString("type", "virtio-blk");
-                writer.WriteStartObject("Disk");
-                writer.WriteString("Path", block.Disk.Path);
-                writer.WriteString("Format", block.Disk.Format);
-                writer.WriteBoolean("ReadOnly", block.Disk.ReadOnly);
-                writer.WriteEndObject();
+                DiskJson.Write(writer, block);
                 break;
             case VirtioConsoleConfig console:
                 writer.WriteString("type", "virtio-console");

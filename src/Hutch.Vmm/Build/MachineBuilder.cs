@@ -55,7 +55,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
             services.Pci?.AssignResources(highWindow, HighWindowBytes);
             boot.Tables = new FirmwareTables(definition, highWindow, HighWindowBytes);
             MachineExits exits = new(services.Ports, services.Mmio, services.Controllers, mailbox);
-            Machine machine = new(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox, timers, services.PowerButton);
+            Machine machine = new(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox, timers, services);
             // From here on the machine owns the parts.
             undo.Forget();
             undo.Add(machine);

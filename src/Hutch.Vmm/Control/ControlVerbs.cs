@@ -37,5 +37,5 @@ internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor eng
     }
 
     private VmStatus Status() =>
-        new(definition.Name, driver.State, Environment.ProcessId, engine.Name, definition.Cpus.VcpuCount, definition.MemoryBytes);
+        new(definition.Name, driver.State, Environment.ProcessId, engine.Name, definition.Cpus.VcpuCount, definition.MemoryBytes, driver.Reason);
 }

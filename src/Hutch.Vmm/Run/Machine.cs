@@ -32,12 +32,13 @@ internal sealed class Machine : IDisposable
     /// <param name="exits">Where the vCPUs' accesses go.</param>
     /// <param name="mailbox">Where the vCPU threads report.</param>
     /// <param name="timers">The clock of devices and engine, stopped and started with the machine.</param>
-    /// <param name="powerButton">Presses the power button; null where the machine has none.</param>
+    /// <param name="services">What the devices put there for the machine's owner: the power button, the disks.</param>
     internal Machine(GuestMemory memory, IVirtualMachine cpus, ImmutableArray<IDevice> devices, BootPlan boot, IVcpuExits exits, Mailbox mailbox,
-        PausableTimers timers, Action? powerButton)
+        PausableTimers timers, MachineServices services)
     {
         _timers = timers;
-        PowerButton = powerButton;
+        PowerButton = services.PowerButton;
+        Disks = [.. services.Disks];
         _memory = memory;
         _cpus = cpus;
         _devices = devices;
@@ -87,6 +88,9 @@ internal sealed class Machine : IDisposable
 
     /// <summary>Presses the power button. Null: the machine has none.</summary>
     internal Action? PowerButton { get; }
+
+    /// <summary>Its disks. They are used while the machine is stopped.</summary>
+    internal ImmutableArray<IDisk> Disks { get; }
 
     /// <summary>Where it runs on its host.</summary>
     internal HostPlacement Host { get; }

@@ -21,6 +21,12 @@ internal enum RequestKind
     /// <summary>An exception reached the wall of a vCPU thread or of a device access: a defect of ours.</summary>
     Defect,
 
+    /// <summary>A disk's storage failed, and the guest goes on.</summary>
+    StorageReport,
+
+    /// <summary>A disk's storage failed, and a request waits until the machine was paused and goes on.</summary>
+    StorageStop,
+
     /// <summary>The user left, or a signal arrived.</summary>
     Leave,
 

@@ -82,4 +82,7 @@ internal sealed class Mailbox : IPlatformEvents
     void IPlatformEvents.Reset() => Post(new MachineRequest(RequestKind.Reset));
 
     void IPlatformEvents.Exit(int status) => Post(new MachineRequest(RequestKind.Exit, status));
+
+    void IPlatformEvents.StorageFailed(string sentence, bool pause) =>
+        Post(new MachineRequest(pause ? RequestKind.StorageStop : RequestKind.StorageReport, Detail: sentence));
 }

@@ -1,4 +1,6 @@
+using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading;
 using Hutch.Devices;
 using Hutch.Model.Control;
@@ -15,12 +17,16 @@ namespace Hutch.Vmm.Run;
 ///   running -> (reset) -> running      running &lt;-> paused      running, paused -> saving -> as before, paused or ended      running, paused -> ended
 /// </code>
 /// </summary>
-internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefinition definition, bool startPaused = false)
+internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefinition definition, bool startPaused = false, Action<string>? say = null)
 {
     private string _state = startPaused ? VmState.Paused : VmState.Running;
+    private string? _reason;
 
     /// <summary>What the machine does now, one of <see cref="VmState"/>. Any thread.</summary>
     internal string State => Volatile.Read(ref _state);
+
+    /// <summary>Why the machine is paused, if it was not told to be; a sentence. Any thread.</summary>
+    internal string? Reason => Volatile.Read(ref _reason);
 
     /// <summary>Starts the machine and returns how it ended. The machine is then stopped, not disposed.</summary>
     internal MachineEnd Run()
@@ -40,9 +46,16 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     private MachineEnd? Follow(MachineRequest request)
     {
         if (request.Kind == RequestKind.VcpuFailed && machine.HasOtherEngine) return HandOver(request);
+        if (request.Kind is RequestKind.StorageReport or RequestKind.StorageStop)
+        {
+            if (request.Kind == RequestKind.StorageReport) say?.Invoke(request.Detail!);
+            else PauseForStorage();
+            return null;
+        }
         if (State == VmState.Running) machine.Stop();
         if (request.Kind != RequestKind.Reset || definition.NoReboot) return End(request);
         machine.Reset();
+        Volatile.Write(ref _reason, null);
         mailbox.Forget(request.Kind);
         if (State == VmState.Running) machine.Start();
         return null;
@@ -60,6 +73,28 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         return null;
     }
 
+    // The disk holds the request, and makes it again whenever the machine goes on: it may have gone through since it was posted.
+    private void PauseForStorage()
+    {
+        bool running = State == VmState.Running;
+        if (running) machine.Stop();
+        if (Trouble() is string trouble)
+        {
+            Volatile.Write(ref _reason, $"{trouble}.");
+            Volatile.Write(ref _state, VmState.Paused);
+            mailbox.Forget(RequestKind.StorageStop);
+            say?.Invoke($"{trouble}; the machine is paused: mend that, then 'hutch resume {definition.Name}' makes the request again.");
+        }
+        else if (running) machine.Start();
+    }
+
+    private string? Trouble()
+    {
+        foreach (IDisk disk in machine.Disks)
+            if (disk.Trouble is string trouble) return trouble;
+        return null;
+    }
+
     private MachineEnd? Serve(ControlCall call)
     {
         MachineEnd? end = null;
@@ -72,6 +107,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
             case VmVerb.Quit: end = Follow(new MachineRequest(RequestKind.Leave, ExitStatus.PoweredOff)); break;
             case VmVerb.Set: reply = Place(call.Request.Options); break;
             case VmVerb.Save: (reply, end) = Save(call); break;
+            case VmVerb.Resize: reply = Resize(call.Request.Options); break;
             case VmVerb.PowerDown: reply = PressPowerButton(); break;
             default: reply = VmReply.Error($"There is no verb '{call.Request.Verb}'."); break;
         }
@@ -89,8 +125,38 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     private void Resume()
     {
         if (State == VmState.Running) return;
+        Volatile.Write(ref _reason, null);
         Volatile.Write(ref _state, VmState.Running);
         machine.Start();
+    }
+
+    private VmReply Resize(IReadOnlyDictionary<string, string> options)
+    {
+        if (!options.TryGetValue("disk", out string? name) || !options.TryGetValue("size", out string? text) || options.Count != 2)
+            return VmReply.Error("The verb 'resize' has the options 'disk' and 'size'.");
+        IDisk? disk = null;
+        foreach (IDisk each in machine.Disks)
+            if (each.Name == name) disk = each;
+        if (disk is null)
+        {
+            string known = string.Join(", ", machine.Disks.Select(static each => each.Name));
+            return VmReply.Error(known.Length == 0 ? $"There is no disk '{name}'; the machine has none." : $"There is no disk '{name}'; the machine has {known}.");
+        }
+        bool running = State == VmState.Running;
+        if (running) machine.Stop();
+        try
+        {
+            disk.Grow(DiskGrowth.Of(text, disk.Name, disk.LengthBytes));
+            return VmReply.Completed;
+        }
+        catch (ConfigException refused)
+        {
+            return VmReply.Error(refused.Message);
+        }
+        finally
+        {
+            if (running) machine.Start();
+        }
     }
 
     private VmReply Place(IReadOnlyDictionary<string, string> options)

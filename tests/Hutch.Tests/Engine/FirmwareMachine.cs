@@ -160,6 +160,8 @@ internal sealed class FirmwareMachine : IDisposable, IVcpuExits, IBusDevice, IPl
 
     public void Exit(int status) => _machine.Vcpus[0].RequestStop();
 
+    public void StorageFailed(string sentence, bool pause) { }
+
     public void Dispose()
     {
         _serial.Dispose();

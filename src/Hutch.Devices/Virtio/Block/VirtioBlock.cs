@@ -1,42 +1,56 @@
 using System;
-using System.Buffers.Binary;
 using System.Text;
 using System.Threading.Tasks;
+using Hutch.Block.Formats;
 using Hutch.Block.Graph;
-using Hutch.Core.Memory;
 using Hutch.Core.State;
-using Hutch.Devices.Virtio.Queue;
-using Hutch.Host.Files;
+using Hutch.Model.Machine;
 using static Hutch.Devices.Virtio.Block.VirtioBlockRegisters;
 
 namespace Hutch.Devices.Virtio.Block;
 
 /// <summary>
-/// The block device (virtio 1.2 §5.2). Its worker carries the requests out one after the other; data moves between guest RAM and the node
-/// without a copy in between.
+/// The block device (virtio 1.2 §5.2). Each of its queues has a worker, which keeps requests in flight; data moves between guest RAM and the node without a
+/// copy in between.
 /// </summary>
-internal sealed class VirtioBlock : VirtioDevice
+internal sealed class VirtioBlock : VirtioDevice, IDisk
 {
     private const int QueueEntries = 256;
 
-    // Completions that gather before the driver is told, so that one wake-up serves several.
-    private const int BatchSize = 16;
-
-    private readonly BlockNode _node;
     private readonly VirtioBlockConfigSpace _config;
-    private readonly IoSegment[] _segments;
-    private readonly byte[] _id = new byte[IdBytes];
-    private readonly byte[] _ranges = new byte[VirtioBlockConfigSpace.MaxRanges * RangeBytes];
+    private readonly BlockQueue[] _queues;
 
     /// <summary>Makes the device and owns <paramref name="node"/>.</summary>
-    internal VirtioBlock(string name, GuestMemory memory, BlockNode node) : base(name, VirtioBlockRegisters.DeviceType, memory, QueueEntries)
+    internal VirtioBlock(VirtioBlockConfig config, MachineServices services, BlockNode node)
+        : base(config.Id, VirtioBlockRegisters.DeviceType, services.Memory, workerForEachQueue: true, Entries(config.Queues))
     {
-        _node = node;
-        _config = new VirtioBlockConfigSpace(node, QueueEntries);
-        _segments = new IoSegment[Chain.MaxSegments];
+        Node = node;
+        _config = new VirtioBlockConfigSpace(node, QueueEntries, config.Queues, config.Disk.Discard);
+        Errors = new StorageErrors(config, services.Platform);
+        _queues = new BlockQueue[config.Queues];
+        for (int i = 0; i < _queues.Length; i++) _queues[i] = new BlockQueue(this, Queues[i], WorkerOf(i), i);
+        DiskConfig disk = config.Disk;
+        if ((disk.BytesPerSecond | disk.OperationsPerSecond) != 0)
+            Limits = new Throttle(services.Timers, Name, disk.BytesPerSecond, disk.OperationsPerSecond, KickAll);
+        string id = config.Serial ?? config.Id;
         // The id is zero padded, not terminated (§5.2.6).
-        _ = Encoding.ASCII.GetBytes(name.AsSpan(0, Math.Min(name.Length, IdBytes)), _id);
+        _ = Encoding.ASCII.GetBytes(id.AsSpan(0, Math.Min(id.Length, IdBytes)), Id);
     }
+
+    /// <summary>What the disk's bytes are in.</summary>
+    internal BlockNode Node { get; }
+
+    /// <summary>How much the disk may do; null: as much as it can.</summary>
+    internal Throttle? Limits { get; }
+
+    /// <summary>What becomes of failures.</summary>
+    internal StorageErrors Errors { get; }
+
+    /// <summary>The serial number as the guest reads it.</summary>
+    internal byte[] Id { get; } = new byte[IdBytes];
+
+    /// <summary>A driver that did not take the flush feature believes that a completed write is on the disk (§5.2.6.2).</summary>
+    internal WriteFlags WriteThrough => (Features & FeatureFlush) == 0 ? WriteFlags.Durable : WriteFlags.None;
 
     /// <inheritdoc/>
     internal override uint PciClass => 0x010000;
@@ -45,24 +59,62 @@ internal sealed class VirtioBlock : VirtioDevice
     internal override ulong DeviceFeatures => _config.Features;
 
     /// <inheritdoc/>
+    string IDisk.Name => Name;
+
+    /// <inheritdoc/>
+    public string? Trouble => Array.Exists(_queues, static queue => queue.HoldsRequests) ? Errors.LastHeld ?? $"The disk {Name} could not carry out requests of its guest." : null;
+
+    /// <inheritdoc/>
+    public long LengthBytes => Node.LengthBytes;
+
+    /// <inheritdoc/>
     internal override void ReadConfig(ulong offset, Span<byte> data) => _config.Read(offset, data);
 
     /// <inheritdoc/>
-    private protected override void ServeQueues()
+    internal override void Start()
     {
-        VirtQueue queue = Queues[0];
-        do
+        foreach (BlockQueue queue in _queues) queue.RetryHeld();
+        base.Start();
+    }
+
+    /// <inheritdoc/>
+    public void Grow(long lengthBytes)
+    {
+        if (Node.Limits.IsReadOnly) throw new ConfigException($"The disk {Name} is read-only and keeps its size.");
+        try
         {
-            queue.DisableNotifications();
-            int batch = 0;
-            while (!ShouldYield && TryPop(queue))
-            {
-                if (!TryServe(queue)) return;
-                if (++batch % BatchSize == 0) InterruptIfWanted(0);
-            }
-            InterruptIfWanted(0);
+            Finish(Node.ResizeAsync(lengthBytes, Preallocation.Off, default));
         }
-        while (!ShouldYield && queue.EnableNotifications());
+        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        {
+            throw new ConfigException($"The disk {Name} cannot be resized: {refused.Message.TrimEnd('.')}.", refused);
+        }
+        _config.CapacitySectors = (ulong)Node.LengthBytes / SectorBytes;
+        if (IsDriverOk) Transport.InterruptConfig();
+    }
+
+    /// <summary>Whether a request's range is on the disk, in whole sectors and aligned as the node wants it.</summary>
+    internal bool IsOnDisk(ulong sector, long lengthBytes)
+    {
+        ulong sectors = (ulong)lengthBytes / SectorBytes;
+        return lengthBytes >= 0 && lengthBytes % SectorBytes == 0 && sectors <= _config.CapacitySectors
+            && sector <= _config.CapacitySectors - sectors
+            && ((long)sector * SectorBytes) % Node.Limits.RequestAlignmentBytes == 0 && lengthBytes % Node.Limits.RequestAlignmentBytes == 0;
+    }
+
+    /// <inheritdoc/>
+    private protected override void ServeQueues(int worker) => _queues[worker].Serve();
+
+    /// <inheritdoc/>
+    private protected override void Drain()
+    {
+        foreach (BlockQueue queue in _queues) queue.Drain();
+    }
+
+    /// <inheritdoc/>
+    private protected override void OnReset(bool machineReset)
+    {
+        foreach (BlockQueue queue in _queues) queue.DropHeld();
     }
 
     /// <inheritdoc/>
@@ -72,15 +124,23 @@ internal sealed class VirtioBlock : VirtioDevice
         try
         {
             // What the guest believes to be on the disk must be there before the state that believes it.
-            if (!fields.IsRestoring) Finish(_node.FlushAsync(default));
+            if (!fields.IsRestoring) Finish(Node.FlushAsync(default));
         }
-        catch (BlockIoException refused)
+        catch (Exception refused) when (refused is BlockIoException or ImageException)
         {
             throw new StateException($"The disk {Name} cannot be flushed: {refused.Message}", refused);
         }
         fields.Value("sectors", ref sectors);
         if (sectors != _config.CapacitySectors)
             throw new StateException($"The disk {Name} had {sectors} sectors when the state was saved and has {_config.CapacitySectors} now; restore with the image of that time.");
+        for (int i = 0; i < _queues.Length; i++)
+        {
+            // Requests that storage failed and that are made again when the machine goes on.
+            string name = $"held{i}";
+            if (!fields.Has(name)) continue;
+            byte[] heads = fields.Blob(name, _queues[i].SaveHeld(), 2 * QueueEntries);
+            if (fields.IsRestoring) fields.Require(_queues[i].RestoreHeld(heads), name);
+        }
     }
 
     /// <inheritdoc/>
@@ -88,125 +148,29 @@ internal sealed class VirtioBlock : VirtioDevice
     {
         try
         {
-            Finish(_node.FlushAsync(default));
+            Finish(Node.FlushAsync(default));
         }
-        catch (BlockIoException)
+        catch (Exception refused) when (refused is BlockIoException or ImageException)
         {
             // The guest was never told that these writes are durable, and nobody is left to tell.
         }
-        Finish(_node.DisposeAsync());
+        Finish(Node.DisposeAsync());
+        Limits?.Dispose();
     }
 
-    // False when the chain is no request: without a whole header or a status byte there is nothing to answer.
-    private bool TryServe(VirtQueue queue)
+    private void KickAll()
     {
-        Span<byte> header = stackalloc byte[HeaderBytes];
-        if (Chain.WritableBytes < 1 || !Chain.TryRead(0, header))
-        {
-            Transport.NeedsReset();
-            return false;
-        }
-        uint type = BinaryPrimitives.ReadUInt32LittleEndian(header);
-        ulong sector = BinaryPrimitives.ReadUInt64LittleEndian(header[8..]);
-        long statusOffset = Chain.WritableBytes - 1;
-        long written = 0;
-        byte status;
-        try
-        {
-            status = Execute(type, sector, statusOffset, ref written);
-        }
-        catch (BlockIoException)
-        {
-            // The wall of the worker: what the storage refused becomes the guest's I/O error.
-            status = StatusIoError;
-        }
-        _ = Chain.TryWrite(statusOffset, [status]);
-        // The length counts bytes written from the first one on (§2.7.8.2): after a failure there may be a hole before the status.
-        queue.PushUsed(Chain.Head, written == statusOffset ? (uint)(statusOffset + 1) : (uint)written);
-        return true;
+        for (int i = 0; i < _queues.Length; i++) Kick(i);
     }
 
-    private byte Execute(uint type, ulong sector, long room, ref long written)
+    private static int[] Entries(int queues)
     {
-        switch (type)
-        {
-            case TypeIn:
-                return Read(sector, room, ref written);
-            case TypeOut:
-                return Write(sector);
-            case TypeFlush:
-                // Earlier completions must not wait for a slow device.
-                InterruptIfWanted(0);
-                Finish(_node.FlushAsync(default));
-                return StatusOk;
-            case TypeGetId:
-                int length = (int)Math.Min(room, IdBytes);
-                _ = Chain.TryWrite(0, _id.AsSpan(0, length));
-                written = length;
-                return StatusOk;
-            case TypeDiscard when (_config.Features & FeatureDiscard) != 0:
-            case TypeWriteZeroes when (_config.Features & FeatureWriteZeroes) != 0:
-                return ServeRanges(type == TypeDiscard);
-            default:
-                return StatusUnsupported;
-        }
+        int[] entries = new int[queues];
+        Array.Fill(entries, QueueEntries);
+        return entries;
     }
 
-    private byte Read(ulong sector, long length, ref long written)
-    {
-        if (!IsOnDisk(sector, length)) return StatusIoError;
-        int count = Chain.Slice(writable: true, 0, length, _segments);
-        Finish(_node.ReadAsync((long)sector * SectorBytes, new IoVector(_segments.AsMemory(0, count)), default));
-        Chain.MarkWritten(0, length);
-        written = length;
-        return StatusOk;
-    }
-
-    private byte Write(ulong sector)
-    {
-        long length = Chain.ReadableBytes - HeaderBytes;
-        if (!IsOnDisk(sector, length) || _node.Limits.IsReadOnly) return StatusIoError;
-        int count = Chain.Slice(writable: false, HeaderBytes, length, _segments);
-        Finish(_node.WriteAsync((long)sector * SectorBytes, new IoVector(_segments.AsMemory(0, count)), WriteThrough, default));
-        return StatusOk;
-    }
-
-    private byte ServeRanges(bool discard)
-    {
-        long length = Chain.ReadableBytes - HeaderBytes;
-        if (length <= 0 || length % RangeBytes != 0 || length > _ranges.Length) return StatusUnsupported;
-        Span<byte> ranges = _ranges.AsSpan(0, (int)length);
-        _ = Chain.TryRead(HeaderBytes, ranges);
-        InterruptIfWanted(0);
-        for (; ranges.Length != 0; ranges = ranges[RangeBytes..])
-        {
-            ulong sector = BinaryPrimitives.ReadUInt64LittleEndian(ranges);
-            uint sectors = BinaryPrimitives.ReadUInt32LittleEndian(ranges[8..]);
-            uint flags = BinaryPrimitives.ReadUInt32LittleEndian(ranges[12..]);
-            // Reserved flags, and unmap in a discard, are refused (§5.2.6.2).
-            if ((flags & ~RangeUnmap) != 0 || (discard && flags != 0)) return StatusUnsupported;
-            long bytes = (long)sectors * SectorBytes;
-            if (sectors > VirtioBlockConfigSpace.MaxRange || !IsOnDisk(sector, bytes)) return StatusIoError;
-            if (discard) Finish(_node.DiscardAsync((long)sector * SectorBytes, bytes, default));
-            else
-                Finish(_node.WriteZeroesAsync((long)sector * SectorBytes, bytes,
-                    WriteThrough | ((flags & RangeUnmap) != 0 ? WriteFlags.MayUnmap : WriteFlags.None), default));
-        }
-        return StatusOk;
-    }
-
-    // A driver that did not take the flush feature believes that a completed write is on the disk (§5.2.6.2).
-    private WriteFlags WriteThrough => (Features & FeatureFlush) == 0 ? WriteFlags.Durable : WriteFlags.None;
-
-    private bool IsOnDisk(ulong sector, long lengthBytes)
-    {
-        ulong sectors = (ulong)lengthBytes / SectorBytes;
-        return lengthBytes >= 0 && lengthBytes % SectorBytes == 0 && sectors <= _config.CapacitySectors
-            && sector <= _config.CapacitySectors - sectors
-            && ((long)sector * SectorBytes) % _node.Limits.RequestAlignmentBytes == 0 && lengthBytes % _node.Limits.RequestAlignmentBytes == 0;
-    }
-
-    // The worker is the device's own thread: where a node completes later, it waits.
+    // For what is done while the machine stands: waiting costs nobody anything.
     private static void Finish(ValueTask task)
     {
         if (task.IsCompleted) task.GetAwaiter().GetResult();

@@ -17,16 +17,17 @@ internal sealed class VirtioBlockConfigSpace
 
     private readonly byte[] _bytes = new byte[ConfigBytes];
 
-    internal VirtioBlockConfigSpace(BlockNode node, int queueEntries)
+    internal VirtioBlockConfigSpace(BlockNode node, int queueEntries, int queues, bool discard)
     {
         BlockLimits limits = node.Limits;
         int blockBytes = Math.Max(SectorBytes, limits.RequestAlignmentBytes);
         CapacitySectors = (ulong)node.LengthBytes / SectorBytes;
         Features = FeatureSegmentMax | FeatureBlockSize | FeatureFlush | FeatureTopology;
+        if (queues > 1) Features |= FeatureMultiQueue;
         if (limits.IsReadOnly) Features |= FeatureReadOnly;
-        else if (limits.CanDiscard) Features |= FeatureDiscard | FeatureWriteZeroes;
+        else Features |= FeatureWriteZeroes;
+        if (discard && limits is { CanDiscard: true, IsReadOnly: false }) Features |= FeatureDiscard;
 
-        BinaryPrimitives.WriteUInt64LittleEndian(_bytes.AsSpan(Capacity), CapacitySectors);
         // A chain holds the header and the status besides the data.
         Put32(SegmentMax, (uint)queueEntries - 2);
         Put32(BlockSize, (uint)blockBytes);
@@ -34,21 +35,26 @@ internal sealed class VirtioBlockConfigSpace
         int physicalBytes = Math.Max(blockBytes, limits.PhysicalBlockBytes);
         _bytes[Topology] = (byte)BitOperations.Log2((uint)(physicalBytes / blockBytes));
         BinaryPrimitives.WriteUInt16LittleEndian(_bytes.AsSpan(Topology + 2), (ushort)(physicalBytes / blockBytes));
-        BinaryPrimitives.WriteUInt16LittleEndian(_bytes.AsSpan(QueueCount), 1);
+        BinaryPrimitives.WriteUInt16LittleEndian(_bytes.AsSpan(QueueCount), (ushort)queues);
+        if ((Features & FeatureWriteZeroes) == 0) return;
+        Put32(MaxWriteZeroesSectors, MaxRangeSectors);
+        Put32(MaxWriteZeroesSegments, MaxRanges);
         if ((Features & FeatureDiscard) == 0) return;
+        _bytes[WriteZeroesMayUnmap] = 1;
         Put32(MaxDiscardSectors, MaxRangeSectors);
         Put32(MaxDiscardSegments, MaxRanges);
         Put32(DiscardAlignment, (uint)Math.Max(1, limits.DiscardAlignmentBytes / SectorBytes));
-        Put32(MaxWriteZeroesSectors, MaxRangeSectors);
-        Put32(MaxWriteZeroesSegments, MaxRanges);
-        _bytes[WriteZeroesMayUnmap] = 1;
     }
 
     /// <summary>Feature bits of the device type.</summary>
     internal ulong Features { get; }
 
-    /// <summary>Length of the disk in sectors of 512 bytes.</summary>
-    internal ulong CapacitySectors { get; }
+    /// <summary>Length of the disk in sectors of 512 bytes. Changes only while the machine is stopped.</summary>
+    internal ulong CapacitySectors
+    {
+        get => BinaryPrimitives.ReadUInt64LittleEndian(_bytes.AsSpan(Capacity));
+        set => BinaryPrimitives.WriteUInt64LittleEndian(_bytes.AsSpan(Capacity), value);
+    }
 
     /// <summary>The most sectors of one discard or write-zeroes range.</summary>
     internal static uint MaxRange => MaxRangeSectors;

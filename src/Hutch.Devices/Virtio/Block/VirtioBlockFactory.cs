@@ -11,6 +11,8 @@ internal sealed class VirtioBlockFactory : IDeviceFactory<VirtioBlockConfig>
     /// <inheritdoc/>
     public IDevice Create(VirtioBlockConfig config, MachineServices services)
     {
+        if (config.Queues is < 1 or > VirtioBlockConfig.MostQueues)
+            throw new ConfigException($"The disk {config.Id} cannot have {config.Queues} queues; give it 1 to {VirtioBlockConfig.MostQueues}.");
         BlockNode node;
         try
         {
@@ -20,6 +22,9 @@ internal sealed class VirtioBlockFactory : IDeviceFactory<VirtioBlockConfig>
         {
             throw new ConfigException(e.Message, e);
         }
-        return VirtioPci.Create(new VirtioBlock(config.Id, services.Memory, node), services);
+        VirtioBlock disk = new(config, services, node);
+        VirtioPci device = VirtioPci.Create(disk, services);
+        services.Disks.Add(disk);
+        return device;
     }
 }

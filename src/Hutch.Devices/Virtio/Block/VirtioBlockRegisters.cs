@@ -8,7 +8,7 @@ internal static class VirtioBlockRegisters
 
     // Feature bits (§5.2.3).
     internal const ulong FeatureSegmentMax = 1UL << 2, FeatureReadOnly = 1UL << 5, FeatureBlockSize = 1UL << 6, FeatureFlush = 1UL << 9;
-    internal const ulong FeatureTopology = 1UL << 10, FeatureDiscard = 1UL << 13, FeatureWriteZeroes = 1UL << 14;
+    internal const ulong FeatureTopology = 1UL << 10, FeatureMultiQueue = 1UL << 12, FeatureDiscard = 1UL << 13, FeatureWriteZeroes = 1UL << 14;
 
     // Request types (§5.2.6).
     internal const uint TypeIn = 0, TypeOut = 1, TypeFlush = 4, TypeGetId = 8, TypeDiscard = 11, TypeWriteZeroes = 13;

@@ -85,7 +85,7 @@ internal sealed class VirtioConsole : VirtioDevice
     }
 
     /// <inheritdoc/>
-    private protected override void ServeQueues()
+    private protected override void ServeQueues(int worker)
     {
         Transmit();
         Deliver();
@@ -104,7 +104,7 @@ internal sealed class VirtioConsole : VirtioDevice
             _inputCount += taken;
             _inputRefused = taken < data.Length;
         }
-        if (taken != 0) Kick();
+        if (taken != 0) Kick(ReceiveQueue);
         return taken;
     }
 

@@ -10,12 +10,19 @@ namespace Hutch.Devices.Virtio.Queue;
 /// </summary>
 internal sealed class DescriptorChain
 {
-    private readonly GuestBuffer[] _buffers;
+    private const int UsualBuffers = 16;
+
+    private readonly int _maxBuffers;
+    private GuestBuffer[] _buffers;
     private int _count;
     private int _readableCount;
 
-    /// <summary>Makes room for the longest chain of a queue.</summary>
-    internal DescriptorChain(int maxBuffers) => _buffers = new GuestBuffer[maxBuffers];
+    /// <summary>Makes a chain of at most <paramref name="maxBuffers"/>; its room grows to that when a driver first needs it, and stays.</summary>
+    internal DescriptorChain(int maxBuffers)
+    {
+        _maxBuffers = maxBuffers;
+        _buffers = new GuestBuffer[Math.Min(maxBuffers, UsualBuffers)];
+    }
 
     /// <summary>The chain's id for the used ring.</summary>
     internal ushort Head { get; private set; }
@@ -26,8 +33,8 @@ internal sealed class DescriptorChain
     /// <summary>Bytes that the device may write.</summary>
     internal long WritableBytes { get; private set; }
 
-    /// <summary>The most segments that <see cref="Slice"/> can yield.</summary>
-    internal int MaxSegments => _buffers.Length;
+    /// <summary>The most segments that <see cref="Slice"/> can yield for the present chain.</summary>
+    internal int SegmentCount => _count;
 
     internal void Begin(ushort head)
     {
@@ -40,7 +47,8 @@ internal sealed class DescriptorChain
 
     internal QueueFault Add(GuestBuffer buffer, bool writable)
     {
-        if (_count == _buffers.Length) return QueueFault.ChainTooLong;
+        if (_count == _maxBuffers) return QueueFault.ChainTooLong;
+        if (_count == _buffers.Length) Array.Resize(ref _buffers, Math.Min(_maxBuffers, 2 * _count));
         if (writable) WritableBytes += buffer.Length;
         else if (_count > _readableCount) return QueueFault.ReadableAfterWritable;
         else

@@ -123,6 +123,9 @@ internal sealed class VirtQueue
     /// <summary>Puts the chain taken last back: it will be popped again. For a device that cannot serve it now.</summary>
     internal void UndoPop() => _nextAvailable--;
 
+    /// <summary>Reads a chain again that was taken before the state was saved and is not given back. False when there is no such chain.</summary>
+    internal bool TryTakeAgain(ushort head, DescriptorChain chain) => IsActive && Walk(chain, head) == QueueFault.None;
+
     /// <summary>Gives a chain back to the driver with the number of bytes written from its first writable byte on.</summary>
     internal void PushUsed(ushort head, uint writtenBytes)
     {

@@ -29,7 +29,7 @@ internal sealed class VirtioRng : VirtioDevice
     internal override void ReadConfig(ulong offset, Span<byte> data) => data.Clear();
 
     /// <inheritdoc/>
-    private protected override void ServeQueues()
+    private protected override void ServeQueues(int worker)
     {
         VirtQueue queue = Queues[0];
         do

@@ -17,7 +17,7 @@ internal sealed class Doorbells(IDoorbellRegistry registry, VirtioDevice device)
         Disconnect();
         if (address is not ulong first) return;
         for (int queue = 0; queue < _connected.Length; queue++)
-            _connected[queue] = registry.Connect(first + ((ulong)queue * VirtioPciRegisters.NotifyMultiplier), device.Doorbell);
+            _connected[queue] = registry.Connect(first + ((ulong)queue * VirtioPciRegisters.NotifyMultiplier), device.Doorbell(queue));
     }
 
     /// <summary>Stores arrive as accesses again.</summary>

@@ -167,7 +167,7 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
         {
             case NotifyOffset:
                 // Every queue has its own address, so that the value says nothing new. A kick before DRIVER_OK is harmless.
-                if (within / NotifyMultiplier < (ulong)_device.Queues.Length) _device.Kick();
+                if (within / NotifyMultiplier < (ulong)_device.Queues.Length) _device.Kick((int)(within / NotifyMultiplier));
                 break;
             case CommonOffset:
                 WriteCommon((int)within, data);

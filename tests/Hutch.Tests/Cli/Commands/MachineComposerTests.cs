@@ -31,8 +31,16 @@ public sealed class MachineComposerTests
         MachineDefinition machine = Compose(new RunRequest { Image = file, Kernel = file, Disks = ["/dev/null,readonly"] });
         File.Delete(file);
         Assert.Equal([file, "/dev/null"], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Disk.Path));
+        Assert.Equal([1, 1], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Queues));
         Assert.Equal(["disk0", "disk1"], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Id));
     }
+
+    [Theory]
+    [InlineData("2", "/dev/null", 2)]
+    [InlineData("16", "/dev/null", 4)]
+    [InlineData("2", "/dev/null,queues=6", 6)]
+    public void A_disk_has_a_queue_for_each_of_the_first_vcpus(string cpus, string disk, int queues) =>
+        Assert.Equal(queues, Compose(new RunRequest { Cpus = cpus, Disks = [disk] }).Devices.OfType<VirtioBlockConfig>().Single().Queues);
 
     [Fact]
     public void A_linux_image_gets_a_console_unless_its_command_line_is_given()

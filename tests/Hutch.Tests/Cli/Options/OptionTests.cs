@@ -78,8 +78,8 @@ public sealed class OptionTests
         File.WriteAllBytes(path, [0]);
         try
         {
-            DiskConfig disk = DiskOption.Parse($"{path.Replace(",", ",,", StringComparison.Ordinal)},format=raw,readonly");
-            Assert.Equal(new DiskConfig(path, "raw", ReadOnly: true), disk);
+            VirtioBlockConfig disk = DiskOption.Parse($"{path.Replace(",", ",,", StringComparison.Ordinal)},format=raw,readonly", "disk0", queues: 2);
+            Assert.Equal(new VirtioBlockConfig("disk0", new DiskConfig(path, "raw", ReadOnly: true), Queues: 2), disk);
         }
         finally
         {
@@ -87,14 +87,48 @@ public sealed class OptionTests
         }
     }
 
+    [Fact]
+    public void A_disk_has_options_for_its_image_and_its_device()
+    {
+        Assert.Equal(
+            new VirtioBlockConfig("d", new DiskConfig("/dev/null", ReadOnly: false)
+            {
+                Cache = DiskCache.None, Aio = DiskAio.IoUring, Discard = true, DetectZeroes = DetectZeroes.Unmap, NoBacking = true, BytesPerSecond = 10 << 20, OperationsPerSecond = 500,
+            }, Queues: 8, Serial: "A-1") { OnReadError = StorageErrorPolicy.Stop, OnWriteError = StorageErrorPolicy.Ignore },
+            DiskOption.Parse("/dev/null,readonly=off,cache=none,aio=io_uring,discard=on,detect-zeroes=unmap,backing=off,bps=10M,iops=500,queues=8,serial=A-1,rerror=stop,werror=ignore", "d", 1));
+        Assert.Equal("nbd://host/export", DiskOption.Parse("nbd://host/export", "d", 1).Disk.Path);
+    }
+
     [Theory]
+    [InlineData("10", "10")]
+    [InlineData("+1k", "+1024")]
+    [InlineData("20G", "21474836480")]
+    [InlineData("1.5G", "1610612736")]
+    public void A_new_size_is_in_bytes_for_the_machine(string text, string bytes) => Assert.Equal(bytes, DiskSize.Parse(text));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("-1G")]
+    [InlineData("1GB")]
+    [InlineData("9E9")]
+    [InlineData("16E")]
+    public void A_size_that_is_none_is_refused(string text) => Assert.Throws<UserException>(() => DiskSize.Parse(text));
+
+    [Theory]
+    [InlineData("/dev/null,cache=fast", "cache is one of none, writeback")]
+    [InlineData("/dev/null,rerror=enospc", "rerror is one of report, stop, ignore")]
+    [InlineData("/dev/null,queues=0", "queues is a number from 1 to 64")]
+    [InlineData("/dev/null,serial=123456789012345678901", "1 to 20 characters")]
+    [InlineData("/dev/null,discard=off,detect-zeroes=unmap", "leave one of them out")]
+    [InlineData("/dev/null,cache=none,cache=none", "'cache' is there twice")]
+    [InlineData("/dev/null,iops=many", "iops is a number")]
     [InlineData("/nonexistent/disk.img", "there is no such file")]
     [InlineData("/", "this is a directory")]
     [InlineData("", "the path is missing")]
     [InlineData("/dev/null,format=qcow9", "'qcow9' is not known")]
     [InlineData("/dev/null,sparse", "'sparse' is not known")]
     public void A_bad_disk_is_refused_with_its_cause(string text, string cause) =>
-        Assert.Contains(cause, Assert.Throws<UserException>(() => DiskOption.Parse(text)).Message, StringComparison.Ordinal);
+        Assert.Contains(cause, Assert.Throws<UserException>(() => DiskOption.Parse(text, "disk0", 1)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_back_end_is_named_by_kind_and_path()

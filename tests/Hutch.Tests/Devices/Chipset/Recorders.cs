@@ -67,6 +67,8 @@ internal sealed class RecordingPlatform : IPlatformEvents
     public void Reset() => Resets++;
 
     public void Exit(int status) => ExitStatus = status;
+
+    public void StorageFailed(string sentence, bool pause) { }
 }
 
 /// <summary>Drives a bus device with seeded random accesses of every width inside its window.</summary>

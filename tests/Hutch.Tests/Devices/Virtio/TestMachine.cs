@@ -24,8 +24,8 @@ internal sealed class TestMachine : IDisposable
             Ports = Ports,
             Mmio = Mmio,
             Interrupts = Router,
-            Timers = new NoTimers(),
-            Platform = new NoPlatform(),
+            Timers = Timers,
+            Platform = Platform,
             OpenDisk = openDisk ?? (_ => throw new ConfigException("No disk.")),
             OpenChannel = _ => channel ?? throw new ConfigException("No channel."),
             Gsi = Gsi,
@@ -43,6 +43,10 @@ internal sealed class TestMachine : IDisposable
     internal RecordingRouter Router { get; } = new();
 
     internal RecordingSink Gsi { get; } = new();
+
+    internal HandTimers Timers { get; } = new();
+
+    internal StoragePlatform Platform { get; } = new();
 
     internal MachineServices Services { get; }
 
@@ -141,15 +145,77 @@ internal sealed class TestMachine : IDisposable
         }
     }
 
-    private sealed class NoTimers : ITimerService
+    /// <summary>Time that a test moves by hand, and one timer at the most.</summary>
+    internal sealed class HandTimers : ITimerService, IClock, IHostTimer
     {
-        public IClock Clock => throw new NotSupportedException();
+        private readonly Lock _lock = new();
+        private Action? _expired;
+        private long _now = 1_000_000_000_000, _deadline = long.MaxValue;
 
-        public IHostTimer CreateTimer(string name, Action expired) => throw new NotSupportedException();
+        public IClock Clock => this;
+
+        public long MonotonicNanoseconds { get { lock (_lock) return _now; } }
+
+        public DateTimeOffset UtcNow => default;
+
+        internal bool IsArmed { get { lock (_lock) return _deadline != long.MaxValue; } }
+
+        public IHostTimer CreateTimer(string name, Action expired)
+        {
+            _expired = expired;
+            return this;
+        }
+
+        public void Arm(long deadlineNanoseconds)
+        {
+            lock (_lock) _deadline = deadlineNanoseconds;
+        }
+
+        public void Disarm()
+        {
+            lock (_lock) _deadline = long.MaxValue;
+        }
+
+        public void Dispose() => Disarm();
+
+        internal void Advance(long nanoseconds)
+        {
+            lock (_lock)
+            {
+                _now += nanoseconds;
+                if (_now < _deadline) return;
+                _deadline = long.MaxValue;
+            }
+            _expired?.Invoke();
+        }
     }
 
-    private sealed class NoPlatform : IPlatformEvents
+    internal sealed class StoragePlatform : IPlatformEvents
     {
+        private readonly List<(string Sentence, bool Pause)> _failures = [];
+
+        internal (string Sentence, bool Pause)[] Failures { get { lock (_failures) return [.. _failures]; } }
+
+        public void StorageFailed(string sentence, bool pause)
+        {
+            lock (_failures)
+            {
+                _failures.Add((sentence, pause));
+                Monitor.PulseAll(_failures);
+            }
+        }
+
+        /// <summary>Waits until so many failures were reported.</summary>
+        internal bool WaitFor(int count)
+        {
+            lock (_failures)
+            {
+                while (_failures.Count < count)
+                    if (!Monitor.Wait(_failures, TimeSpan.FromSeconds(20))) return false;
+                return true;
+            }
+        }
+
         public void PowerOff() { }
 
         public void Reset() { }

@@ -17,6 +17,10 @@ public sealed class MachineReaderTests
         new SerialConfig("com2", 2, new CharacterBackend(CharacterBackendKind.File, "/tmp/a \"b\"\u00e9")),
         new VirtioBlockConfig("disk0", new DiskConfig("/d", "raw", ReadOnly: true)),
         new VirtioBlockConfig("disk1", new DiskConfig("/e")),
+        new VirtioBlockConfig("disk2", new DiskConfig("/f", "qcow2")
+        {
+            Cache = DiskCache.Unsafe, Aio = DiskAio.IoUring, Discard = false, DetectZeroes = DetectZeroes.Unmap, NoBacking = true, BytesPerSecond = 1, OperationsPerSecond = 2,
+        }, Queues: 3, "serial") { OnReadError = StorageErrorPolicy.Stop, OnWriteError = StorageErrorPolicy.Ignore },
         new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
         new VirtioRngConfig("rng"),

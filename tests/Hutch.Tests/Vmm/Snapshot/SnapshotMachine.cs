@@ -53,7 +53,7 @@ internal sealed class SnapshotMachine : IDisposable
             Devices =
             [
                 new PlatformConfig("platform"), new SerialConfig("com1", 1, nothing), new SerialConfig("com3", 3, nothing),
-                new VirtioBlockConfig("disk0", new DiskConfig(disk)), new VirtioConsoleConfig("console0", nothing), new VirtioRngConfig("rng0"),
+                new VirtioBlockConfig("disk0", new DiskConfig(disk), Queues: 2), new VirtioConsoleConfig("console0", nothing), new VirtioRngConfig("rng0"),
                 new DebugExitConfig("exit"), new TestDeviceConfig("test"),
             ],
         };

@@ -1,0 +1,65 @@
+using System;
+using System.Text.Json;
+
+namespace Hutch.Model.Machine;
+
+/// <summary>A disk's part of the JSON of <see cref="MachineWriter"/> and <see cref="MachineReader"/>.</summary>
+internal static class DiskJson
+{
+    // In the order of the enumerations' values.
+    private static readonly string[] Caches = [nameof(DiskCache.Writeback), nameof(DiskCache.None), nameof(DiskCache.Writethrough), nameof(DiskCache.DirectSync), nameof(DiskCache.Unsafe)];
+    private static readonly string[] Aios = [nameof(DiskAio.Auto), nameof(DiskAio.Threads), nameof(DiskAio.IoUring)];
+    private static readonly string[] Detections = [nameof(DetectZeroes.Off), nameof(DetectZeroes.On), nameof(DetectZeroes.Unmap)];
+    private static readonly string[] Policies = [nameof(StorageErrorPolicy.Report), nameof(StorageErrorPolicy.Stop), nameof(StorageErrorPolicy.Ignore), nameof(StorageErrorPolicy.Enospc)];
+
+    /// <summary>Writes the properties into an open object.</summary>
+    internal static void Write(Utf8JsonWriter writer, VirtioBlockConfig block)
+    {
+        DiskConfig disk = block.Disk;
+        writer.WriteStartObject("Disk");
+        writer.WriteString("Path", disk.Path);
+        writer.WriteString("Format", disk.Format);
+        writer.WriteBoolean("ReadOnly", disk.ReadOnly);
+        writer.WriteString("Cache", Caches[(int)disk.Cache]);
+        writer.WriteString("Aio", Aios[(int)disk.Aio]);
+        writer.WriteBoolean("Discard", disk.Discard);
+        writer.WriteString("DetectZeroes", Detections[(int)disk.DetectZeroes]);
+        writer.WriteBoolean("NoBacking", disk.NoBacking);
+        writer.WriteNumber("BytesPerSecond", disk.BytesPerSecond);
+        writer.WriteNumber("OperationsPerSecond", disk.OperationsPerSecond);
+        writer.WriteEndObject();
+        writer.WriteNumber("Queues", block.Queues);
+        writer.WriteString("Serial", block.Serial);
+        writer.WriteString("OnReadError", Policies[(int)block.OnReadError]);
+        writer.WriteString("OnWriteError", Policies[(int)block.OnWriteError]);
+    }
+
+    /// <summary>Reads them; a definition that was written before a property was invented has its default. Throws what <see cref="JsonElement"/> throws, and <see cref="FormatException"/>.</summary>
+    internal static VirtioBlockConfig Read(string id, JsonElement device)
+    {
+        JsonElement disk = device.GetProperty("Disk");
+        DiskConfig image = new(MachineReader.Text(disk, "Path"), MachineReader.OptionalText(disk, "Format"), MachineReader.Flag(disk, "ReadOnly"))
+        {
+            Cache = (DiskCache)Choice(disk, "Cache", Caches),
+            Aio = (DiskAio)Choice(disk, "Aio", Aios),
+            Discard = !disk.TryGetProperty("Discard", out JsonElement discard) || discard.GetBoolean(),
+            DetectZeroes = (DetectZeroes)Choice(disk, "DetectZeroes", Detections),
+            NoBacking = MachineReader.Flag(disk, "NoBacking"),
+            BytesPerSecond = disk.TryGetProperty("BytesPerSecond", out JsonElement bytes) ? bytes.GetInt64() : 0,
+            OperationsPerSecond = disk.TryGetProperty("OperationsPerSecond", out JsonElement operations) ? operations.GetInt64() : 0,
+        };
+        int queues = device.TryGetProperty("Queues", out JsonElement count) ? count.GetInt32() : 1;
+        return new VirtioBlockConfig(id, image, queues, MachineReader.OptionalText(device, "Serial"))
+        {
+            OnReadError = (StorageErrorPolicy)Choice(device, "OnReadError", Policies),
+            OnWriteError = (StorageErrorPolicy)Choice(device, "OnWriteError", Policies, (int)StorageErrorPolicy.Enospc),
+        };
+    }
+
+    private static int Choice(JsonElement parent, string name, string[] names, int unsaid = 0)
+    {
+        if (MachineReader.OptionalText(parent, name) is not string text) return unsaid;
+        int index = Array.IndexOf(names, text);
+        return index >= 0 ? index : throw new FormatException($"'{text}' is no value of {name}.");
+    }
+}
