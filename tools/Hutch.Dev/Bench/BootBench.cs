@@ -17,7 +17,7 @@ internal sealed class BootBench(string root)
 
     internal int Run(int runs)
     {
-        string guest = PrepareGuest();
+        string guest = PrepareGuest(root);
         List<Measure> ours = [], theirs = [];
         Console.WriteLine($"guest: {guest}, {Megabytes} MiB, 1 vCPU, -cpu max; CPU and wall seconds from the start to init, MB outside guest RAM");
         for (int run = 1; run <= runs; run++)
@@ -37,7 +37,7 @@ internal sealed class BootBench(string root)
     }
 
     /// <summary>Boots once with nothing measured: builds, fills the cache, warms the files. Returns the guest's folder.</summary>
-    private string PrepareGuest()
+    internal static string PrepareGuest(string root)
     {
         using Guest guest = Guest.Start(Path.Combine(root, "hutch"), ["run"]);
         if (!guest.WaitFor(Guest.Marker, TimeSpan.FromMinutes(10))) throw new InvalidOperationException($"The tiny guest does not boot:\n{guest.Transcript}");

@@ -97,6 +97,13 @@ internal sealed class Guest : IDisposable
         return ticks / 100;
     }
 
+    /// <summary>Kills the process, as kill -9 does, and waits until it is gone.</summary>
+    internal void Kill()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -1,0 +1,142 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Globalization;
+using System.IO;
+using System.Linq;
+using System.Text.RegularExpressions;
+
+namespace Hutch.Dev.Bench;
+
+/// <summary>
+/// A load on a disk from inside the tiny guest, on hutch and on QEMU's TCG in turn: the same kernel, initial RAM disk, image and program. Times are the
+/// host's, from the line that the program prints at its beginning to the one at its end.
+/// </summary>
+internal sealed partial class GuestBlockBench(string root, string format)
+{
+    private const int Megabytes = 512, SecondsOfLoad = 5;
+    private const long ImageBytes = 1L << 30;
+    private const string CommandLine = "console=ttyS0 quiet";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
+
+    // Kind, block, requests in flight, unit, goal: at least this many times QEMU's.
+    private static readonly (string Kind, int Block, int Depth, double Goal)[] Loads =
+    [
+        ("randread", 4096, 1, 0), ("randread", 4096, 32, 1.5), ("randwrite", 4096, 32, 1.5), ("read", 1 << 20, 8, 1.5), ("write", 1 << 20, 8, 1.5),
+    ];
+
+    internal int Run(int rounds)
+    {
+        string folder = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"hutch-guest-block-{Environment.ProcessId}");
+        Directory.CreateDirectory(folder);
+        try
+        {
+            string program = Compile(folder), image = MakeImage(folder), guest = BootBench.PrepareGuest(root);
+            Console.WriteLine($"guest: {guest}, {Megabytes} MiB, 1 vCPU; {format} image of {ImageBytes >> 20} MiB in {folder}, all of it written; operations a second, by the host's clock");
+            string[] hutch = ["run", "--memory", $"{Megabytes}M", "--disk", $"{image},format={format},serial=bench", "--disk", $"{program},format=raw,readonly"];
+            List<double[]> ours = [], theirs = [], theirBest = [];
+            for (int round = 1; round <= rounds; round++)
+            {
+                ours.Add(Measure(Path.Combine(root, "hutch"), hutch));
+                theirs.Add(Measure("qemu-system-x86_64", Qemu(guest, image, program, "threads", ioThread: false)));
+                theirBest.Add(Measure("qemu-system-x86_64", Qemu(guest, image, program, "io_uring", ioThread: true)));
+                Console.WriteLine($"round {round}: hutch {Show(ours[^1])}; qemu {Show(theirs[^1])}; qemu with io_uring and an I/O thread {Show(theirBest[^1])}");
+            }
+            return Compare(ours, theirs, theirBest);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static int Compare(List<double[]> ours, List<double[]> theirs, List<double[]> theirBest)
+    {
+        bool reached = true;
+        for (int i = 0; i < Loads.Length; i++)
+        {
+            int load = i;
+            double our = Statistics.Median(ours.Select(run => run[load])), their = Statistics.Median(theirs.Select(run => run[load])),
+                best = Statistics.Median(theirBest.Select(run => run[load]));
+            double ratio = our / Math.Max(their, best);
+            string goal = Loads[i].Goal == 0 ? "no goal" : $"goal {Loads[i].Goal:F1}, {(ratio >= Loads[i].Goal ? "reached" : "MISSED")}";
+            reached &= ratio >= Loads[i].Goal;
+            Console.WriteLine($"{Loads[i].Kind,-9} {Loads[i].Block,7} B, {Loads[i].Depth,2} in flight: hutch {our,9:F0}, qemu {their,9:F0}, with io_uring {best,9:F0}; ratio to the better {ratio:F2} ({goal})");
+        }
+        return reached ? 0 : 1;
+    }
+
+    private static double[] Measure(string program, IEnumerable<string> arguments)
+    {
+        using Guest guest = Guest.Start(program, arguments);
+        double[] results = new double[Loads.Length];
+        if (!guest.WaitFor(Guest.Marker, Patience) || !guest.WaitFor("~ # ", Patience)) throw new InvalidOperationException($"{program} did not boot:\n{guest.Transcript}");
+        guest.Send("cat /dev/vdb >/tmp/load && chmod +x /tmp/load && echo rea''dy\n");
+        if (!guest.WaitFor("ready", Patience)) throw new InvalidOperationException($"{program}: the load cannot be copied:\n{guest.Transcript}");
+        for (int i = 0; i < results.Length; i++)
+        {
+            (string kind, int block, int depth, _) = Loads[i];
+            guest.Send($"/tmp/load /dev/vda {kind} {block} {depth} {SecondsOfLoad} {ImageBytes}; echo lo''ad ended\n");
+            bool began = guest.WaitFor($"BEGIN {kind}", Patience);
+            long start = Stopwatch.GetTimestamp();
+            bool ended = began && guest.WaitFor($"END {kind} ", Patience);
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            if (!ended || !guest.WaitFor("load ended", Patience)) throw new InvalidOperationException($"{program}: {kind} failed:\n{guest.Transcript}");
+            Match line = EndLine().Matches(guest.Transcript).Last();
+            results[i] = double.Parse(line.Groups[1].Value, CultureInfo.InvariantCulture) / seconds;
+        }
+        return results;
+    }
+
+    private string[] Qemu(string guest, string image, string program, string aio, bool ioThread) =>
+    [
+        "-accel", "tcg", "-cpu", "max", "-m", $"{Megabytes}", "-kernel", $"{guest}/vmlinuz", "-initrd", $"{guest}/initrd", "-append", CommandLine,
+        "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-device", "virtio-rng-pci", "-object", "iothread,id=io",
+        "-drive", $"file={image},format={format},if=none,id=d0,cache=writeback,aio={aio}", "-device", $"virtio-blk-pci,drive=d0{(ioThread ? ",iothread=io" : "")}",
+        "-drive", $"file={program},format=raw,if=none,id=d1,readonly=on", "-device", "virtio-blk-pci,drive=d1",
+    ];
+
+    // Filled with what no side can take for zeros.
+    private string MakeImage(string folder)
+    {
+        string raw = Path.Combine(folder, "disk.raw"), image = Path.Combine(folder, $"disk.{format}");
+        byte[] part = new byte[1 << 20];
+        Random random = new(1);
+        using (FileStream file = new(raw, FileMode.CreateNew))
+        {
+            for (long at = 0; at < ImageBytes; at += part.Length)
+            {
+                random.NextBytes(part);
+                file.Write(part);
+            }
+        }
+        if (format == "raw") return raw;
+        Execute("qemu-img", "convert", "-f", "raw", "-O", format, raw, image);
+        File.Delete(raw);
+        return image;
+    }
+
+    private static string Compile(string folder)
+    {
+        string source = Path.Combine(folder, "block-load.c"), program = Path.Combine(folder, "block-load");
+        using (Stream resource = typeof(GuestBlockBench).Assembly.GetManifestResourceStream("block-load.c")!)
+        using (FileStream file = File.Create(source)) resource.CopyTo(file);
+        Execute("gcc", "-O2", "-static", "-o", program, source);
+        // Whole sectors, for the guest reads it from a disk.
+        using FileStream padded = File.OpenWrite(program);
+        padded.SetLength((padded.Length + 511) & -512);
+        return program;
+    }
+
+    private static void Execute(string program, params string[] arguments)
+    {
+        using Process process = Process.Start(program, arguments);
+        process.WaitForExit();
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} ended with {process.ExitCode}.");
+    }
+
+    private static string Show(double[] results) => string.Join(' ', results.Select(static result => result.ToString("F0", CultureInfo.InvariantCulture)));
+
+    [GeneratedRegex(@"END \w+ (\d+) (\d+)")]
+    private static partial Regex EndLine();
+}
