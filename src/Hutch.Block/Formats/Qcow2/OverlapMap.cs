@@ -50,6 +50,9 @@ internal sealed class OverlapMap(Qcow2Geometry geometry)
         for (long i = 0; i < count; i++) _kinds.Remove(first + i);
     }
 
+    /// <summary>Forgets everything.</summary>
+    internal void Clear() => _kinds.Clear();
+
     /// <summary>Whether a cluster holds this.</summary>
     internal bool Is(long cluster, OverlapKind kind) => _kinds.TryGetValue(cluster, out OverlapKind known) && known == kind;
 

@@ -35,6 +35,7 @@ internal sealed partial class Qcow2Metadata : IDisposable
         Allocator = new ClusterAllocator(Geometry, Refcounts, NewTables, Frees, Overlaps) { FreshFrom = Geometry.ClustersFor(file.LengthBytes) };
         L2 = new L2Tables(Geometry, header.HasDataFile, _l2Cache, Miss, NewTables, Allocator, Frees, Overlaps) { L1 = l1, L1Offset = header.L1Offset };
         _grownTo = file.LengthBytes;
+        NeedsRepair = header.Has(Qcow2Features.Dirty);
     }
 
     /// <summary>Guards all metadata in memory. Held for short steps only, never across an await.</summary>
@@ -99,6 +100,7 @@ internal sealed partial class Qcow2Metadata : IDisposable
         Overlaps.Add(Header.RefcountTableOffset >> Geometry.ClusterBits, Header.RefcountTableClusters, OverlapKind.RefcountTable);
         foreach (ulong entry in Refcounts.Table) Map(entry & Qcow2Limits.RefcountTableOffsetMask, OverlapKind.RefcountBlock);
         foreach (ulong entry in L2.L1) Map(entry & Qcow2Limits.L1OffsetMask, OverlapKind.ActiveL2);
+        MapSnapshots();
     }
 
     /// <summary>Brings what the last step lacked. <paramref name="kind"/> and <paramref name="key"/> were taken from <see cref="Miss"/> under the lock.</summary>
@@ -108,6 +110,7 @@ internal sealed partial class Qcow2Metadata : IDisposable
     internal void CheckWritable()
     {
         if (IsCorrupt) throw new BlockIoException($"\"{File.Filename}\" is corrupt and is not written any more.");
+        if (ShowsSnapshot) throw new BlockIoException($"\"{File.Filename}\" shows a snapshot and is not written.");
     }
 
     /// <summary>

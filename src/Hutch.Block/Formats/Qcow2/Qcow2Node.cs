@@ -12,7 +12,7 @@ namespace Hutch.Block.Formats.Qcow2;
 /// A qcow2 image, version 2 or 3. <see cref="Qcow2Metadata"/> owns the metadata; <see cref="Qcow2Reader"/>, <see cref="Qcow2Writer"/> and
 /// <see cref="Qcow2Unmapper"/> are the data path; this is what the graph sees of them.
 /// </summary>
-internal sealed class Qcow2Node : ImageNode, IImageBacking, IImageCompression
+internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompression
 {
     private readonly bool _ownsFile, _ownsData, _noData;
     private readonly CompressedClusters _compressed;
@@ -146,7 +146,7 @@ internal sealed class Qcow2Node : ImageNode, IImageBacking, IImageCompression
     public override async ValueTask FlushAsync(CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        if (Limits.IsReadOnly) return;
+        if (Limits.IsReadOnly || Metadata.ShowsSnapshot) return;
         Metadata.CheckWritable();
         try
         {
@@ -221,7 +221,7 @@ internal sealed class Qcow2Node : ImageNode, IImageBacking, IImageCompression
         _disposed = true;
         try
         {
-            if (!Limits.IsReadOnly && !Metadata.IsCorrupt)
+            if (!Limits.IsReadOnly && !Metadata.IsCorrupt && !Metadata.ShowsSnapshot)
             {
                 await Metadata.SettleAsync().ConfigureAwait(false);
                 await Metadata.TrimFileAsync().ConfigureAwait(false);
