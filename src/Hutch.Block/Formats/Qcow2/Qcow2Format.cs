@@ -34,4 +34,8 @@ internal sealed class Qcow2Format : ImageFormat
 
     /// <inheritdoc/>
     public override ValueTask CreateAsync(BlockNode file, ImageCreateRequest request, CancellationToken cancellation) => Qcow2Creator.CreateAsync(file, request, cancellation);
+
+    /// <inheritdoc/>
+    public override ValueTask<ImageMeasure> MeasureAsync(BlockNode? source, ImageCreateRequest request, CancellationToken cancellation) =>
+        Qcow2Measure.MeasureAsync(source, request, cancellation);
 }

@@ -243,8 +243,11 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
         lock (Metadata.Sync) Metadata.MapMetadata();
         if ((Metadata.Header.Autoclear & ~maintainedAutoclear) != 0)
             await Metadata.UpdateHeaderAsync(header => header with { Autoclear = header.Autoclear & maintainedAutoclear, Bitmaps = null }, cancellation).ConfigureAwait(false);
-        // Until refcounts can be rebuilt here, clusters that are in use could be taken for free ones.
-        if (Metadata.Header.Has(Qcow2Features.Dirty) && !_options.ForCheck) throw new ImageException("Could not repair dirty image", "Run 'check -r all' on the image.");
+        if (!Metadata.NeedsRepair || _options.ForCheck) return;
+        // Refcounts are behind: clusters that are in use would be taken for free ones.
+        Qcow2Check check = new(Metadata, ImageRepair.Leaks | ImageRepair.Errors, _options.Report ?? (static _ => { }));
+        ImageCheckResult result = await check.RunAsync(cancellation).ConfigureAwait(false);
+        if (Metadata.NeedsRepair) throw new ImageException("Could not repair dirty image", $"{result.Corruptions} errors remain; run 'check -r all' on the image.");
     }
 
     private async ValueTask<BlockExtent> FindExtentAsync(long offset, long lengthBytes, CancellationToken cancellation)
