@@ -18,6 +18,9 @@ internal sealed partial class Qcow2Metadata
     /// <summary>Length of the snapshot table in bytes.</summary>
     internal long SnapshotTableBytes { get; private set; }
 
+    /// <summary>Persistent bitmaps as the directory had them when the image was opened.</summary>
+    internal ImmutableArray<Qcow2BitmapEntry> Bitmaps { get; set; } = [];
+
     /// <summary>Refcounts were behind when the image was opened: only a repair may say that they are right.</summary>
     internal bool NeedsRepair { get; set; }
 

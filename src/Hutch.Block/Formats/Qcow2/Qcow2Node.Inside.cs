@@ -6,8 +6,8 @@ using Hutch.Block.Graph;
 
 namespace Hutch.Block.Formats.Qcow2;
 
-/// <summary>What an image can beside being a disk: snapshots, a machine's state, checks. Each is a class of its own.</summary>
-internal sealed partial class Qcow2Node : IImageSnapshots, IImageVmState, IImageCheck
+/// <summary>What an image can beside being a disk: snapshots, a machine's state, checks, changes of its options. Each is a class of its own.</summary>
+internal sealed partial class Qcow2Node : IImageSnapshots, IImageVmState, IImageCheck, IImageAmend
 {
     private Qcow2Snapshots? _snapshots;
 
@@ -72,6 +72,15 @@ internal sealed partial class Qcow2Node : IImageSnapshots, IImageVmState, IImage
         cancellation.ThrowIfCancellationRequested();
         if (repair != ImageRepair.None) CheckWrite(0, 0, cancellation);
         return new Qcow2Check(Metadata, repair, report).RunAsync(cancellation);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask AmendAsync(IReadOnlyDictionary<string, string> options, bool force, Action<double>? progress, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        CheckWrite(0, 0, cancellation);
+        Metadata.CheckWritable();
+        return GuardAsync(new Qcow2Amend(this).RunAsync(options, progress, cancellation));
     }
 
     private async ValueTask GuardAsync(ValueTask work)

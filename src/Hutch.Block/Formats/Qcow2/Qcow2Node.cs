@@ -212,7 +212,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<KeyValuePair<string, object>>? DescribeSpecifics() => Qcow2Specifics.Describe(Metadata.Header);
+    public override IReadOnlyList<KeyValuePair<string, object>>? DescribeSpecifics() => Qcow2Specifics.Describe(Metadata.Header, Metadata.Header.Bitmaps is null ? [] : Metadata.Bitmaps);
 
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()

@@ -31,7 +31,11 @@ internal static class Qcow2Opener
             if (header.BackingName is { } name && options.References is { } references)
                 backing = await references.OpenAsync(new(ImageReferenceKind.Backing, name, header.BackingFormat), file, readOnly: true, cancellation).ConfigureAwait(false);
             Qcow2Metadata metadata = new(file, data, header, settings, l1, refcountTable);
-            if (!options.ForCheck) metadata.TakeSnapshots(await Qcow2SnapshotTable.ReadAsync(file, header, repair: null, cancellation).ConfigureAwait(false));
+            if (!options.ForCheck)
+            {
+                metadata.TakeSnapshots(await Qcow2SnapshotTable.ReadAsync(file, header, repair: null, cancellation).ConfigureAwait(false));
+                metadata.Bitmaps = await Qcow2BitmapDirectory.ReadAsync(file, header, cancellation).ConfigureAwait(false);
+            }
             Qcow2Node node = new(metadata, cipher, backing, options, ownsFile, ownsData: dataFile is null);
             if (!options.ReadOnly) await node.PrepareToWriteAsync(MaintainedAutoclear, cancellation).ConfigureAwait(false);
             return node;

@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Collections.Immutable;
 
 namespace Hutch.Block.Formats.Qcow2;
 
@@ -6,7 +7,7 @@ namespace Hutch.Block.Formats.Qcow2;
 internal static class Qcow2Specifics
 {
     /// <summary>Lists it.</summary>
-    internal static IReadOnlyList<KeyValuePair<string, object>> Describe(Qcow2Header header)
+    internal static IReadOnlyList<KeyValuePair<string, object>> Describe(Qcow2Header header, ImmutableArray<Qcow2BitmapEntry> bitmaps)
     {
         List<KeyValuePair<string, object>> list =
         [
@@ -14,6 +15,7 @@ internal static class Qcow2Specifics
             new("compression-type", header.Compression == Qcow2Compression.Zlib ? "zlib" : "zstd"),
         ];
         if (header.Version >= 3) list.Add(new("lazy-refcounts", header.IsLazy));
+        if (bitmaps.Length != 0) list.Add(new("bitmaps", Describe(bitmaps)));
         list.Add(new("refcount-bits", 1L << header.RefcountOrder));
         if (header.Encryption == Qcow2Encryption.Aes) list.Add(new("encrypt", new List<KeyValuePair<string, object>> { new("format", "aes") }));
         if (header.Version < 3) return list;
@@ -24,6 +26,19 @@ internal static class Qcow2Specifics
         }
         list.Add(new("corrupt", header.Has(Qcow2Features.Corrupt)));
         list.Add(new("extended-l2", header.Has(Qcow2Features.ExtendedL2)));
+        return list;
+    }
+
+    private static List<object> Describe(ImmutableArray<Qcow2BitmapEntry> bitmaps)
+    {
+        List<object> list = [];
+        foreach (Qcow2BitmapEntry bitmap in bitmaps)
+        {
+            List<object> flags = [];
+            if ((bitmap.Flags & Qcow2BitmapEntry.InUse) != 0) flags.Add("in-use");
+            if ((bitmap.Flags & Qcow2BitmapEntry.Auto) != 0) flags.Add("auto");
+            list.Add(new List<KeyValuePair<string, object>> { new("flags", flags), new("name", bitmap.Name), new("granularity", 1L << bitmap.GranularityBits) });
+        }
         return list;
     }
 }

@@ -23,13 +23,22 @@ public sealed class Qcow2MeasureTests : IDisposable
     [InlineData((8L << 40) + 1, "cluster_size=2M,refcount_bits=1")]
     [InlineData(3L << 30, "extended_l2=on,cluster_size=128k")]
     [InlineData(3L << 30, "preallocation=full")]
-    [InlineData(3L << 30, "encrypt.format=luks,encrypt.key-secret=s")]
-    [InlineData(3L << 30, "encrypt.format=luks,encrypt.key-secret=s,encrypt.cipher-alg=aes-128")]
     public async Task Of_a_length(long lengthBytes, string options)
     {
         ImageMeasure ours = await Qcow2Format.Instance.MeasureAsync(null, new ImageCreateRequest { LengthBytes = lengthBytes, Options = Qcow2Images.Parse(options) }, default);
         string[] flags = options.Length == 0 ? [] : ["-o", options];
-        Assert.Equal(Qemu([.. flags, "--object", "secret,id=s,data=x", "--size", $"{lengthBytes}"]), (ours.RequiredBytes, ours.FullyAllocatedBytes, ours.BitmapBytes));
+        Assert.Equal(Qemu([.. flags, "--size", $"{lengthBytes}"]), (ours.RequiredBytes, ours.FullyAllocatedBytes, ours.BitmapBytes));
+    }
+
+    // qemu-img's numbers; it takes the time of a whole LUKS header to find them, and fails on a busy machine.
+    [Theory]
+    [InlineData("", 2818048)]
+    [InlineData(",encrypt.cipher-alg=aes-128", 1835008)]
+    public async Task Of_an_encrypted_image(string cipher, long required)
+    {
+        ImageMeasure ours = await Qcow2Format.Instance.MeasureAsync(null,
+            new ImageCreateRequest { LengthBytes = 3L << 30, Options = Qcow2Images.Parse($"encrypt.format=luks,encrypt.key-secret=s{cipher}") }, default);
+        Assert.Equal((required, (3L << 30) + required), (ours.RequiredBytes, ours.FullyAllocatedBytes));
     }
 
     [QemuTheory("qemu-img")]
