@@ -14,6 +14,9 @@ internal sealed partial class Qcow2Node : IImageSnapshots, IImageVmState, IImage
     /// <inheritdoc/>
     public IReadOnlyList<ImageSnapshot> Snapshots => Inner.List();
 
+    /// <inheritdoc/>
+    public long VmStateOffset => Guest.VmStateStart(LengthBytes);
+
     private Qcow2Snapshots Inner => _snapshots ??= new Qcow2Snapshots(Guest, Unmapper);
 
     /// <inheritdoc/>
