@@ -3,6 +3,7 @@ using System.Threading.Tasks;
 using Hutch.Block.Filters;
 using Hutch.Block.Formats;
 using Hutch.Block.Graph;
+using Hutch.Host.Files;
 using Hutch.Model.Machine;
 
 namespace Hutch.Block;
@@ -22,10 +23,15 @@ public static class DiskOpener
     {
         if (disk.Format is not null && ImageFormats.Find(disk.Format) is null)
             throw new DiskOpenException($"Disk \"{disk.Path}\" asks for format \"{disk.Format}\", which is not known; name one of {Formats()}.");
+        CheckKind(disk.Path);
         ImageNode image;
         try
         {
             image = await BlockGraph.OpenAsync(Request(disk), default).ConfigureAwait(false);
+        }
+        catch (ImageException e) when (e.Refusal is DiskOpenException refusal)
+        {
+            throw refusal;
         }
         catch (ImageException e)
         {
@@ -73,6 +79,18 @@ public static class DiskOpener
             _ => AioMode.Auto,
         },
     };
+
+    // The image tool opens these, and finds nothing in them; no guest has a use for them.
+    private static void CheckKind(string path)
+    {
+        switch (DiskFile.FindKind(path))
+        {
+            case DiskFileKind.Directory:
+                throw new DiskOpenException($"Disk \"{path}\" is a directory; name the image file in it.");
+            case DiskFileKind.Other:
+                throw new DiskOpenException($"Disk \"{path}\" is neither a file nor a block device; name one of these.");
+        }
+    }
 
     private static void Check(DiskConfig disk, ImageNode image)
     {

@@ -17,6 +17,9 @@ public class ImageException : Exception
     /// <summary>How to mend it, or null.</summary>
     public string? Hint { get; }
 
+    /// <summary>The file's own refusal, whose message is a whole sentence with its mend; null where the image was opened and is wrong.</summary>
+    public DiskOpenException? Refusal { get; init; }
+
     /// <summary>A further sentence for people that no other tool prints, or null.</summary>
     public string? Remark { get; init; }
 }

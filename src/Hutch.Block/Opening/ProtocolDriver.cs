@@ -75,7 +75,7 @@ internal sealed class ProtocolDriver(GraphOpener opener, FileOptions files)
 
     /// <summary>The failure as the image tool prints it.</summary>
     internal static ImageException ImageExceptionOf(DiskOpenException e) =>
-        new(e.Reason ?? e.Message, e.Hint) { Remark = e.Holder is null ? null : $"It is in use by {e.Holder}." };
+        new(e.Reason ?? e.Message, e.Hint) { Refusal = e, Remark = e.Holder is null ? null : $"It is in use by {e.Holder}." };
 
     private async ValueTask<BlockNode> OpenBlkdebugAsync(string name, OptionSet options, bool readOnly, ChainPlace place, CancellationToken cancellation)
     {

@@ -46,30 +46,6 @@ public sealed class ThrottleNodeTests : BlockNodeContract
     }
 
     [Fact]
-    public async Task Waiting_requests_pass_in_their_order()
-    {
-        SimulatedTime time = new();
-        using ThrottleGroup group = new(new ThrottleLimits { RequestsTotal = new(10) }, time);
-        List<int> order = [];
-        List<Task> tasks = [];
-        for (int i = 0; i < 20; i++)
-        {
-            int number = i;
-            tasks.Add(Note());
-
-            async Task Note()
-            {
-                await group.PassAsync(isWrite: false, 512, default);
-                lock (order) order.Add(number);
-            }
-        }
-        Task all = Task.WhenAll(tasks);
-        while (!all.IsCompleted) time.Step();
-        await all;
-        Assert.Equal(order, [.. Sorted(order)]);
-    }
-
-    [Fact]
     public async Task A_waiting_request_can_be_cancelled()
     {
         SimulatedTime time = new();
@@ -81,13 +57,6 @@ public sealed class ThrottleNodeTests : BlockNodeContract
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await waiting);
         group.SetLimits(new ThrottleLimits());
         await group.PassAsync(isWrite: false, 1, default);
-    }
-
-    private static IEnumerable<int> Sorted(List<int> numbers)
-    {
-        List<int> sorted = [.. numbers];
-        sorted.Sort();
-        return sorted;
     }
 
     private static void Pass(ThrottleGroup group, SimulatedTime time, int requests, long lengthBytes, bool isWrite = false)

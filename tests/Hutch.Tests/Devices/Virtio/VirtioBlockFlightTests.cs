@@ -10,6 +10,7 @@ using Xunit;
 namespace Hutch.Tests.Devices.Virtio;
 
 /// <summary>Requests in flight: many at once, completed in any order, and what stops, resets, saves and failures do with them.</summary>
+[Collection(Alone.Name)]
 public sealed class VirtioBlockFlightTests : IDisposable
 {
     private const ulong Headers = 0x20_0000, Data = 0x40_0000;
