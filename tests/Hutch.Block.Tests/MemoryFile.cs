@@ -43,6 +43,9 @@ internal sealed class MemoryFile : BlockNode
     /// <summary>Awaited before each read.</summary>
     internal Func<long, long, Task>? HoldRead { get; set; }
 
+    /// <summary>Awaited before each discard takes effect.</summary>
+    internal Func<long, long, Task>? HoldDiscard { get; set; }
+
     /// <summary>Reads behind this fail, as a disk would.</summary>
     internal long Limit { get; set; } = long.MaxValue;
 
@@ -102,16 +105,16 @@ internal sealed class MemoryFile : BlockNode
         return ValueTask.CompletedTask;
     }
 
-    public override ValueTask DiscardAsync(long offset, long lengthBytes, CancellationToken cancellation)
+    public override async ValueTask DiscardAsync(long offset, long lengthBytes, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
+        if (HoldDiscard is { } hold) await hold(offset, lengthBytes);
         lock (this)
         {
             // Garbage, so that who relies on discarded bytes is found out.
             if (offset < _length) _bytes.AsSpan((int)offset, (int)Math.Min(lengthBytes, _length - offset)).Fill(0xdd);
             Events?.Add(new(FileEventKind.Discard, offset, lengthBytes, null));
         }
-        return ValueTask.CompletedTask;
     }
 
     public override ValueTask FlushAsync(CancellationToken cancellation)

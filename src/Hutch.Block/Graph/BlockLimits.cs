@@ -18,6 +18,12 @@ public sealed record BlockLimits
     /// <summary>Discards of whole multiples of this, aligned to it, are the useful ones.</summary>
     public int DiscardAlignmentBytes { get; init; } = 4096;
 
+    /// <summary>
+    /// How a file that grows is best made longer ahead of its writes: with its space reserved where every write into a hole would wait for the file system's
+    /// journal (direct access), else without.
+    /// </summary>
+    public Preallocation GrowsBestWith { get; init; }
+
     /// <summary>Writing zeroes is cheaper than writing data.</summary>
     public bool HasFastZeroes { get; init; }
 }

@@ -59,7 +59,7 @@ public abstract class BlockNode : IAsyncDisposable
 
     /// <summary>
     /// Changes the length. What is new reads as zeros, whatever lies below. <see cref="LengthBytes"/> and <see cref="Limits"/> show it when the task completes.
-    /// Not while other requests are in flight.
+    /// Not while other requests are in flight, except that a file may be made longer while requests inside its old length are.
     /// </summary>
     public virtual ValueTask ResizeAsync(long lengthBytes, Preallocation preallocation, CancellationToken cancellation) =>
         throw new BlockIoException($"\"{Filename}\" cannot be resized.", BlockIoException.Enotsup);

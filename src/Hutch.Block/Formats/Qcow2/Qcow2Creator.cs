@@ -35,6 +35,7 @@ internal static class Qcow2Creator
             await using (node.ConfigureAwait(false))
             {
                 await node.Resizer.GrowNewAsync(length, options.Preallocation, cancellation).ConfigureAwait(false);
+                if (options.Encryption == Qcow2Encryption.Luks) await Qcow2Crypto.AddLuksAsync(node.Metadata, request.Options, secret, cancellation).ConfigureAwait(false);
             }
         }
         finally
@@ -50,7 +51,7 @@ internal static class Qcow2Creator
         RefcountOrder = options.RefcountOrder,
         RefcountTableOffset = 1L << options.ClusterBits,
         RefcountTableClusters = 1,
-        Encryption = options.Encryption,
+        Encryption = options.Encryption == Qcow2Encryption.Aes ? Qcow2Encryption.Aes : Qcow2Encryption.None,
         Incompatible = (options.DataFileName is null ? 0 : Qcow2Features.DataFile)
             | (options.Compression == Qcow2Compression.Zlib ? 0 : Qcow2Features.Compression)
             | (options.ExtendedL2 ? Qcow2Features.ExtendedL2 : 0),

@@ -1,7 +1,7 @@
-using System;
 using System.Threading.Tasks;
 using Hutch.Block.Crypto;
 using Hutch.Block.Graph;
+using Hutch.Host.Files;
 
 namespace Hutch.Block.Formats.Qcow2;
 
@@ -26,11 +26,11 @@ internal sealed class Qcow2Guest(Qcow2Metadata metadata, ISectorCipher? cipher)
     /// <summary>Where the area of the machine's state begins: behind the disk, at the first L1 entry of its own.</summary>
     internal long VmStateStart(long lengthBytes) => Qcow2Geometry.L1EntriesFor(Metadata.Header, lengthBytes) << Metadata.Geometry.L1SpanBits;
 
-    /// <summary>Decrypts what was read from <paramref name="host"/>.</summary>
-    internal void Decrypt(long guest, long host, Span<byte> data) => Cipher!.Decrypt(TweakIsGuestOffset ? guest : host, data);
+    /// <summary>Decrypts what was read from <paramref name="host"/>, on its way to its reader.</summary>
+    internal void Decrypt(long guest, long host, NativeBuffer read, IoVector destination) => SectorRun.Decrypt(Cipher!, TweakIsGuestOffset ? guest : host, read, destination);
 
-    /// <summary>Encrypts what will be written to <paramref name="host"/>.</summary>
-    internal void Encrypt(long guest, long host, Span<byte> data) => Cipher!.Encrypt(TweakIsGuestOffset ? guest : host, data);
+    /// <summary>Encrypts a copy of what will be written to <paramref name="host"/>.</summary>
+    internal void Encrypt(long guest, long host, IoVector source, NativeBuffer encrypted) => SectorRun.Encrypt(Cipher!, TweakIsGuestOffset ? guest : host, source, encrypted);
 
     /// <summary>Completes a request on the storage and lets its epoch go, whatever becomes of it.</summary>
     [System.Runtime.CompilerServices.AsyncMethodBuilder(typeof(System.Runtime.CompilerServices.PoolingAsyncValueTaskMethodBuilder))]

@@ -239,7 +239,7 @@ internal sealed partial class Qcow2Metadata
         {
             if (end <= _grownTo || _cannotGrow) return;
             long step = Math.Clamp(_grownTo / 4, MinGrowBytes, MaxGrowBytes), target = checked(end + step) & ~(MinGrowBytes - 1);
-            await File.ResizeAsync(target, Preallocation.Off, CancellationToken.None).ConfigureAwait(false);
+            if (!await TryReserveAsync(target).ConfigureAwait(false)) await File.ResizeAsync(target, Preallocation.Off, CancellationToken.None).ConfigureAwait(false);
             _grew = true;
             Volatile.Write(ref _grownTo, target);
         }
@@ -251,6 +251,21 @@ internal sealed partial class Qcow2Metadata
         finally
         {
             _growGate.Release();
+        }
+    }
+
+    // Storage that has no room for all of a step may have enough for the write.
+    private async ValueTask<bool> TryReserveAsync(long target)
+    {
+        if (File.Limits.GrowsBestWith == Preallocation.Off) return false;
+        try
+        {
+            await File.ResizeAsync(target, File.Limits.GrowsBestWith, CancellationToken.None).ConfigureAwait(false);
+            return true;
+        }
+        catch (BlockIoException)
+        {
+            return false;
         }
     }
 

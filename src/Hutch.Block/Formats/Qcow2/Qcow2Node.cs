@@ -3,7 +3,7 @@ using System.Collections.Generic;
 using System.Collections.Immutable;
 using System.Threading;
 using System.Threading.Tasks;
-using Hutch.Block.Crypto;
+using Hutch.Block.Formats.Luks;
 using Hutch.Block.Graph;
 
 namespace Hutch.Block.Formats.Qcow2;
@@ -21,13 +21,14 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     private bool? _preallocated;
 
     /// <summary>Puts the parts together.</summary>
-    internal Qcow2Node(Qcow2Metadata metadata, ISectorCipher? cipher, BlockNode? backing, ImageOpenOptions options, bool ownsFile, bool ownsData)
+    internal Qcow2Node(Qcow2Metadata metadata, Qcow2Keys keys, BlockNode? backing, ImageOpenOptions options, bool ownsFile, bool ownsData)
     {
         Metadata = metadata;
+        Luks = keys.Volume;
         _options = options;
         (_ownsFile, _ownsData) = (ownsFile, ownsData);
-        _noData = options.NoData && (metadata.Header.HasDataFile || metadata.Header.Encryption != Qcow2Encryption.None);
-        Guest = new Qcow2Guest(metadata, cipher) { Backing = backing };
+        _noData = (metadata.Header.HasDataFile && metadata.DataFile is null) || (metadata.Header.Encryption != Qcow2Encryption.None && keys.Cipher is null);
+        Guest = new Qcow2Guest(metadata, keys.Cipher) { Backing = backing };
         _compressed = new CompressedClusters(Guest);
         Reader = new Qcow2Reader(Guest, _compressed);
         Writer = new Qcow2Writer(Guest, Reader, _compressed);
@@ -36,7 +37,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
         Limits = new BlockLimits
         {
             IsReadOnly = options.ReadOnly,
-            RequestAlignmentBytes = cipher is null ? 1 : cipher.SectorBytes,
+            RequestAlignmentBytes = keys.Cipher is { } cipher ? cipher.SectorBytes : 1,
             PhysicalBlockBytes = metadata.File.Limits.PhysicalBlockBytes,
             CanDiscard = !options.ReadOnly,
             DiscardAlignmentBytes = metadata.Geometry.ClusterBytes,
@@ -46,6 +47,9 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
 
     /// <summary>The metadata's owner.</summary>
     internal Qcow2Metadata Metadata { get; }
+
+    /// <summary>The header of an image that is encrypted with LUKS; null for others.</summary>
+    internal LuksVolume? Luks { get; }
 
     /// <summary>What the data path works with.</summary>
     internal Qcow2Guest Guest { get; }
@@ -212,7 +216,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<KeyValuePair<string, object>>? DescribeSpecifics() => Qcow2Specifics.Describe(Metadata.Header, Metadata.Header.Bitmaps is null ? [] : Metadata.Bitmaps);
+    public override IReadOnlyList<KeyValuePair<string, object>>? DescribeSpecifics() => Qcow2Specifics.Describe(Metadata.Header, Metadata.Header.Bitmaps is null ? [] : Metadata.Bitmaps, Luks);
 
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()

@@ -1,6 +1,5 @@
 using System.Threading;
 using System.Threading.Tasks;
-using Hutch.Block.Crypto;
 using Hutch.Block.Graph;
 
 namespace Hutch.Block.Formats.Qcow2;
@@ -22,12 +21,10 @@ internal static class Qcow2Opener
         ulong[] refcountTable = await Qcow2TableReader.ReadAsync(file, header.RefcountTableOffset, ((long)header.RefcountTableClusters << header.ClusterBits) / 8,
             "Could not initialize refcount handling", cancellation).ConfigureAwait(false);
         BlockNode? data = dataFile, backing = null;
-        ISectorCipher? cipher = null;
         try
         {
             data ??= await OpenDataFileAsync(file, header, options, cancellation).ConfigureAwait(false);
-            if (header.Encryption != Qcow2Encryption.None && !options.NoData && !options.ForCheck)
-                cipher = await Qcow2Crypto.OpenAsync(file, header, options, cancellation).ConfigureAwait(false);
+            Qcow2Keys keys = await Qcow2Crypto.OpenAsync(file, header, options, cancellation).ConfigureAwait(false);
             if (header.BackingName is { } name && options.References is { } references)
                 backing = await references.OpenAsync(new(ImageReferenceKind.Backing, name, header.BackingFormat), file, readOnly: true, cancellation).ConfigureAwait(false);
             Qcow2Metadata metadata = new(file, data, header, settings, l1, refcountTable);
@@ -36,7 +33,7 @@ internal static class Qcow2Opener
                 metadata.TakeSnapshots(await Qcow2SnapshotTable.ReadAsync(file, header, repair: null, cancellation).ConfigureAwait(false));
                 metadata.Bitmaps = await Qcow2BitmapDirectory.ReadAsync(file, header, cancellation).ConfigureAwait(false);
             }
-            Qcow2Node node = new(metadata, cipher, backing, options, ownsFile, ownsData: dataFile is null);
+            Qcow2Node node = new(metadata, keys, backing, options, ownsFile, ownsData: dataFile is null);
             if (!options.ReadOnly) await node.PrepareToWriteAsync(MaintainedAutoclear, cancellation).ConfigureAwait(false);
             return node;
         }

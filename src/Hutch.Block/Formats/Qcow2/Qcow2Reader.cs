@@ -131,8 +131,7 @@ internal sealed class Qcow2Reader(Qcow2Guest guest, CompressedClusters compresse
             {
                 int chunk = (int)Math.Min(buffer.LengthBytes, destination.LengthBytes - done);
                 await _metadata.DataNode.ReadAsync(host + done, new IoVector(new[] { buffer.Segment(0, chunk) }), cancellation).ConfigureAwait(false);
-                guest.Decrypt(offset + done, host + done, buffer.Span[..chunk]);
-                destination.Slice(done, chunk).CopyFrom(buffer.Span[..chunk]);
+                guest.Decrypt(offset + done, host + done, buffer, destination.Slice(done, chunk));
                 done += chunk;
             }
         }

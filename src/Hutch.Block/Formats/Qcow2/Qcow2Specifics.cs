@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.Collections.Immutable;
+using Hutch.Block.Formats.Luks;
 
 namespace Hutch.Block.Formats.Qcow2;
 
@@ -7,7 +8,7 @@ namespace Hutch.Block.Formats.Qcow2;
 internal static class Qcow2Specifics
 {
     /// <summary>Lists it.</summary>
-    internal static IReadOnlyList<KeyValuePair<string, object>> Describe(Qcow2Header header, ImmutableArray<Qcow2BitmapEntry> bitmaps)
+    internal static IReadOnlyList<KeyValuePair<string, object>> Describe(Qcow2Header header, ImmutableArray<Qcow2BitmapEntry> bitmaps, LuksVolume? luks)
     {
         List<KeyValuePair<string, object>> list =
         [
@@ -18,6 +19,7 @@ internal static class Qcow2Specifics
         if (bitmaps.Length != 0) list.Add(new("bitmaps", Describe(bitmaps)));
         list.Add(new("refcount-bits", 1L << header.RefcountOrder));
         if (header.Encryption == Qcow2Encryption.Aes) list.Add(new("encrypt", new List<KeyValuePair<string, object>> { new("format", "aes") }));
+        else if (luks is not null) list.Add(new("encrypt", luks.Describe(withFormat: true)));
         if (header.Version < 3) return list;
         if (header.HasDataFile)
         {

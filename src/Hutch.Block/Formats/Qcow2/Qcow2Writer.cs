@@ -247,6 +247,8 @@ internal sealed class Qcow2Writer(Qcow2Guest guest, Qcow2Reader reader, Compress
             }
             if (run.Kind is SubclusterKind.Unallocated or SubclusterKind.UnallocatedInPlace)
             {
+                // A backing image that is not open may have anything.
+                if (guest.Backing is null && _metadata.Header.BackingName is not null) return false;
                 if (guest.Backing is { } backing && !await IsZeroBelowAsync(backing, offset, run.LengthBytes).ConfigureAwait(false)) return false;
             }
             else if (run.Kind is not (SubclusterKind.Zero or SubclusterKind.ZeroInPlace))
@@ -288,8 +290,7 @@ internal sealed class Qcow2Writer(Qcow2Guest guest, Qcow2Reader reader, Compress
             for (long done = 0; done < source.LengthBytes;)
             {
                 int chunk = (int)Math.Min(buffer.LengthBytes, source.LengthBytes - done);
-                source.Slice(done, chunk).CopyTo(buffer.Span[..chunk]);
-                guest.Encrypt(offset + done, host + done, buffer.Span[..chunk]);
+                guest.Encrypt(offset + done, host + done, source.Slice(done, chunk), buffer);
                 await _metadata.DataNode.WriteAsync(host + done, new IoVector(new[] { buffer.Segment(0, chunk) }), WriteFlags.None, cancellation).ConfigureAwait(false);
                 done += chunk;
             }

@@ -61,6 +61,32 @@ public sealed class Qcow2CrashTests
         for (int trial = 0; trial < 250; trial++) await CheckCrashAsync(start, file.Events, story, model, backing, random.Next(file.Events.Count + 1), random);
     }
 
+    [Fact]
+    public async Task Power_loss_while_the_refcount_table_moves_leaves_leaks_at_most()
+    {
+        const int length = 5 << 19;
+        Random random = new(9);
+        MemoryFile file = await Qcow2Images.CreateAsync(length, "cluster_size=512,refcount_bits=64");
+        byte[] start = file.Content;
+        file.Events = [];
+        await using (Qcow2Node node = await Qcow2Images.OpenAsync(file))
+        {
+            for (int at = 0; at < length; at += 1 << 16)
+            {
+                await BlockNodeContract.Write(node, at, new byte[1 << 16]);
+                await node.FlushAsync(default);
+            }
+        }
+        int moved = file.Events.FindIndex(static one => one.Kind == FileEventKind.Write && one.Offset == 48 && one.LengthBytes == 12);
+        Assert.True(moved > 0);
+        for (int trial = 0; trial < 120; trial++)
+        {
+            int crash = Math.Min(file.Events.Count, moved - 30 + random.Next(60));
+            MemoryFile disk = await ReplayAsync(start, file.Events, crash, random);
+            Assert.Equal(0, Qcow2Images.Examine(disk.Content).Corruptions);
+        }
+    }
+
     private static async Task CheckCrashAsync(byte[] start, List<FileEvent> events, List<(int Events, byte[]? Flushed, int Offset, int Length)> story, byte[] initial, byte[]? backing, int crash, Random random)
     {
         MemoryFile disk = await ReplayAsync(start, events, crash, random);

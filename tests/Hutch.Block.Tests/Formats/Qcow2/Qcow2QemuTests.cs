@@ -92,6 +92,28 @@ public sealed class Qcow2QemuTests : IDisposable
         Assert.InRange(Math.Abs(ours.Length - theirs.Length), 0, 2 << 20);
     }
 
+    [QemuTheory("qemu-img")]
+    [InlineData("encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10")]
+    [InlineData("encrypt.format=aes,encrypt.key-secret=s")]
+    public async Task Encrypted_images_are_the_same_to_both(string options)
+    {
+        byte[] model = new byte[LengthBytes];
+        string image = Path.Combine(_folder, "image"), raw = Path.Combine(_folder, "raw"), reference = $"driver=qcow2,file.filename={image},encrypt.key-secret=s";
+        MemoryFile file = new();
+        Secrets secrets = new();
+        await Qcow2Format.Instance.CreateAsync(file, new ImageCreateRequest { LengthBytes = LengthBytes, Options = Qcow2Images.Parse(options), Secrets = secrets }, default);
+        ImageOpenOptions open = new() { ReadOnly = false, Secrets = secrets, Options = Qcow2Images.Parse("encrypt.key-secret=s") };
+        await using (ImageNode node = await Qcow2Format.Instance.OpenAsync(file, open, default)) await Fill(node, model);
+        await File.WriteAllBytesAsync(image, file.Content);
+        await File.WriteAllBytesAsync(raw, model);
+        Assert.Contains("identical", QemuImg("compare", "--object", "secret,id=s,data=opensesame", "--image-opts", reference, $"driver=raw,file.filename={raw}"), StringComparison.Ordinal);
+        Assert.Contains("No errors were found", QemuImg("check", "--object", "secret,id=s,data=opensesame", "--image-opts", reference), StringComparison.Ordinal);
+        File.Delete(image);
+        QemuImg("convert", "--object", "secret,id=s,data=opensesame", "-f", "raw", "-O", "qcow2", "-o", options, raw, image);
+        await using ImageNode theirs = await Qcow2Format.Instance.OpenAsync(new MemoryFile(await File.ReadAllBytesAsync(image)), open with { ReadOnly = true }, default);
+        Assert.Equal(model, await BlockNodeContract.Read(theirs, 0, LengthBytes));
+    }
+
     [QemuFact("qemu-img")]
     public async Task A_file_on_disk_works_like_one_in_memory()
     {
@@ -142,4 +164,9 @@ public sealed class Qcow2QemuTests : IDisposable
     }
 
     private static string QemuImg(params string[] arguments) => Qemu.Run("qemu-img", arguments).Text;
+
+    private sealed class Secrets : ISecrets
+    {
+        public byte[]? Find(string id) => id == "s" ? "opensesame"u8.ToArray() : null;
+    }
 }
