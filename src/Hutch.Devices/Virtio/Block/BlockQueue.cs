@@ -19,6 +19,7 @@ internal sealed class BlockQueue
     private readonly QueueWorker _worker;
     private readonly int _index;
     private readonly object _gate = new();
+    private readonly Lock _drainer = new();
     private BlockRequest? _free, _held, _lastHeld;
     private BlockRequest? _completed;
     private int _made, _inFlight, _pushed;
@@ -77,15 +78,17 @@ internal sealed class BlockQueue
     /// <summary>Waits for what is in flight and gives it back. The worker is quiet.</summary>
     internal void Drain()
     {
-        lock (_gate)
+        lock (_drainer)
         {
             _draining = true;
             Interlocked.MemoryBarrier();
             while (true)
             {
+                // Not under the gate: what begins the next part of a request must not keep a completion waiting.
                 _ = TakeCompleted();
                 if (_inFlight == 0) break;
-                if (Volatile.Read(ref _completed) is null) Monitor.Wait(_gate);
+                lock (_gate)
+                    while (Volatile.Read(ref _completed) is null) Monitor.Wait(_gate);
             }
             _draining = false;
             Interrupt();
