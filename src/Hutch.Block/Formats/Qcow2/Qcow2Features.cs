@@ -50,10 +50,11 @@ internal static class Qcow2Features
     internal static string NameUnknown(ulong bits, ReadOnlySpan<byte> nameTable)
     {
         List<string> names = [];
-        for (; nameTable.Length >= EntryBytes && nameTable[2] != 0; nameTable = nameTable[EntryBytes..])
+        // The last entry may be cut off behind its name.
+        for (; nameTable.Length > 2 && nameTable[2] != 0; nameTable = nameTable[Math.Min(EntryBytes, nameTable.Length)..])
         {
             if (nameTable[0] != 0 || nameTable[1] > 63 || (bits & (1UL << nameTable[1])) == 0) continue;
-            ReadOnlySpan<byte> name = nameTable[2..EntryBytes];
+            ReadOnlySpan<byte> name = nameTable[2..Math.Min(EntryBytes, nameTable.Length)];
             int end = name.IndexOf((byte)0);
             names.Add(Encoding.UTF8.GetString(end < 0 ? name : name[..end]));
             bits &= ~(1UL << nameTable[1]);

@@ -25,6 +25,9 @@ internal sealed class Qcow2Format : ImageFormat
     public override bool HasBacking => true;
 
     /// <inheritdoc/>
+    public override bool CanCompress => true;
+
+    /// <inheritdoc/>
     public override int Probe(ReadOnlySpan<byte> head, string fileName) =>
         head.Length >= Qcow2Limits.HeaderV2Bytes && BinaryPrimitives.ReadUInt32BigEndian(head) == Qcow2Limits.Magic && BinaryPrimitives.ReadUInt32BigEndian(head[4..]) >= 2 ? 100 : 0;
 

@@ -24,6 +24,9 @@ internal sealed class VmdkFormat : ImageFormat
     public override bool HasBacking => true;
 
     /// <inheritdoc/>
+    public override bool CanCompress => true;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<CreateOption> CreateOptions { get; } =
     [
         new("size", CreateOptionType.Size, "Virtual disk size"),
