@@ -23,9 +23,19 @@ public static class BlockGraph
         if (request.CopyOnRead && request.ReadOnly) throw new ImageException("Can't use copy-on-read on read-only device");
         string name = request.Filename.Length > 0 ? request.Filename : request.Options.GetValueOrDefault("file.filename", "");
         BlockNode node = await new GraphOpener(request)
-            .OpenImageAsync(request.Filename, request.Format, new OptionSet(request.Options), request.ReadOnly, ChainPlace.Top(name), cancellation).ConfigureAwait(false);
+            .OpenImageAsync(request.Filename, request.Format, new OptionSet(request.Options), request.ReadOnly || request.IsTemporary, ChainPlace.Top(name), cancellation).ConfigureAwait(false);
         if (request.CopyOnRead) node = new CopyOnReadNode(node);
-        return node as ImageNode ?? new DriverImage(node);
+        ImageNode image = node as ImageNode ?? new DriverImage(node);
+        if (!request.IsTemporary) return image;
+        try
+        {
+            return await TemporaryOverlay.OverAsync(image, cancellation).ConfigureAwait(false);
+        }
+        catch
+        {
+            await image.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
     }
 
     /// <summary>Makes a new image. Throws as <see cref="OpenAsync"/> does; a local file that was begun is removed then.</summary>
@@ -66,6 +76,9 @@ public static class BlockGraph
 
     /// <summary>The name that <paramref name="name"/> in the metadata of the image <paramref name="owner"/> means; null where there is none.</summary>
     public static string? ResolveReference(string owner, string name) => FileNames.Resolve(owner, name);
+
+    /// <summary>Whether images of a chain can be opened as this: a format, or what stores plain bytes.</summary>
+    public static bool HasDriver(string name) => ImageFormats.Find(name) is not null || ProtocolDriver.Has(name);
 
     /// <summary>The path of a local file; null where the name is none.</summary>
     public static string? LocalPath(string name) => FileNames.LocalPath(name);

@@ -58,6 +58,9 @@ public sealed record BlockOpenRequest
     /// <summary>What a read fetches from below the image is kept in it.</summary>
     public bool CopyOnRead { get; init; }
 
+    /// <summary>What is written goes into a temporary overlay, which goes away with the node.</summary>
+    public bool IsTemporary { get; init; }
+
     /// <summary>A file to make that keeps what writes to the image's file replace; see <see cref="BlockGraph.UndoAsync"/>.</summary>
     public string? UndoFile { get; init; }
 

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Hutch.Block.Formats.Bochs;
 using Hutch.Block.Formats.Luks;
 using Hutch.Block.Formats.Qcow2;
 using Hutch.Block.Formats.Raw;
@@ -21,6 +22,7 @@ public static class ImageFormats
     [
         RawFormat.Instance,
         Qcow2Format.Instance,
+        BochsFormat.Instance,
         LuksFormat.Instance,
         VdiFormat.Instance,
         VpcFormat.Instance,

@@ -65,13 +65,9 @@ public sealed class RebaseJob(BlockNode image, BlockNode? oldBacking, BlockNode?
         return part;
     }
 
-    private void Store(long offset, int start, int end)
-    {
-        if (_old.Span[start..end].ContainsAnyExcept((byte)0))
-            Blocking.Wait(image.WriteAsync(offset + start, new IoVector(new[] { _old.Segment(start, end - start) }), WriteFlags.None, cancellation));
-        else
-            Blocking.Wait(image.WriteZeroesAsync(offset + start, end - start, WriteFlags.None, cancellation));
-    }
+    // Zeros too are stored as data: that is what tools that look at the result expect, and they are rare.
+    private void Store(long offset, int start, int end) =>
+        Blocking.Wait(image.WriteAsync(offset + start, new IoVector(new[] { _old.Segment(start, end - start) }), WriteFlags.None, cancellation));
 
     private bool IsZero(BlockNode? node, long offset, ref long length)
     {

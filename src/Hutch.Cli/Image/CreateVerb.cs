@@ -92,7 +92,7 @@ internal static class CreateVerb
     private static void CheckBacking(ImageArguments common, string name, CreateOptionSet options, bool isUnsafe)
     {
         string? backing = options.Get("backing_file"), format = options.Get("backing_fmt");
-        if (format is not null && ImageFormats.Find(format) is null) throw new ImageException($"Unknown backing file format '{format}'");
+        if (format is not null && !BlockGraph.HasDriver(format)) throw new ImageException($"Unknown backing file format '{format}'");
         if (backing is null) return;
         if (backing.Length == 0) throw new ImageException("Expected backing file name, got empty string");
         if (backing == name) throw new ImageException("Error: Trying to create an image with the same filename as the backing file");

@@ -41,7 +41,7 @@ internal static class RebaseVerb
         if (image is null) return 1;
         try
         {
-            if (format is not null && ImageFormats.Find(format) is null)
+            if (format is not null && !BlockGraph.HasDriver(format))
             {
                 tool.Error($"Invalid format name: '{format}'");
                 return 1;

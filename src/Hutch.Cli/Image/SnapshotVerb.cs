@@ -74,7 +74,8 @@ internal static class SnapshotVerb
         }
         catch (BlockIoException e)
         {
-            tool.Error($"Could not {verb} snapshot '{name}': {ErrorText.Of(e)}");
+            string text = action == 'c' ? $"-{e.Errno} ({ErrorText.Of(e)})" : ErrorText.Of(e);
+            tool.Error($"Could not {verb} snapshot '{name}': {text}");
         }
         return 1;
     }

@@ -42,7 +42,7 @@ internal sealed class IoControlCommands
     private bool Open(IReadOnlyList<string> words)
     {
         IoArguments arguments = new(words, "snCro:ki:t:d:U");
-        IoOpening how = _shell.How with { CopiesOnRead = arguments.Has('C'), IsReadOnly = arguments.Has('r') };
+        IoOpening how = _shell.How with { CopiesOnRead = arguments.Has('C'), IsReadOnly = arguments.Has('r'), IsTemporary = arguments.Has('s') };
         if (arguments.Has('n')) how.Cache = CacheMode.None;
         if (arguments.Value('t') is string cache) how.Cache = ImageArguments.CacheOf(cache);
         if (arguments.Value('d') is string discard) how.Unmap = discard is "unmap" or "on";

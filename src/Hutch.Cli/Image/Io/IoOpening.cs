@@ -7,6 +7,8 @@ internal sealed record IoOpening
 {
     internal bool IsReadOnly { get; set; }
 
+    internal bool IsTemporary { get; set; }
+
     internal bool CopiesOnRead { get; set; }
 
     internal bool Unmap { get; set; } = true;

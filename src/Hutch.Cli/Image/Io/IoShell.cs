@@ -127,7 +127,7 @@ internal sealed class IoShell : IDisposable
     {
         BlockOpenRequest request = Common.Request(name, how.IsReadOnly) with
         {
-            Cache = how.Cache, Aio = how.Aio, Unmap = how.Unmap, CopyOnRead = how.CopiesOnRead,
+            Cache = how.Cache, Aio = how.Aio, Unmap = how.Unmap, CopyOnRead = how.CopiesOnRead, IsTemporary = how.IsTemporary,
         };
         if (options is null) return request;
         Dictionary<string, string> all = new(request.Options, StringComparer.Ordinal);

@@ -17,6 +17,7 @@ internal static class IoTool
           -c, --cmd COMMAND    a command; without any they are read from standard input
           -f, --format FMT     the image's format
           -r, --read-only      nothing is written
+          -s, --snapshot       what is written goes away at the end
           -n, --nocache        not through the host's page cache
           -C, --copy-on-read   what is read from below the image is kept in it
           -m, --misalign       memory of requests is not aligned
@@ -74,7 +75,8 @@ internal static class IoTool
                 case "C": how.CopiesOnRead = true; break;
                 case "aio": how.Aio = BenchVerb.AioOf(options.Value); break;
                 case "t": how.Cache = ImageArguments.CacheOf(options.Value); break;
-                case "s" or "m" or "k" or "T": break;
+                case "s": how.IsTemporary = true; break;
+                case "m" or "k" or "T": break;
                 default: common.Take(option, options.Value); break;
             }
         }

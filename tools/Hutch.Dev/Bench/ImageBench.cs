@@ -1,0 +1,112 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Globalization;
+using System.IO;
+using System.Linq;
+using System.Text;
+
+namespace Hutch.Dev.Bench;
+
+/// <summary>
+/// Conversions of a half-full ext4 image on tmpfs with <c>hutch img</c> and with qemu-img, in turn: medians of wall and CPU seconds and their ratios. CPU time is that
+/// of the process and its threads, from the kernel (wait4 by way of bash's times).
+/// </summary>
+internal sealed class ImageBench(string root)
+{
+    private const int ImageMegabytes = 4096;
+
+    private sealed record Case(string Name, string[] Ours, string[][] Theirs, double?[] WallGoals, double? CpuGoal = null);
+
+    private sealed record Measure(double Wall, double Cpu);
+
+    /// <summary>Runs; <paramref name="runs"/> of each.</summary>
+    internal int Run(int runs)
+    {
+        if (!File.Exists("/usr/bin/qemu-img")) throw new InvalidOperationException("qemu-img is missing; install the package qemu-utils.");
+        string folder = Directory.CreateTempSubdirectory("hutch-bench-img-").FullName;
+        if (Directory.Exists("/dev/shm"))
+        {
+            Directory.Delete(folder);
+            folder = Path.Combine("/dev/shm", Path.GetFileName(folder));
+            Directory.CreateDirectory(folder);
+        }
+        try
+        {
+            Prepare(folder);
+            foreach (Case each in Cases()) RunCase(each, folder, runs);
+            return 0;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static IEnumerable<Case> Cases()
+    {
+        yield return new("qcow2 -> zlib qcow2", ["convert", "-c", "-O", "qcow2", "src.qcow2", "out"],
+            [["convert", "-c", "-O", "qcow2", "src.qcow2", "out"], ["convert", "-c", "-m", "8", "-W", "-O", "qcow2", "src.qcow2", "out"]], [0.25, 0.4]);
+        yield return new("qcow2 -> zstd qcow2", ["convert", "-c", "-o", "compression_type=zstd", "-O", "qcow2", "src.qcow2", "out"],
+            [["convert", "-c", "-o", "compression_type=zstd", "-O", "qcow2", "src.qcow2", "out"], ["convert", "-c", "-m", "8", "-W", "-o", "compression_type=zstd", "-O", "qcow2", "src.qcow2", "out"]], [0.55, 0.85]);
+        yield return new("zlib qcow2 -> raw", ["convert", "-O", "raw", "zlib.qcow2", "out"], [["convert", "-O", "raw", "zlib.qcow2", "out"]], [0.5]);
+        yield return new("raw -> LUKS qcow2", [.. Luks, "-f", "raw", "-O", "qcow2", "src.raw", "out"], [[.. Luks, "-f", "raw", "-O", "qcow2", "src.raw", "out"]], [0.4]);
+        yield return new("raw -> qcow2", ["convert", "-f", "raw", "-O", "qcow2", "src.raw", "out"], [["convert", "-f", "raw", "-O", "qcow2", "src.raw", "out"]], [1.0], 1.0);
+        yield return new("qcow2 -> raw", ["convert", "-O", "raw", "src.qcow2", "out"], [["convert", "-O", "raw", "src.qcow2", "out"]], [1.0], 1.0);
+    }
+
+    private static string[] Luks => ["convert", "--object", "secret,id=s0,data=abc", "-o", "encrypt.format=luks,encrypt.key-secret=s0"];
+
+    private void Prepare(string folder)
+    {
+        Must(folder, "/bin/sh", "-c", $"truncate -s {ImageMegabytes}M src.raw && mkdir tree && for d in /usr/bin /usr/lib/x86_64-linux-gnu /usr/share /usr/sbin /usr/include; do "
+            + "[ $(du -sm tree | cut -f1) -gt 2100 ] || cp -a $d tree/ 2>/dev/null; done; mke2fs -q -F -t ext4 -d tree src.raw || mke2fs -q -F -t ext4 src.raw; rm -rf tree");
+        Must(folder, "/usr/bin/qemu-img", "convert", "-f", "raw", "-O", "qcow2", "src.raw", "src.qcow2");
+        Must(folder, Path.Combine(root, "hutch"), "img", "convert", "-c", "-O", "qcow2", "src.qcow2", "zlib.qcow2");
+        Console.WriteLine($"image: {ImageMegabytes} MiB ext4, {new FileInfo(Path.Combine(folder, "src.qcow2")).Length >> 20} MiB as qcow2, {new FileInfo(Path.Combine(folder, "zlib.qcow2")).Length >> 20} MiB with zlib");
+    }
+
+    private void RunCase(Case each, string folder, int runs)
+    {
+        string hutch = Path.Combine(root, "build", "current", "cli", "hutch");
+        List<Measure> ours = [];
+        List<Measure>[] theirs = [.. each.Theirs.Select(_ => new List<Measure>())];
+        for (int run = 0; run < runs; run++)
+        {
+            ours.Add(Once(folder, hutch, ["img", .. each.Ours]));
+            for (int i = 0; i < theirs.Length; i++) theirs[i].Add(Once(folder, "/usr/bin/qemu-img", each.Theirs[i]));
+        }
+        (double wall, double cpu) = (Median(ours, m => m.Wall), Median(ours, m => m.Cpu));
+        StringBuilder line = new();
+        line.Append(CultureInfo.InvariantCulture, $"{each.Name,-20} hutch {wall:F2} s wall {cpu:F2} s CPU");
+        for (int i = 0; i < theirs.Length; i++)
+        {
+            (double theirWall, double theirCpu) = (Median(theirs[i], m => m.Wall), Median(theirs[i], m => m.Cpu));
+            string options = each.Theirs[i].Contains("-W") ? "-m 8 -W" : "default";
+            line.Append(CultureInfo.InvariantCulture, $"; qemu-img {options} {theirWall:F2} s {theirCpu:F2} s, wall ratio {wall / theirWall:F2} (goal {each.WallGoals[i]:F2}), CPU ratio {cpu / theirCpu:F2}");
+            if (each.CpuGoal is double goal) line.Append(CultureInfo.InvariantCulture, $" (goal {goal:F2})");
+        }
+        Console.WriteLine(line);
+    }
+
+    private static double Median(IEnumerable<Measure> measures, Func<Measure, double> of) => Statistics.Median(measures.Select(of));
+
+    private static Measure Once(string folder, string program, string[] arguments)
+    {
+        File.Delete(Path.Combine(folder, "out"));
+        ProcessStartInfo start = new("/bin/bash", ["-c", "TIMEFORMAT='%R %U %S'; time \"$@\"", "bash", program, .. arguments]) { WorkingDirectory = folder, RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
+        string text = process.StandardError.ReadToEnd().Trim();
+        process.WaitForExit();
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} failed:\n{text}");
+        double[] times = [.. text.Split('\n')[^1].Split(' ').Select(part => double.Parse(part, CultureInfo.InvariantCulture))];
+        return new Measure(times[0], times[1] + times[2]);
+    }
+
+    private static void Must(string folder, string program, params string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = folder })!;
+        process.WaitForExit();
+        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} failed.");
+    }
+}
