@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using X86Aes = System.Runtime.Intrinsics.X86.Aes;
@@ -34,6 +35,8 @@ internal sealed class AesInstructions : AesBlocks
     internal static bool IsSupported => X86Aes.IsSupported;
 
     /// <inheritdoc/>
+    // At once as it is to stay: the compiler's first, quick version would take seconds for what takes a moment.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal override void Encrypt(Span<byte> blocks)
     {
         Span<Vector128<byte>> rest = MemoryMarshal.Cast<byte, Vector128<byte>>(blocks);
@@ -74,6 +77,7 @@ internal sealed class AesInstructions : AesBlocks
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal override void Decrypt(Span<byte> blocks)
     {
         Span<Vector128<byte>> rest = MemoryMarshal.Cast<byte, Vector128<byte>>(blocks);

@@ -57,6 +57,7 @@ internal sealed class AesXtsCipher : ISectorCipher
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Spread(Vector128<byte> first, Span<Vector128<byte>> tweaks)
     {
         Vector128<ulong> tweak = first.AsUInt64();
@@ -68,6 +69,7 @@ internal sealed class AesXtsCipher : ISectorCipher
     }
 
     // A tweak waits for the one before it; several sectors at once keep the processor busy meanwhile.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void SpreadChains(ReadOnlySpan<Vector128<byte>> first, Span<Vector128<byte>> tweaks)
     {
         Vector128<ulong> a = first[0].AsUInt64(), b = first[1].AsUInt64(), c = first[2].AsUInt64(), d = first[3].AsUInt64();
@@ -93,6 +95,7 @@ internal sealed class AesXtsCipher : ISectorCipher
         return (tweak + tweak) ^ (carries & Vector128.Create(0x87, 0, 1, 0)).AsUInt64();
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Mask(Span<byte> run, ReadOnlySpan<Vector128<byte>> tweaks)
     {
         Span<Vector128<byte>> blocks = MemoryMarshal.Cast<byte, Vector128<byte>>(run);
