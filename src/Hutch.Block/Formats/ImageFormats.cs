@@ -2,7 +2,10 @@ using System;
 using System.Collections.Generic;
 using Hutch.Block.Formats.Bochs;
 using Hutch.Block.Formats.Luks;
+using Hutch.Block.Formats.Parallels;
+using Hutch.Block.Formats.Qcow;
 using Hutch.Block.Formats.Qcow2;
+using Hutch.Block.Formats.Qed;
 using Hutch.Block.Formats.Raw;
 using Hutch.Block.Formats.Vdi;
 using Hutch.Block.Formats.Vhdx;
@@ -28,6 +31,9 @@ public static class ImageFormats
         VpcFormat.Instance,
         VhdxFormat.Instance,
         VmdkFormat.Instance,
+        ParallelsFormat.Instance,
+        QedFormat.Instance,
+        QcowFormat.Instance,
     ];
 
     /// <summary>The format of this name; null where there is none.</summary>

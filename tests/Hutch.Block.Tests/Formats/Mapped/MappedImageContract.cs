@@ -210,7 +210,7 @@ public abstract class MappedImageContract : BlockNodeContract, IDisposable
         }
     }
 
-    private protected static async Task AssertExtents(BlockNode node, byte[] model)
+    internal static async Task AssertExtents(BlockNode node, byte[] model)
     {
         for (long at = 0; at < model.Length;)
         {
