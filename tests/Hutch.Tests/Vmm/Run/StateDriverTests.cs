@@ -166,10 +166,15 @@ public sealed class StateDriverTests : IDisposable
         Thread? client = null;
         int runs = 0;
         bool paused = false;
+        using ManualResetEventSlim again = new();
         MachineEnd end = Run(Definition(cpus: 2), (vcpu, mailbox) =>
         {
             Assert.False(Volatile.Read(ref paused));
-            if (++runs == 1)
+            if (++runs > 1)
+            {
+                again.Set();
+            }
+            else
             {
                 client = new Thread(() =>
                 {
@@ -180,6 +185,7 @@ public sealed class StateDriverTests : IDisposable
                     Volatile.Write(ref paused, false);
                     Assert.Equal(VmReply.Completed, Ask(mailbox, VmVerb.Resume));
                     Assert.Equal(VmReplyKind.Error, Ask(mailbox, "dance").Kind);
+                    again.Wait();
                     Assert.Equal(VmReply.Completed, Ask(mailbox, VmVerb.Quit));
                 });
                 client.Start();
