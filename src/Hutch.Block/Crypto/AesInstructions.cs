@@ -35,53 +35,16 @@ internal sealed class AesInstructions : AesBlocks
     internal static bool IsSupported => X86Aes.IsSupported;
 
     /// <inheritdoc/>
-    // At once as it is to stay: the compiler's first, quick version would take seconds for what takes a moment.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal override void Encrypt(Span<byte> blocks)
-    {
-        Span<Vector128<byte>> rest = MemoryMarshal.Cast<byte, Vector128<byte>>(blocks);
-        ReadOnlySpan<Vector128<byte>> keys = _encrypt;
-        for (; rest.Length >= Lanes; rest = rest[Lanes..])
-        {
-            Vector128<byte> key = keys[0];
-            Vector128<byte> b0 = rest[0] ^ key, b1 = rest[1] ^ key, b2 = rest[2] ^ key, b3 = rest[3] ^ key;
-            Vector128<byte> b4 = rest[4] ^ key, b5 = rest[5] ^ key, b6 = rest[6] ^ key, b7 = rest[7] ^ key;
-            for (int i = 1; i < keys.Length - 1; i++)
-            {
-                key = keys[i];
-                b0 = X86Aes.Encrypt(b0, key);
-                b1 = X86Aes.Encrypt(b1, key);
-                b2 = X86Aes.Encrypt(b2, key);
-                b3 = X86Aes.Encrypt(b3, key);
-                b4 = X86Aes.Encrypt(b4, key);
-                b5 = X86Aes.Encrypt(b5, key);
-                b6 = X86Aes.Encrypt(b6, key);
-                b7 = X86Aes.Encrypt(b7, key);
-            }
-            key = keys[^1];
-            rest[0] = X86Aes.EncryptLast(b0, key);
-            rest[1] = X86Aes.EncryptLast(b1, key);
-            rest[2] = X86Aes.EncryptLast(b2, key);
-            rest[3] = X86Aes.EncryptLast(b3, key);
-            rest[4] = X86Aes.EncryptLast(b4, key);
-            rest[5] = X86Aes.EncryptLast(b5, key);
-            rest[6] = X86Aes.EncryptLast(b6, key);
-            rest[7] = X86Aes.EncryptLast(b7, key);
-        }
-        for (int i = 0; i < rest.Length; i++)
-        {
-            Vector128<byte> block = rest[i] ^ keys[0];
-            for (int round = 1; round < keys.Length - 1; round++) block = X86Aes.Encrypt(block, keys[round]);
-            rest[i] = X86Aes.EncryptLast(block, keys[^1]);
-        }
-    }
+    internal override void Encrypt(Span<byte> blocks) => Run<Forward>(blocks, _encrypt);
 
     /// <inheritdoc/>
+    internal override void Decrypt(Span<byte> blocks) => Run<Backward>(blocks, _decrypt);
+
+    // At once as it is to stay: the compiler's first, quick version would take seconds for what takes a moment.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal override void Decrypt(Span<byte> blocks)
+    private static void Run<TDirection>(Span<byte> blocks, ReadOnlySpan<Vector128<byte>> keys) where TDirection : struct, IDirection
     {
         Span<Vector128<byte>> rest = MemoryMarshal.Cast<byte, Vector128<byte>>(blocks);
-        ReadOnlySpan<Vector128<byte>> keys = _decrypt;
         for (; rest.Length >= Lanes; rest = rest[Lanes..])
         {
             Vector128<byte> key = keys[0];
@@ -90,30 +53,30 @@ internal sealed class AesInstructions : AesBlocks
             for (int i = 1; i < keys.Length - 1; i++)
             {
                 key = keys[i];
-                b0 = X86Aes.Decrypt(b0, key);
-                b1 = X86Aes.Decrypt(b1, key);
-                b2 = X86Aes.Decrypt(b2, key);
-                b3 = X86Aes.Decrypt(b3, key);
-                b4 = X86Aes.Decrypt(b4, key);
-                b5 = X86Aes.Decrypt(b5, key);
-                b6 = X86Aes.Decrypt(b6, key);
-                b7 = X86Aes.Decrypt(b7, key);
+                b0 = TDirection.Round(b0, key);
+                b1 = TDirection.Round(b1, key);
+                b2 = TDirection.Round(b2, key);
+                b3 = TDirection.Round(b3, key);
+                b4 = TDirection.Round(b4, key);
+                b5 = TDirection.Round(b5, key);
+                b6 = TDirection.Round(b6, key);
+                b7 = TDirection.Round(b7, key);
             }
             key = keys[^1];
-            rest[0] = X86Aes.DecryptLast(b0, key);
-            rest[1] = X86Aes.DecryptLast(b1, key);
-            rest[2] = X86Aes.DecryptLast(b2, key);
-            rest[3] = X86Aes.DecryptLast(b3, key);
-            rest[4] = X86Aes.DecryptLast(b4, key);
-            rest[5] = X86Aes.DecryptLast(b5, key);
-            rest[6] = X86Aes.DecryptLast(b6, key);
-            rest[7] = X86Aes.DecryptLast(b7, key);
+            rest[0] = TDirection.Last(b0, key);
+            rest[1] = TDirection.Last(b1, key);
+            rest[2] = TDirection.Last(b2, key);
+            rest[3] = TDirection.Last(b3, key);
+            rest[4] = TDirection.Last(b4, key);
+            rest[5] = TDirection.Last(b5, key);
+            rest[6] = TDirection.Last(b6, key);
+            rest[7] = TDirection.Last(b7, key);
         }
         for (int i = 0; i < rest.Length; i++)
         {
             Vector128<byte> block = rest[i] ^ keys[0];
-            for (int round = 1; round < keys.Length - 1; round++) block = X86Aes.Decrypt(block, keys[round]);
-            rest[i] = X86Aes.DecryptLast(block, keys[^1]);
+            for (int round = 1; round < keys.Length - 1; round++) block = TDirection.Round(block, keys[round]);
+            rest[i] = TDirection.Last(block, keys[^1]);
         }
     }
 
@@ -145,4 +108,25 @@ internal sealed class AesInstructions : AesBlocks
 
     // AESKEYGENASSIST puts the S-box's image of its second word into the first.
     private static uint SubWord(uint word) => X86Aes.KeygenAssist(Vector128.Create(0, word, 0, 0).AsByte(), 0).AsUInt32().ToScalar();
+
+    private interface IDirection
+    {
+        static abstract Vector128<byte> Round(Vector128<byte> block, Vector128<byte> key);
+
+        static abstract Vector128<byte> Last(Vector128<byte> block, Vector128<byte> key);
+    }
+
+    private readonly struct Forward : IDirection
+    {
+        public static Vector128<byte> Round(Vector128<byte> block, Vector128<byte> key) => X86Aes.Encrypt(block, key);
+
+        public static Vector128<byte> Last(Vector128<byte> block, Vector128<byte> key) => X86Aes.EncryptLast(block, key);
+    }
+
+    private readonly struct Backward : IDirection
+    {
+        public static Vector128<byte> Round(Vector128<byte> block, Vector128<byte> key) => X86Aes.Decrypt(block, key);
+
+        public static Vector128<byte> Last(Vector128<byte> block, Vector128<byte> key) => X86Aes.DecryptLast(block, key);
+    }
 }
