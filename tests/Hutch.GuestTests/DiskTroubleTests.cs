@@ -1,5 +1,6 @@
 using System;
 using System.Diagnostics;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Threading.Tasks;
@@ -7,7 +8,7 @@ using Xunit;
 
 namespace Hutch.GuestTests;
 
-/// <summary>Disks that change, fail and fill up.</summary>
+/// <summary>Disks that change, fail, fill up, or lose their machine in the middle of a write.</summary>
 public sealed class DiskTroubleTests : IDisposable
 {
     private const long DiskBytes = 64 << 20;
@@ -77,6 +78,34 @@ public sealed class DiskTroubleTests : IDisposable
         finally
         {
             Run("umount", mount);
+        }
+    }
+
+    [ToolTheory("mke2fs", "qemu-img")]
+    [InlineData("raw")]
+    [InlineData("qcow2")]
+    public async Task A_journal_replays_after_a_kill_and_nothing_synced_is_lost(string format)
+    {
+        string raw = _folder.Disk("raw", DiskBytes), disk = _folder.File($"disk.{format}");
+        Run("mke2fs", "-q", "-t", "ext4", raw);
+        Run("qemu-img", "convert", "-f", "raw", "-O", format, raw, disk);
+        int synced = 0;
+        for (int kill = 0; kill <= 2; kill++)
+        {
+            await using Vm vm = await Vm.Boot("--disk", $"{disk},format={format}");
+            await vm.Shell("mount -t ext4 /dev/vda /mnt");
+            Assert.Equal(kill == 0 ? "0" : "1", await vm.Shell("dmesg | grep -c 'recovery complete'; true"));
+            Assert.Equal("", await vm.Shell("dmesg | grep -E 'EXT4-fs (error|warning)|I/O error'; true"));
+            Assert.Equal("", await vm.Shell($"n={synced}; while [ $n -gt 0 ] && [ $n -gt {synced - 8} ]; do yes $n | head -c 50000 | cmp - /mnt/f$n || echo $n is lost; n=$((n-1)); done"));
+            if (kill == 2) break;
+            vm.Send($"cd /mnt; n={synced}; while n=$((n+1)); do yes $n | head -c 50000 >f$n; sync; echo syn''ced $n.; rm -f f$((n-100)); done\n");
+            for (int i = 0; i < 5 + (3 * kill); i++)
+            {
+                await vm.WaitFor("synced ");
+                synced = int.Parse(await vm.WaitFor("."), CultureInfo.InvariantCulture);
+            }
+            await vm.Kill();
+            if (format == "qcow2") Assert.Contains(Run("qemu-img", "check", disk), (int[])[0, 3]);
         }
     }
 

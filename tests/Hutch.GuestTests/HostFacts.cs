@@ -39,3 +39,15 @@ public sealed class UnifiedGroupFactAttribute : FactAttribute
     /// <summary>Where the hierarchy is mounted.</summary>
     public static string? Folder => File.ReadLines("/proc/self/mountinfo").FirstOrDefault(line => line.Contains(" - cgroup2 ", StringComparison.Ordinal))?.Split(' ')[4];
 }
+
+/// <summary>A test that needs programs of the host.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class ToolTheoryAttribute : TheoryAttribute
+{
+    public ToolTheoryAttribute(params string[] tools)
+    {
+        string[] folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')];
+        foreach (string tool in tools)
+            if (!folders.Any(folder => File.Exists(Path.Combine(folder, tool)))) Skip = $"The host has no {tool}.";
+    }
+}
