@@ -1,13 +1,14 @@
 using System;
-using System.Diagnostics;
 using System.IO;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
+using Hutch.Block.Tests.Files;
 using Hutch.Model.Machine;
 using Xunit;
 
 namespace Hutch.Block.Tests;
 
+[Collection(LockCollection.Name)]
 public sealed class DiskOpenerTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("hutch-disk").FullName;
@@ -80,10 +81,9 @@ public sealed class DiskOpenerTests : IDisposable
         await using BlockNode writer = DiskOpener.Open(new DiskConfig(path));
     }
 
-    [Fact]
+    [QemuImgFact]
     public async Task The_other_tools_of_the_trade_respect_the_lock()
     {
-        if (!File.Exists("/usr/bin/qemu-img")) return;
         string path = Make("disk.img", 1 << 20);
         Assert.Equal(0, Resize(path, "1100000"));
         await using (BlockNode writer = DiskOpener.Open(new DiskConfig(path))) Assert.Equal(1, Resize(path, "1200000"));
@@ -93,12 +93,7 @@ public sealed class DiskOpenerTests : IDisposable
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
-    private static int Resize(string path, string length)
-    {
-        using Process process = Process.Start(new ProcessStartInfo("/usr/bin/qemu-img", ["resize", "-q", "-f", "raw", path, length]) { RedirectStandardError = true })!;
-        process.WaitForExit();
-        return process.ExitCode;
-    }
+    private static int Resize(string path, string length) => QemuImg.Try("resize", "-q", "-f", "raw", path, length).Status;
 
     private string Make(string name, int length)
     {

@@ -6,7 +6,7 @@ namespace Hutch.Block.Tests;
 
 /// <summary>The theory of <see cref="QemuFactAttribute"/>.</summary>
 [AttributeUsage(AttributeTargets.Method)]
-public sealed class QemuTheoryAttribute : TheoryAttribute
+public class QemuTheoryAttribute : TheoryAttribute
 {
     public QemuTheoryAttribute(params string[] programs)
     {

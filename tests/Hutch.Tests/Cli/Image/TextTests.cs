@@ -16,6 +16,8 @@ public sealed class TextTests
     [InlineData(1536, "1.5 KiB")]
     [InlineData(999, "999 B")]
     [InlineData(1000, "0.977 KiB")]
+    [InlineData(1047527424, "999 MiB")]
+    [InlineData(1048576000, "0.977 GiB")]
     public void Sizes_have_three_digits(long bytes, string text) => Assert.Equal(text, HumanSize.Short(bytes));
 
     [Theory]
