@@ -1,5 +1,6 @@
 using System;
 using System.Threading;
+using Hutch.Core.Engine;
 using Hutch.Core.State;
 using Hutch.Host.Time;
 
@@ -18,9 +19,6 @@ internal sealed class TscClock
 
     // The reading of the narrowest of these many windows counts: one that no interrupt fell into.
     private const int Attempts = 16;
-
-    // A part of this many: more than two measurements of one host differ by, less than a guest's clock could hide.
-    private const ulong MostDeviation = 500;
 
     private readonly Lock _lock = new();
     private readonly Func<ulong> _readTsc;
@@ -68,7 +66,7 @@ internal sealed class TscClock
     public ulong GoOn(ulong guestNanoseconds, ulong khz)
     {
         ulong own = Khz;
-        if ((khz > own ? khz - own : own - khz) > own / MostDeviation)
+        if (!MachineClock.IsFrequencyOf(own, khz))
             throw new StateException($"The guest's time stamp counter runs at {khz} kHz and this host's at {own} kHz, which the software engine cannot change; use a host like the first.");
         Volatile.Write(ref _khz, khz);
         Reading now = Read(_clock);

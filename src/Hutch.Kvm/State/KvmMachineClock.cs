@@ -11,8 +11,8 @@ internal sealed class KvmMachineClock(KvmMachine machine)
 {
     private const uint Tsc = 0x10;
 
-    // A part of this many: guests synchronise their clocks over a network to less.
-    private const ulong MostDeviation = 4000;
+    // A part of this many is not worth scaling: guests synchronise their clocks over a network to less.
+    private const ulong SmallDeviation = 4000;
 
     /// <summary>Reads them, one right after the other.</summary>
     internal MachineClock Save()
@@ -54,9 +54,13 @@ internal sealed class KvmMachineClock(KvmMachine machine)
     private void SetFrequency(KvmVcpu vcpu, ulong khz)
     {
         ulong own = Frequency(vcpu);
-        if ((khz > own ? khz - own : own - khz) <= own / MostDeviation) return;
+        if ((khz > own ? khz - own : own - khz) <= own / SmallDeviation) return;
         if (machine.Hypervisor.Capabilities[KvmCap.TscControl] == 0)
+        {
+            // The software engine's number is a measurement, the kernel's another one.
+            if (MachineClock.IsFrequencyOf(own, khz)) return;
             throw new StateException($"The guest's time stamp counter runs at {khz} kHz and this host's at {own} kHz, which its processor cannot scale; use a host like the first.");
+        }
         vcpu.Descriptor.Call(KvmIoctl.SetTscKhz, "KVM_SET_TSC_KHZ", (nuint)khz);
     }
 }
