@@ -226,6 +226,15 @@ internal sealed partial class Qcow2Metadata : IDisposable
 
     private long SliceOffset(MetadataMissKind kind, long key) => kind == MetadataMissKind.L2Slice ? L2.SliceOffset(key) : Refcounts.SliceOffset(key);
 
+    /// <summary>
+    /// Says in the header that refcounts and copied flags may disagree, durably, so that the next open for writing mends what a crash leaves. Version 2
+    /// has no such mark.
+    /// </summary>
+    internal ValueTask BeginRewriteAsync() => Header.Version < 3 ? ValueTask.CompletedTask : MarkDirtyAsync();
+
+    /// <summary>Takes that back: everything is settled.</summary>
+    internal ValueTask EndRewriteAsync() => NeedsRepair || !Header.Has(Qcow2Features.Dirty) ? ValueTask.CompletedTask : SetIncompatibleAsync(Qcow2Features.Dirty, false);
+
     private ValueTask MarkDirtyAsync() => Header.Has(Qcow2Features.Dirty) ? ValueTask.CompletedTask : SetIncompatibleAsync(Qcow2Features.Dirty, true);
 
     // The feature bits alone, eight bytes that no crash tears.

@@ -10,7 +10,8 @@ namespace Hutch.Block.Formats.Qcow2;
 
 /// <summary>
 /// Internal snapshots. The order is the same in all: references are added and durable, then one write of the header switches, then references are taken
-/// away. A crash leaves leaks, and copied flags that are more careful than they need be, but never a cluster with too few references. No request is in flight.
+/// away. A crash leaves leaks, and copied flags that are more careful than they need be, but never a cluster with too few references; the image is marked
+/// dirty meanwhile, so that the next open mends them. No request is in flight.
 /// </summary>
 internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
 {
@@ -36,6 +37,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         ulong[] l1 = Uncopied(_metadata.L2.L1);
         long offset = l1.Length == 0 ? 0 : await _metadata.AllocateAsync((long)l1.Length * 8, OverlapKind.InactiveL1, "snapshot L1 table").ConfigureAwait(false);
         ReferenceWalk walk = new(_metadata);
+        await _metadata.BeginRewriteAsync().ConfigureAwait(false);
         try
         {
             await walk.AddAsync(_metadata.L2.L1, cancellation).ConfigureAwait(false);
@@ -45,6 +47,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
             _metadata.Free(offset, (long)l1.Length * 8);
             await _metadata.SettleAsync().ConfigureAwait(false);
             await walk.MarkCopiedAsync().ConfigureAwait(false);
+            await _metadata.EndRewriteAsync().ConfigureAwait(false);
             throw;
         }
         await _metadata.CommitAsync(withRefcounts: true, CancellationToken.None).ConfigureAwait(false);
@@ -60,7 +63,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         long state = guest.VmStateStart(_metadata.Header.LengthBytes), end = Math.Min(state + info.VmStateBytes, (long)l1.Length << _geometry.L1SpanBits);
         end = (end + _geometry.ClusterBytes - 1) & -(long)_geometry.ClusterBytes;
         if (end > state) await unmapper.DropAsync(state, end, CancellationToken.None).ConfigureAwait(false);
-        await _metadata.SettleAsync().ConfigureAwait(false);
+        await EndAsync().ConfigureAwait(false);
     }
 
     /// <summary>Makes the disk what it was, its length too.</summary>
@@ -77,6 +80,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         Uncopied(from).CopyTo(l1, 0);
         long oldOffset = _metadata.L2.L1Offset, offset = l1.Length == 0 ? 0 : await _metadata.AllocateAsync((long)l1.Length * 8, OverlapKind.ActiveL1, "L1 table").ConfigureAwait(false);
         ReferenceWalk walk = new(_metadata);
+        await _metadata.BeginRewriteAsync().ConfigureAwait(false);
         try
         {
             await walk.AddAsync(from, cancellation).ConfigureAwait(false);
@@ -86,6 +90,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
             _metadata.Free(offset, (long)l1.Length * 8);
             await _metadata.SettleAsync().ConfigureAwait(false);
             await walk.MarkCopiedAsync().ConfigureAwait(false);
+            await _metadata.EndRewriteAsync().ConfigureAwait(false);
             throw;
         }
         await _metadata.CommitAsync(withRefcounts: true, CancellationToken.None).ConfigureAwait(false);
@@ -99,7 +104,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         {
             if (oldOffset != 0) _metadata.Frees.Add(oldOffset >> _geometry.ClusterBits, _geometry.ClustersFor((long)old.Length * 8), FreeReason.Replaced);
         }
-        await _metadata.SettleAsync().ConfigureAwait(false);
+        await EndAsync().ConfigureAwait(false);
     }
 
     /// <summary>Gives a snapshot up.</summary>
@@ -110,12 +115,14 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         Qcow2Snapshot snapshot = _metadata.Snapshots[index];
         await SettleAsync().ConfigureAwait(false);
         ulong[] l1 = await ReadL1Async(snapshot, cancellation).ConfigureAwait(false);
+        await _metadata.BeginRewriteAsync().ConfigureAwait(false);
         await SwitchTableAsync(_metadata, _metadata.Snapshots.RemoveAt(index)).ConfigureAwait(false);
         ReferenceWalk walk = new(_metadata);
         await walk.DropAsync(l1).ConfigureAwait(false);
         _metadata.Free(snapshot.L1Offset, (long)snapshot.L1Entries * 8);
         await _metadata.SettleAsync().ConfigureAwait(false);
         await walk.MarkCopiedAsync().ConfigureAwait(false);
+        await _metadata.EndRewriteAsync().ConfigureAwait(false);
     }
 
     /// <summary>Shows a snapshot until the image is closed.</summary>
@@ -150,6 +157,12 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         _metadata.CheckWritable();
         await _metadata.SettleAsync().ConfigureAwait(false);
         _metadata.ForgetL2Tables();
+    }
+
+    private async ValueTask EndAsync()
+    {
+        await _metadata.SettleAsync().ConfigureAwait(false);
+        await _metadata.EndRewriteAsync().ConfigureAwait(false);
     }
 
     private async ValueTask<ulong[]> ReadL1Async(Qcow2Snapshot snapshot, CancellationToken cancellation)
