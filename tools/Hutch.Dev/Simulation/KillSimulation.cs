@@ -1,0 +1,127 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+using System.Threading;
+using Hutch.Block.Simulation;
+using Hutch.Dev.Iotests;
+
+namespace Hutch.Dev.Simulation;
+
+/// <summary>
+/// Kills <c>hutch img</c> at random moments, as <c>kill -9</c> does, while it converts, commits, rebases or resizes. What is left must be whole to qemu-img
+/// (leaks at most), and the disk must read as it did.
+/// </summary>
+internal sealed class KillSimulation(string root, string parent, int seed)
+{
+    private const int Samples = 5, DiskMegabytes = 24;
+
+    private readonly string _folder = Path.Combine(parent, "kills"), _program = Path.Combine(root, "build/current/cli/hutch");
+    private readonly Random _random = new(seed);
+
+    /// <param name="Name">What is done.</param>
+    /// <param name="Arguments">Of hutch img.</param>
+    /// <param name="Images">Images to look at afterwards, where they are there.</param>
+    /// <param name="Same">Of these, that whose disk must read as the file of the second name.</param>
+    private sealed record Work(string Name, string[] Arguments, string[] Images, (string Image, string Model) Same);
+
+    /// <summary>Kills so many programs while they run. Throws <see cref="StoryException"/> for damage.</summary>
+    internal int Run(int kills)
+    {
+        if (kills == 0) return 0;
+        Directory.CreateDirectory(_folder);
+        Shell.Must(root, Path.Combine(root, "hutch"), "img", "--version");
+        Prepare();
+        Work[] works =
+        [
+            new("convert", ["convert", "-O", "qcow2", "model", "new.qcow2"], ["new.qcow2"], ("new.qcow2", "model")),
+            new("convert -c", ["convert", "-c", "-O", "qcow2", "overlay.qcow2", "new.qcow2"], ["new.qcow2"], ("new.qcow2", "model")),
+            new("commit", ["commit", "overlay.qcow2"], ["overlay.qcow2", "base.qcow2"], ("overlay.qcow2", "model")),
+            new("rebase", ["rebase", "-b", "other.qcow2", "-F", "qcow2", "overlay.qcow2"], ["overlay.qcow2", "base.qcow2"], ("overlay.qcow2", "model")),
+            new("resize", ["resize", "overlay.qcow2", "+40G"], ["overlay.qcow2"], ("overlay.qcow2", "model")),
+            new("resize --shrink", ["resize", "--shrink", "long.qcow2", $"{DiskMegabytes}M"], ["long.qcow2"], ("long.qcow2", "model")),
+        ];
+        TimeSpan[] durations = [.. works.Select(Measure)];
+        int[] killed = new int[works.Length];
+        for (int i = 0; killed.Sum() < kills; i = (i + 1) % works.Length)
+        {
+            Fresh();
+            if (!Kill(works[i], durations[i] * _random.NextDouble())) continue;
+            killed[i]++;
+            Judge(works[i]);
+        }
+        Console.WriteLine($"{killed.Sum()} programs killed, none left damage: {string.Join(", ", works.Select((work, i) => $"{killed[i]} x {work.Name}"))}");
+        return 0;
+    }
+
+    // model: what the overlay's disk holds. The overlay has about half of it, the base the rest.
+    private void Prepare()
+    {
+        byte[] data = new byte[DiskMegabytes << 20];
+        _random.NextBytes(data);
+        File.WriteAllBytes(At("base.raw"), data);
+        List<string> commands = [];
+        for (int at = 0; at < DiskMegabytes; at += 2)
+        {
+            data.AsSpan(at << 20, 1 << 20).Fill((byte)(at + 1));
+            commands.AddRange(["-c", $"write -q -P {at + 1} {at}M 1M"]);
+        }
+        File.WriteAllBytes(At("model"), data);
+        Shell.Must(_folder, "qemu-img", "convert", "-f", "raw", "-O", "qcow2", "base.raw", "base.pristine");
+        Shell.Must(_folder, "qemu-img", "create", "-q", "-f", "qcow2", "other.qcow2", $"{DiskMegabytes}M");
+        Shell.Must(_folder, "qemu-img", "convert", "-f", "raw", "-O", "qcow2", "model", "long.pristine");
+        Shell.Must(_folder, "qemu-img", "resize", "-q", "long.pristine", $"{DiskMegabytes * 2}M");
+        Shell.Must(_folder, "qemu-io", "-f", "qcow2", "-c", $"write -q -P 9 {DiskMegabytes}M {DiskMegabytes}M", "long.pristine");
+        File.Copy(At("base.pristine"), At("base.qcow2"));
+        Shell.Must(_folder, "qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "overlay.pristine");
+        Shell.Must(_folder, "qemu-io", ["-f", "qcow2", .. commands, "overlay.pristine"]);
+    }
+
+    private void Fresh()
+    {
+        foreach (string name in (string[])["base", "overlay", "long"]) File.Copy(At($"{name}.pristine"), At($"{name}.qcow2"), overwrite: true);
+        foreach (string path in Directory.GetFiles(_folder, "*new.qcow2*")) File.Delete(path);
+    }
+
+    private TimeSpan Measure(Work work)
+    {
+        TimeSpan[] times = new TimeSpan[Samples];
+        for (int i = 0; i < Samples; i++)
+        {
+            Fresh();
+            long start = Stopwatch.GetTimestamp();
+            Shell.Must(_folder, _program, ["img", .. work.Arguments]);
+            times[i] = Stopwatch.GetElapsedTime(start);
+        }
+        return times.Order().ElementAt(Samples / 2);
+    }
+
+    // False where it had ended before.
+    private bool Kill(Work work, TimeSpan after)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(_program, ["img", .. work.Arguments]) { WorkingDirectory = _folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        long start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < after) Thread.Sleep(0);
+        process.Kill();
+        process.WaitForExit();
+        return process.ExitCode == 128 + 9;
+    }
+
+    private void Judge(Work work)
+    {
+        foreach (string image in work.Images.Where(image => File.Exists(At(image))))
+        {
+            (int status, string said) = Shell.Run(_folder, "qemu-img", "check", "-f", "qcow2", image);
+            if (status is not (0 or 3)) throw new StoryException($"qemu-img check of {image} after a killed {work.Name} ends with {status}: {said}");
+        }
+        if (!File.Exists(At(work.Same.Image))) return;
+        // An image that was made longer, or not yet shorter, has more behind; that is not what is compared.
+        Shell.Must(_folder, "qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=1M", $"count={DiskMegabytes}", $"if={work.Same.Image}", "of=found");
+        if (!File.ReadAllBytes(At("found")).AsSpan().SequenceEqual(File.ReadAllBytes(At(work.Same.Model))))
+            throw new StoryException($"The disk of {work.Same.Image} changed in a killed {work.Name}.");
+        File.Delete(At("found"));
+    }
+
+    private string At(string name) => Path.Combine(_folder, name);
+}
