@@ -11,7 +11,7 @@ namespace Hutch.Block.Formats;
 /// <param name="IsInconsistent">The image was not closed properly ("in-use"): its bits mean nothing.</param>
 public sealed record ImageBitmap(string Name, long GranularityBytes, bool IsEnabled, bool IsInconsistent);
 
-/// <summary>Persistent dirty bitmaps of an image.</summary>
+/// <summary>Persistent dirty bitmaps of an image. Changes come while no request is in flight; what cannot be is an <see cref="ImageException"/>.</summary>
 public interface IImageBitmaps
 {
     /// <summary>All, in the directory's order.</summary>
@@ -31,6 +31,12 @@ public interface IImageBitmaps
 
     /// <summary>Adds the bits of <paramref name="sourceName"/> in <paramref name="source"/> to one.</summary>
     ValueTask MergeBitmapAsync(string name, IImageBitmaps source, string sourceName, CancellationToken cancellation);
+
+    /// <summary>
+    /// Makes all changes of bitmaps durable, as closing the image does too; until then a crash makes those that changed, or recorded, inconsistent. Throws
+    /// <see cref="Graph.BlockIoException"/>.
+    /// </summary>
+    ValueTask StoreBitmapsAsync(CancellationToken cancellation);
 
     /// <summary>The next run of set or clear bits at <paramref name="offset"/>: whether it is dirty, and its length in bytes.</summary>
     ValueTask<(bool IsDirty, long LengthBytes)> GetDirtyExtentAsync(string name, long offset, CancellationToken cancellation);

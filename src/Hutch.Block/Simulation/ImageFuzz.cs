@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Formats;
@@ -13,7 +14,7 @@ namespace Hutch.Block.Simulation;
 /// </summary>
 internal static class ImageFuzz
 {
-    private const int ReadBytes = 64 * 1024, MaxExtents = 2000, MaxCheckedBytes = 64 << 20;
+    private const int ReadBytes = 64 * 1024, MaxExtents = 2000, MaxCheckedBytes = 64 << 20, MaxBitmaps = 8;
 
     /// <summary>Runs LUKS volumes: their header alone.</summary>
     internal static void Luks(ReadOnlySpan<byte> bytes) => Run("luks", bytes);
@@ -29,6 +30,9 @@ internal static class ImageFuzz
 
     /// <summary>Runs VMDK images.</summary>
     internal static void Vmdk(ReadOnlySpan<byte> bytes) => Run("vmdk", bytes);
+
+    /// <summary>Runs qcow2 images.</summary>
+    internal static void Qcow2(ReadOnlySpan<byte> bytes) => Run("qcow2", bytes);
 
     /// <summary>Runs images of a format, read-only and for writing. Throws for a defect only.</summary>
     internal static void Run(string format, ReadOnlySpan<byte> bytes)
@@ -53,6 +57,7 @@ internal static class ImageFuzz
                 _ = node.DescribeSpecifics();
                 await ReadAsync(node).ConfigureAwait(false);
                 if (!readOnly) await WriteAsync(node).ConfigureAwait(false);
+                if (node is IImageBitmaps bitmaps) await UseBitmapsAsync(bitmaps, node.LengthBytes, readOnly).ConfigureAwait(false);
                 if (node is IImageCheck check && content.LengthBytes <= MaxCheckedBytes) _ = await check.CheckAsync(ImageRepair.None, static _ => { }, CancellationToken.None).ConfigureAwait(false);
             }
         }
@@ -87,5 +92,29 @@ internal static class ImageFuzz
         await node.WriteAsync(length - 4096, vector, WriteFlags.None, CancellationToken.None).ConfigureAwait(false);
         await node.WriteZeroesAsync(0, Math.Min(length, ReadBytes), WriteFlags.MayUnmap, CancellationToken.None).ConfigureAwait(false);
         await node.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private static async ValueTask UseBitmapsAsync(IImageBitmaps image, long lengthBytes, bool readOnly)
+    {
+        IReadOnlyList<ImageBitmap> bitmaps = image.Bitmaps;
+        for (int i = 0; i < Math.Min(bitmaps.Count, MaxBitmaps); i++)
+        {
+            string name = bitmaps[i].Name;
+            try
+            {
+                long at = 0;
+                for (int runs = 0; at < lengthBytes && runs < MaxExtents; runs++) at += (await image.GetDirtyExtentAsync(name, at, CancellationToken.None).ConfigureAwait(false)).LengthBytes;
+                if (readOnly) continue;
+                await image.EnableBitmapAsync(name, !bitmaps[i].IsEnabled, CancellationToken.None).ConfigureAwait(false);
+                if (i % 2 == 0) await image.ClearBitmapAsync(name, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (Exception refused) when (refused is ImageException or BlockIoException)
+            {
+                if (!readOnly) await image.RemoveBitmapAsync(name, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
+        if (readOnly) return;
+        await image.AddBitmapAsync("fuzz", 0, true, CancellationToken.None).ConfigureAwait(false);
+        await image.StoreBitmapsAsync(CancellationToken.None).ConfigureAwait(false);
     }
 }

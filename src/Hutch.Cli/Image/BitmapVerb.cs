@@ -79,7 +79,7 @@ internal static class BitmapVerb
                     _ => bitmaps.EnableBitmapAsync(bitmap, verb == "enable", default),
                 });
             }
-            Blocking.Wait(image.FlushAsync(default));
+            Blocking.Wait(Of(image).StoreBitmapsAsync(default));
             return 0;
         }
         catch (ImageException e)

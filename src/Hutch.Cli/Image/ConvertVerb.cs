@@ -62,6 +62,7 @@ internal static class ConvertVerb
     private static int Convert(Tool tool, ImageArguments common, ConvertRequest request, List<ImageNode> sources, string name, CancellationToken cancellation)
     {
         ConvertTarget target = new(tool, common, request, name);
+        if (request.CopiesBitmaps) BitmapCopy.Check(sources[0], request.SkipsBrokenBitmaps);
         if (!target.TryPrepare(sources)) return 1;
         bool done = false;
         try
@@ -80,8 +81,9 @@ internal static class ConvertVerb
                 tool.Error("Compression not supported for this file format");
                 return 1;
             }
+            IImageBitmaps? bitmaps = request.CopiesBitmaps ? BitmapCopy.Of(image) : null;
             Copy(tool, request, sources, target, length, cancellation);
-            if (request.CopiesBitmaps) BitmapCopy.Run(tool, sources[0], image, request.SkipsBrokenBitmaps);
+            if (bitmaps is not null) BitmapCopy.Run(tool, (IImageBitmaps)sources[0], bitmaps);
             target.Finish();
             done = true;
             return 0;

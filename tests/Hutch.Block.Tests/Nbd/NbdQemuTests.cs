@@ -1,7 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Diagnostics;
-using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Threading.Tasks;
@@ -65,7 +63,7 @@ public sealed class NbdQemuTests : IDisposable
         string image = Path.Combine(_folder, "a.raw");
         File.WriteAllBytes(image, new byte[LengthBytes]);
         byte[] model = new byte[LengthBytes];
-        using (Server server = new(_folder, "-f", "raw", "--discard=unmap", image))
+        using (QemuNbd server = new(_folder, "-f", "raw", "--discard=unmap", image))
         {
             await using BlockNode node = await NbdNode.OpenAsync(server.Client, default);
             Random random = new(11);
@@ -108,7 +106,7 @@ public sealed class NbdQemuTests : IDisposable
         Expect("qemu-img", "bitmap", "--add", "-g", "64k", image, "b0");
         Expect("qemu-io", "-f", "qcow2", "-c", "write 1M 128k", image);
         Expect("qemu-img", "bitmap", "--disable", image, "b0");
-        using Server server = new(_folder, "-f", "qcow2", "-r", "-B", "b0", image);
+        using QemuNbd server = new(_folder, "-f", "qcow2", "-r", "-B", "b0", image);
         await using BlockNode node = await NbdNode.OpenAsync(server.Client with { ReadOnly = true, Context = "qemu:dirty-bitmap:b0" }, default);
         List<(BlockExtentKind, long)> extents = [];
         for (long at = 0; at < node.LengthBytes;)
@@ -130,7 +128,7 @@ public sealed class NbdQemuTests : IDisposable
         try
         {
             File.WriteAllBytes(image, Enumerable.Repeat((byte)3, LengthBytes).ToArray());
-            using (Server server = new(_folder, "-f", "raw", "--object", $"tls-creds-x509,id=t0,endpoint=server,dir={certificates},verify-peer=on", "--tls-creds", "t0", image))
+            using (QemuNbd server = new(_folder, "-f", "raw", "--object", $"tls-creds-x509,id=t0,endpoint=server,dir={certificates},verify-peer=on", "--tls-creds", "t0", image))
             {
                 await using BlockNode node = await NbdNode.OpenAsync(server.Client with { Tls = new NbdTls { Folder = certificates, HostName = "localhost" } }, default);
                 Assert.Equal([3], await BlockNodeContract.Read(node, 77777, 1));
@@ -155,29 +153,5 @@ public sealed class NbdQemuTests : IDisposable
         (int status, string text) = Qemu.Run(program, arguments);
         Assert.True(status == 0, $"{program} {string.Join(' ', arguments)}: {status}\n{text}");
         return text;
-    }
-
-    /// <summary>A qemu-nbd.</summary>
-    private sealed class Server : IDisposable
-    {
-        private readonly int _pid;
-
-        internal Server(string folder, params string[] arguments)
-        {
-            string socket = Path.Combine(folder, $"{Guid.NewGuid():N}.s"), pid = $"{socket}.pid";
-            // It returns when it serves.
-            Expect("qemu-nbd", ["-t", "--fork", "--pid-file", pid, "-k", socket, "-e", "4", .. arguments]);
-            _pid = int.Parse(File.ReadAllText(pid), CultureInfo.InvariantCulture);
-            Client = new NbdClientOptions { Address = NbdAddress.Parse($"nbd+unix://?socket={socket}") };
-        }
-
-        internal NbdClientOptions Client { get; }
-
-        public void Dispose()
-        {
-            using Process process = Process.GetProcessById(_pid);
-            process.Kill();
-            process.WaitForExit();
-        }
     }
 }

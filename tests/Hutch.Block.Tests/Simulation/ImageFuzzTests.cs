@@ -32,6 +32,30 @@ public sealed class ImageFuzzTests
         Mutate(format, image, places);
     }
 
+    // Header with its extension, refcounts, and, at the end of the file, bits, table and directory of two bitmaps.
+    [Theory]
+    [InlineData("cluster_size=4k", "0-112 112-200 4096-4104")]
+    [InlineData("cluster_size=64k,extended_l2=on", "0-112 496-560 65536-65544")]
+    public async Task Damaged_images_with_bitmaps_are_refused_or_read(string options, string places)
+    {
+        byte[] image = await MakeAsync("qcow2", options);
+        MemoryNode storage = new(0);
+        storage.Write(0, image);
+        long end;
+        await using (ImageNode node = await ImageFormats.Find("qcow2")!.OpenAsync(storage, new ImageOpenOptions { ReadOnly = false }, default))
+        {
+            await ((IImageBitmaps)node).AddBitmapAsync("one", 512, true, default);
+            await ((IImageBitmaps)node).AddBitmapAsync("two", 0, false, default);
+            await BlockNodeContract.Write(node, 4096, ImageFolder.Pattern(70000 / 512 * 512, 1));
+            await ((IImageBitmaps)node).StoreBitmapsAsync(default);
+            end = ((Hutch.Block.Formats.Qcow2.Qcow2Node)node).Metadata.Header.Bitmaps!.Directory.Offset;
+        }
+        image = new byte[storage.LengthBytes];
+        storage.Read(0, image);
+        int cluster = options.Contains("64k", StringComparison.Ordinal) ? 65536 : 4096;
+        Mutate("qcow2", image, $"{places} {end}-{end + 64} {end}-{end + 64} {end - cluster}-{end - cluster + 16} {end - (2 * cluster)}-{end - (2 * cluster) + 16}");
+    }
+
     [Fact]
     public void Damaged_volumes_are_refused_or_described()
     {

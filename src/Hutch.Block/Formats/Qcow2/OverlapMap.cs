@@ -28,6 +28,9 @@ internal enum OverlapKind
 
     /// <summary>The directory of persistent bitmaps.</summary>
     BitmapDirectory,
+
+    /// <summary>Bits or the table of a persistent bitmap, where they were written since the image was opened.</summary>
+    BitmapData,
 }
 
 /// <summary>
@@ -85,6 +88,7 @@ internal sealed class OverlapMap(Qcow2Geometry geometry)
         OverlapKind.RefcountBlock => "refcount block",
         OverlapKind.SnapshotTable => "snapshot table",
         OverlapKind.InactiveL1 => "inactive L1 table",
-        _ => "bitmap directory",
+        OverlapKind.BitmapDirectory => "bitmap directory",
+        _ => "bitmap",
     };
 }

@@ -17,9 +17,36 @@ internal static class Qcow2HeaderWriter
     /// <summary>
     /// The first cluster. Throws <see cref="BlockIoException"/> (ENOSPC) where it does not fit.
     /// </summary>
-    internal static byte[] Write(Qcow2Header header)
+    internal static byte[] Write(Qcow2Header header) => Write(header, out _);
+
+    /// <summary>The same, and how much of it is used, in bytes.</summary>
+    internal static byte[] Write(Qcow2Header header, out int used)
     {
         byte[] cluster = new byte[header.ClusterBytes];
+        Writer writer = WriteExtensions(header, cluster, withNames: cluster.Length > SmallClusterBytes);
+        if (header.BackingName is { Length: > 0 } name)
+        {
+            int offset = writer.Position;
+            WriteBackingPlace(cluster, offset, writer.Append(Encoding.UTF8.GetBytes(name)));
+        }
+        used = writer.Position;
+        return cluster;
+    }
+
+    /// <summary>A header as short as it can be, with the backing image's name at <paramref name="nameOffset"/>. Null where that does not fit.</summary>
+    internal static byte[]? WriteInterim(Qcow2Header header, int nameOffset, out int end)
+    {
+        byte[] cluster = new byte[header.ClusterBytes];
+        end = WriteExtensions(header, cluster, withNames: false).Position;
+        byte[] name = Encoding.UTF8.GetBytes(header.BackingName ?? "");
+        if (end > nameOffset || name.Length > cluster.Length - nameOffset) return null;
+        name.CopyTo(cluster, nameOffset);
+        if (name.Length != 0) WriteBackingPlace(cluster, nameOffset, name.Length);
+        return cluster;
+    }
+
+    private static Writer WriteExtensions(Qcow2Header header, byte[] cluster, bool withNames)
+    {
         Writer writer = new(cluster);
         int headerBytes = header.Version == 2 ? Qcow2Limits.HeaderV2Bytes : Qcow2Limits.HeaderKnownBytes + header.UnknownFields.Length;
         WriteFixedPart(header, cluster, headerBytes);
@@ -33,7 +60,7 @@ internal static class Qcow2HeaderWriter
             BinaryPrimitives.WriteInt64BigEndian(data[8..], crypto.LengthBytes);
             writer.Extension(Qcow2HeaderExtensions.CryptoHeader, data);
         }
-        if (header.Version == 3 && cluster.Length > SmallClusterBytes) writer.Extension(Qcow2HeaderExtensions.FeatureNames, Qcow2Features.WriteNameTable());
+        if (header.Version == 3 && withNames) writer.Extension(Qcow2HeaderExtensions.FeatureNames, Qcow2Features.WriteNameTable());
         if (header.Bitmaps is { } bitmaps)
         {
             Span<byte> data = stackalloc byte[Qcow2HeaderExtensions.BitmapsBytes];
@@ -45,14 +72,13 @@ internal static class Qcow2HeaderWriter
         }
         foreach (Qcow2UnknownExtension unknown in header.UnknownExtensions) writer.Extension(unknown.Type, unknown.Data.AsSpan());
         writer.Extension(Qcow2HeaderExtensions.End, default);
-        if (header.BackingName is { Length: > 0 } name)
-        {
-            int offset = writer.Position;
-            int length = writer.Append(Encoding.UTF8.GetBytes(name));
-            BinaryPrimitives.WriteInt64BigEndian(cluster.AsSpan(8), offset);
-            BinaryPrimitives.WriteInt32BigEndian(cluster.AsSpan(16), length);
-        }
-        return cluster;
+        return writer;
+    }
+
+    private static void WriteBackingPlace(byte[] cluster, int offset, int lengthBytes)
+    {
+        BinaryPrimitives.WriteInt64BigEndian(cluster.AsSpan(8), offset);
+        BinaryPrimitives.WriteInt32BigEndian(cluster.AsSpan(16), lengthBytes);
     }
 
     private static void WriteFixedPart(Qcow2Header header, Span<byte> to, int headerBytes)

@@ -24,6 +24,12 @@ internal static class Qcow2Limits
     /// <summary>Largest number of persistent bitmaps and their directory's length in bytes.</summary>
     internal const int MaxBitmaps = 65535, MaxBitmapDirectoryBytes = 64 << 20;
 
+    /// <summary>Largest size of a bitmap's bits in bytes, and number of entries of its table.</summary>
+    internal const long MaxBitmapBytes = 0x2000_0000, MaxBitmapTableEntries = 0x800_0000;
+
+    /// <summary>Bytes of the disk for a bit of a bitmap, least and most, as powers of two, and the longest name in bytes.</summary>
+    internal const int MinGranularityBits = 9, MaxGranularityBits = 31, MaxBitmapNameBytes = 1023;
+
     /// <summary>Longest name of a backing file, and of its format, in bytes.</summary>
     internal const int MaxBackingNameBytes = 1023, MaxBackingFormatBytes = 15;
 

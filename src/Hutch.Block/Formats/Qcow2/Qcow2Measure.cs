@@ -1,8 +1,6 @@
 using System;
 using System.Collections.Generic;
-using System.Collections.Immutable;
 using System.Globalization;
-using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
@@ -29,7 +27,7 @@ internal static class Qcow2Measure
         if (options.Preallocation is Preallocation.Falloc or Preallocation.Full) required = virtualBytes;
         long all = FullBytes(virtualBytes, cluster, options.RefcountOrder, tableBytes) + RoundUp(LuksBytes(options, request.Options), cluster);
         return new(all - virtualBytes + required, all, options.Version >= 3 && source is Qcow2Node { Metadata.Header.Version: >= 3 } image
-            ? await CountBitmapsAsync(image.Metadata, cluster, cancellation).ConfigureAwait(false) : null);
+            ? CountBitmaps(image, cluster) : null);
     }
 
     // All metadata, and the data.
@@ -97,16 +95,15 @@ internal static class Qcow2Measure
         return (Aligned + (Slots * RoundUp(DivideUp((long)keyBytes * Stripes, Sector), Aligned))) * Sector;
     }
 
-    private static async ValueTask<long> CountBitmapsAsync(Qcow2Metadata metadata, long cluster, CancellationToken cancellation)
+    // Those that are lost count too.
+    private static long CountBitmaps(Qcow2Node source, long cluster)
     {
-        ImmutableArray<Qcow2BitmapEntry> bitmaps = await Qcow2BitmapDirectory.ReadAsync(metadata.File, metadata.Header, cancellation).ConfigureAwait(false);
         long sum = 0, directory = 0;
-        foreach (Qcow2BitmapEntry bitmap in bitmaps)
+        foreach (Qcow2Bitmap bitmap in source.DirtyBitmaps.All)
         {
-            if ((bitmap.Flags & Qcow2BitmapEntry.InUse) != 0) continue;
-            long clusters = DivideUp(DivideUp(DivideUp(metadata.Header.LengthBytes, 1L << bitmap.GranularityBits), 8), cluster);
+            long clusters = DivideUp(BitmapBits.BytesFor(source.LengthBytes, bitmap.GranularityBits), cluster);
             sum += (clusters * cluster) + RoundUp(clusters * 8, cluster);
-            directory += RoundUp(24 + Encoding.UTF8.GetByteCount(bitmap.Name), 8);
+            directory += RoundUp(Qcow2BitmapEntry.HeaderBytes + bitmap.NameBytes.Length, 8);
         }
         return sum + RoundUp(directory, cluster);
     }

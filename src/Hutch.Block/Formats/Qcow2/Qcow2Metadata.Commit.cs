@@ -311,7 +311,7 @@ internal sealed partial class Qcow2Metadata
             }
             if (at != runStart)
             {
-                if (Settings.PassesDiscard(free.Reason)) await DiscardAsync(runStart, at - runStart).ConfigureAwait(false);
+                if (Settings.PassesDiscard(free.Reason)) await DiscardAsync(File, runStart, at - runStart).ConfigureAwait(false);
                 for (long cluster = runStart; cluster < at; cluster++) await DropAsync(cluster).ConfigureAwait(false);
             }
             else if (missed)
@@ -345,10 +345,9 @@ internal sealed partial class Qcow2Metadata
         }
     }
 
-    /// <summary>Gives clusters that hold guest data back to the storage, as far as the file reaches.</summary>
-    internal async ValueTask DiscardAsync(long first, long count)
+    /// <summary>Gives clusters of the image's file, or of its data file, back to the storage, as far as that reaches.</summary>
+    internal async ValueTask DiscardAsync(BlockNode node, long first, long count)
     {
-        BlockNode node = DataNode;
         long offset = first << Geometry.ClusterBits, length = Math.Min(count << Geometry.ClusterBits, node.LengthBytes - offset);
         if (length <= 0 || !node.Limits.CanDiscard) return;
         try

@@ -101,6 +101,7 @@ internal sealed partial class Qcow2Metadata : IDisposable
         Overlaps.Add(Header.RefcountTableOffset >> Geometry.ClusterBits, Header.RefcountTableClusters, OverlapKind.RefcountTable);
         foreach (ulong entry in Refcounts.Table) Map(entry & Qcow2Limits.RefcountTableOffsetMask, OverlapKind.RefcountBlock);
         foreach (ulong entry in L2.L1) Map(entry & Qcow2Limits.L1OffsetMask, OverlapKind.ActiveL2);
+        if (Header.Bitmaps is { Directory: { } directory }) Overlaps.Add(directory.Offset >> Geometry.ClusterBits, Geometry.ClustersFor(directory.LengthBytes), OverlapKind.BitmapDirectory);
         MapSnapshots();
     }
 
@@ -157,15 +158,14 @@ internal sealed partial class Qcow2Metadata : IDisposable
         }
     }
 
-    /// <summary>Rewrites the header as <paramref name="change"/> makes it, in one write, durably.</summary>
+    /// <summary>Rewrites the header as <paramref name="change"/> makes it, durably; a crash leaves the old one or the new one.</summary>
     internal async ValueTask UpdateHeaderAsync(Func<Qcow2Header, Qcow2Header> change, CancellationToken cancellation)
     {
         await _gate.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
             Qcow2Header header = change(Header);
-            await File.WriteBytesAsync(0, Qcow2HeaderWriter.Write(header), WriteFlags.None, cancellation).ConfigureAwait(false);
-            await File.FlushAsync(cancellation).ConfigureAwait(false);
+            await Qcow2HeaderSwitch.WriteAsync(File, Header, header, cancellation).ConfigureAwait(false);
             Header = header;
         }
         finally
@@ -265,9 +265,6 @@ internal sealed partial class Qcow2Metadata : IDisposable
 
     /// <summary>Length of the snapshot table in bytes.</summary>
     internal long SnapshotTableBytes { get; private set; }
-
-    /// <summary>Persistent bitmaps as the directory had them when the image was opened.</summary>
-    internal ImmutableArray<Qcow2BitmapEntry> Bitmaps { get; set; } = [];
 
     /// <summary>Refcounts were behind when the image was opened: only a repair may say that they are right.</summary>
     internal bool NeedsRepair { get; set; }

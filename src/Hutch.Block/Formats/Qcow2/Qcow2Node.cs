@@ -21,10 +21,11 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     private bool? _preallocated;
 
     /// <summary>Puts the parts together.</summary>
-    internal Qcow2Node(Qcow2Metadata metadata, Qcow2Keys keys, BlockNode? backing, ImageOpenOptions options, bool ownsFile, bool ownsData)
+    internal Qcow2Node(Qcow2Metadata metadata, Qcow2Keys keys, Qcow2Bitmaps bitmaps, BlockNode? backing, ImageOpenOptions options, bool ownsFile, bool ownsData)
     {
         Metadata = metadata;
         Luks = keys.Volume;
+        DirtyBitmaps = bitmaps;
         _options = options;
         (_ownsFile, _ownsData) = (ownsFile, ownsData);
         _noData = (metadata.Header.HasDataFile && metadata.DataFile is null) || (metadata.Header.Encryption != Qcow2Encryption.None && keys.Cipher is null);
@@ -34,6 +35,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
         Writer = new Qcow2Writer(Guest, Reader, _compressed);
         Unmapper = new Qcow2Unmapper(Guest, Writer);
         Resizer = new Qcow2Resizer(Guest, Writer, Unmapper);
+        Recorder = new Qcow2Recorder(bitmaps, metadata, Writer, Unmapper);
         Limits = new BlockLimits
         {
             IsReadOnly = options.ReadOnly,
@@ -51,6 +53,9 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     /// <summary>The header of an image that is encrypted with LUKS; null for others.</summary>
     internal LuksVolume? Luks { get; }
 
+    /// <summary>Persistent bitmaps.</summary>
+    internal Qcow2Bitmaps DirtyBitmaps { get; }
+
     /// <summary>What the data path works with.</summary>
     internal Qcow2Guest Guest { get; }
 
@@ -62,6 +67,9 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
 
     /// <summary>Zeroes and discards.</summary>
     internal Qcow2Unmapper Unmapper { get; }
+
+    /// <summary>Changes of the disk on their way, for bitmaps to hear of.</summary>
+    internal Qcow2Recorder Recorder { get; }
 
     /// <summary>Changes of length.</summary>
     internal Qcow2Resizer Resizer { get; }
@@ -116,7 +124,9 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     {
         CheckWrite(offset, source.LengthBytes, cancellation);
         if (source.LengthBytes == 0) return ValueTask.CompletedTask;
-        ValueTask write = (flags & WriteFlags.Compressed) != 0 ? PackAsync(offset, source, cancellation) : Writer.WriteAsync(offset, source, cancellation);
+        bool packs = (flags & WriteFlags.Compressed) != 0;
+        if (packs) CheckWholeCluster(offset, source.LengthBytes);
+        ValueTask write = Recorder.WriteAsync(offset, source, packs, cancellation);
         return (flags & WriteFlags.Durable) == 0 ? write : ThenFlushAsync(write, cancellation);
     }
 
@@ -128,14 +138,14 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     {
         CheckWrite(offset, Math.Min(ClusterBytes, LengthBytes - offset), cancellation);
         CheckCompressed(offset);
-        return Writer.PlaceCompressedAsync(offset, compressed, cancellation);
+        return Recorder.PlaceCompressedAsync(offset, compressed, cancellation);
     }
 
     /// <inheritdoc/>
     public override ValueTask WriteZeroesAsync(long offset, long lengthBytes, WriteFlags flags, CancellationToken cancellation)
     {
         CheckWrite(offset, lengthBytes, cancellation);
-        ValueTask write = Unmapper.WriteZeroesAsync(offset, lengthBytes, flags, LengthBytes, cancellation);
+        ValueTask write = Recorder.WriteZeroesAsync(offset, lengthBytes, flags, cancellation);
         return (flags & WriteFlags.Durable) == 0 ? write : ThenFlushAsync(write, cancellation);
     }
 
@@ -143,7 +153,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     public override ValueTask DiscardAsync(long offset, long lengthBytes, CancellationToken cancellation)
     {
         CheckWrite(offset, lengthBytes, cancellation);
-        return Unmapper.DiscardAsync(offset, lengthBytes, LengthBytes, cancellation);
+        return Recorder.DiscardAsync(offset, lengthBytes, cancellation);
     }
 
     /// <inheritdoc/>
@@ -182,14 +192,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     {
         CheckWrite(0, 0, cancellation);
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
-        try
-        {
-            await Resizer.ResizeAsync(lengthBytes, preallocation, cancellation).ConfigureAwait(false);
-        }
-        catch (Qcow2CorruptException e)
-        {
-            throw await Metadata.SignalCorruptionAsync(e).ConfigureAwait(false);
-        }
+        await GuardAsync(Recorder.ResizeAsync(Resizer, lengthBytes, preallocation, cancellation)).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -216,7 +219,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<KeyValuePair<string, object>>? DescribeSpecifics() => Qcow2Specifics.Describe(Metadata.Header, Metadata.Header.Bitmaps is null ? [] : Metadata.Bitmaps, Luks);
+    public override IReadOnlyList<KeyValuePair<string, object>>? DescribeSpecifics() => Qcow2Specifics.Describe(Metadata.Header, DirtyBitmaps.All, Luks);
 
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
@@ -227,12 +230,14 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
         {
             if (!Limits.IsReadOnly && !Metadata.IsCorrupt && !Metadata.ShowsSnapshot)
             {
+                await StoreAtCloseAsync().ConfigureAwait(false);
                 await Metadata.SettleAsync().ConfigureAwait(false);
                 await Metadata.TrimFileAsync().ConfigureAwait(false);
             }
         }
         finally
         {
+            DirtyBitmaps.Dispose();
             Guest.Buffers.Dispose();
             Metadata.Dispose();
             if (Guest.Backing is { } backing) await backing.DisposeAsync().ConfigureAwait(false);
@@ -242,11 +247,12 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     }
 
     /// <summary>Does what comes before the first write: unknown autoclear bits go, refcounts that are behind are made right.</summary>
-    internal async ValueTask PrepareToWriteAsync(ulong maintainedAutoclear, CancellationToken cancellation)
+    internal async ValueTask PrepareToWriteAsync(CancellationToken cancellation)
     {
         lock (Metadata.Sync) Metadata.MapMetadata();
-        if ((Metadata.Header.Autoclear & ~maintainedAutoclear) != 0)
-            await Metadata.UpdateHeaderAsync(header => header with { Autoclear = header.Autoclear & maintainedAutoclear, Bitmaps = null }, cancellation).ConfigureAwait(false);
+        // Bitmaps that another program has missed writes of are gone from the header as it was read.
+        if ((Metadata.Header.Autoclear & ~Qcow2Features.KnownAutoclear) != 0 || Metadata.Header.Warning is not null)
+            await Metadata.UpdateHeaderAsync(static header => header with { Autoclear = header.Autoclear & Qcow2Features.KnownAutoclear, Warning = null }, cancellation).ConfigureAwait(false);
         if (!Metadata.NeedsRepair || _options.ForCheck) return;
         // Refcounts are behind: clusters that are in use would be taken for free ones.
         Qcow2Check check = new(Metadata, ImageRepair.Leaks | ImageRepair.Errors, _options.Report ?? (static _ => { }));
@@ -293,13 +299,11 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
         return hasPlace && !IsEncrypted ? extent with { FileOffset = run.HostOffset, File = Metadata.DataNode } : extent;
     }
 
-    private ValueTask PackAsync(long offset, IoVector source, CancellationToken cancellation)
+    private void CheckWholeCluster(long offset, long lengthBytes)
     {
         CheckCompressed(offset);
-        long length = source.LengthBytes;
-        if (length > ClusterBytes || (length != ClusterBytes && offset + length != LengthBytes))
-            throw new ArgumentOutOfRangeException(nameof(source), "A compressed write is one whole cluster.");
-        return Writer.WriteCompressedAsync(offset, source, cancellation);
+        if (lengthBytes > ClusterBytes || (lengthBytes != ClusterBytes && offset + lengthBytes != LengthBytes))
+            throw new ArgumentOutOfRangeException(nameof(lengthBytes), "A compressed write is one whole cluster.");
     }
 
     private void CheckCompressed(long offset)

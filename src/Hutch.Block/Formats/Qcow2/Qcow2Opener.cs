@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
@@ -7,9 +8,6 @@ namespace Hutch.Block.Formats.Qcow2;
 /// <summary>Opens an image: header, tables, what it names, keys.</summary>
 internal static class Qcow2Opener
 {
-    // Bits that stay true while this code writes. Bitmaps would miss what is written, so their bit is cleared, as a program without bitmaps must.
-    private const ulong MaintainedAutoclear = Qcow2Features.DataFileRaw;
-
     /// <summary>Opens an image; the node owns <paramref name="file"/> if <paramref name="ownsFile"/>.</summary>
     internal static async ValueTask<Qcow2Node> OpenAsync(BlockNode file, bool ownsFile, BlockNode? dataFile, ImageOpenOptions options, CancellationToken cancellation)
     {
@@ -28,13 +26,10 @@ internal static class Qcow2Opener
             if (header.BackingName is { } name && options.References is { } references)
                 backing = await references.OpenAsync(new(ImageReferenceKind.Backing, name, header.BackingFormat), file, readOnly: true, cancellation).ConfigureAwait(false);
             Qcow2Metadata metadata = new(file, data, header, settings, l1, refcountTable);
-            if (!options.ForCheck)
-            {
-                metadata.TakeSnapshots(await Qcow2SnapshotTable.ReadAsync(file, header, repair: null, cancellation).ConfigureAwait(false));
-                metadata.Bitmaps = await Qcow2BitmapDirectory.ReadAsync(file, header, cancellation).ConfigureAwait(false);
-            }
-            Qcow2Node node = new(metadata, keys, backing, options, ownsFile, ownsData: dataFile is null);
-            if (!options.ReadOnly) await node.PrepareToWriteAsync(MaintainedAutoclear, cancellation).ConfigureAwait(false);
+            if (!options.ForCheck) metadata.TakeSnapshots(await Qcow2SnapshotTable.ReadAsync(file, header, repair: null, cancellation).ConfigureAwait(false));
+            Qcow2Bitmaps bitmaps = new(metadata, await ReadBitmapsAsync(file, header, options, cancellation).ConfigureAwait(false));
+            Qcow2Node node = new(metadata, keys, bitmaps, backing, options, ownsFile, ownsData: dataFile is null);
+            if (!options.ReadOnly) await node.PrepareToWriteAsync(cancellation).ConfigureAwait(false);
             return node;
         }
         catch
@@ -42,6 +37,19 @@ internal static class Qcow2Opener
             if (dataFile is null && data is not null) await data.DisposeAsync().ConfigureAwait(false);
             if (backing is not null) await backing.DisposeAsync().ConfigureAwait(false);
             throw;
+        }
+    }
+
+    private static async ValueTask<ImmutableArray<Qcow2BitmapEntry>> ReadBitmapsAsync(BlockNode file, Qcow2Header header, ImageOpenOptions options, CancellationToken cancellation)
+    {
+        try
+        {
+            return await Qcow2BitmapDirectory.ReadAsync(file, header, cancellation).ConfigureAwait(false);
+        }
+        catch (ImageException) when (options.ForCheck)
+        {
+            // The check counts it.
+            return [];
         }
     }
 

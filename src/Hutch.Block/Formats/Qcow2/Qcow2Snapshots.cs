@@ -69,7 +69,6 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
     /// <summary>Makes the disk what it was, its length too.</summary>
     internal async ValueTask ApplyAsync(string idOrName, CancellationToken cancellation)
     {
-        if (_metadata.Header.Bitmaps is not null) throw new ImageException("Device has active dirty bitmaps");
         CheckSupported();
         Qcow2Snapshot snapshot = _metadata.Snapshots[Require(idOrName)];
         await SettleAsync().ConfigureAwait(false);

@@ -8,7 +8,7 @@ namespace Hutch.Block.Formats.Qcow2;
 internal static class Qcow2Specifics
 {
     /// <summary>Lists it.</summary>
-    internal static IReadOnlyList<KeyValuePair<string, object>> Describe(Qcow2Header header, ImmutableArray<Qcow2BitmapEntry> bitmaps, LuksVolume? luks)
+    internal static IReadOnlyList<KeyValuePair<string, object>> Describe(Qcow2Header header, ImmutableArray<Qcow2Bitmap> bitmaps, LuksVolume? luks)
     {
         List<KeyValuePair<string, object>> list =
         [
@@ -31,14 +31,14 @@ internal static class Qcow2Specifics
         return list;
     }
 
-    private static List<object> Describe(ImmutableArray<Qcow2BitmapEntry> bitmaps)
+    private static List<object> Describe(ImmutableArray<Qcow2Bitmap> bitmaps)
     {
         List<object> list = [];
-        foreach (Qcow2BitmapEntry bitmap in bitmaps)
+        foreach (Qcow2Bitmap bitmap in bitmaps)
         {
             List<object> flags = [];
-            if ((bitmap.Flags & Qcow2BitmapEntry.InUse) != 0) flags.Add("in-use");
-            if ((bitmap.Flags & Qcow2BitmapEntry.Auto) != 0) flags.Add("auto");
+            if (bitmap.IsInconsistent) flags.Add("in-use");
+            if (bitmap.IsEnabled) flags.Add("auto");
             list.Add(new List<KeyValuePair<string, object>> { new("flags", flags), new("name", bitmap.Name), new("granularity", 1L << bitmap.GranularityBits) });
         }
         return list;

@@ -131,7 +131,7 @@ internal sealed class Qcow2Unmapper(Qcow2Guest guest, Qcow2Writer writer)
         try
         {
             foreach (PendingFree place in places)
-                if (_metadata.Settings.PassesDiscard(place.Reason)) await _metadata.DiscardAsync(place.First, place.Count).ConfigureAwait(false);
+                if (_metadata.Settings.PassesDiscard(place.Reason)) await _metadata.DiscardAsync(_metadata.DataNode, place.First, place.Count).ConfigureAwait(false);
         }
         finally
         {

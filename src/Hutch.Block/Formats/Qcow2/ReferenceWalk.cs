@@ -195,7 +195,7 @@ internal sealed class ReferenceWalk(Qcow2Metadata metadata)
         if (_freeCount == 0) return;
         (long first, long count) = (_freeFirst, _freeCount);
         _freeCount = 0;
-        if (metadata.Settings.PassesDiscard(FreeReason.Snapshot)) await metadata.DiscardAsync(first, count).ConfigureAwait(false);
+        if (metadata.Settings.PassesDiscard(FreeReason.Snapshot)) await metadata.DiscardAsync(metadata.File, first, count).ConfigureAwait(false);
     }
 
     private Qcow2CorruptException Missing(long cluster) => new(string.Create(CultureInfo.InvariantCulture,

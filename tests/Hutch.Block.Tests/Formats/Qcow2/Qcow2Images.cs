@@ -85,6 +85,7 @@ internal static class Qcow2Images
                 copied.Add((host / cluster, (entry & Qcow2Limits.CopiedFlag) != 0));
             }
         }
+        ReferBitmaps(header, Word, Refer);
         Dictionary<long, ulong> counts = [];
         int perBlock = cluster * 8 >> header.RefcountOrder;
         for (long i = 0; i < (long)header.RefcountTableClusters * cluster / 8; i++)
@@ -105,6 +106,21 @@ internal static class Qcow2Images
         foreach ((long at, bool says) in copied)
             if (says && counts.GetValueOrDefault(at) > 1 && references.GetValueOrDefault(at) > 1) corruptions++;
         return (corruptions, leaks);
+    }
+
+    private static void ReferBitmaps(Qcow2Header header, Func<long, ulong> word, Action<long, long> refer)
+    {
+        if (header.Bitmaps is not { Directory: { } directory } bitmaps) return;
+        refer(directory.Offset, directory.LengthBytes);
+        long at = directory.Offset;
+        for (int i = 0; i < bitmaps.Count; i++)
+        {
+            long table = (long)word(at), entries = (long)(word(at + 8) >> 32), name = (long)(word(at + 16) >> 32) & 0xffff;
+            refer(table, entries * 8);
+            for (int j = 0; j < entries; j++)
+                if ((long)(word(table + (j * 8L)) & Qcow2Limits.L1OffsetMask) is var bits and not 0) refer(bits, header.ClusterBytes);
+            at += (24 + name + 7) & ~7L;
+        }
     }
 }
 

@@ -1,6 +1,11 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
+using System.Threading.Tasks;
+using Hutch.Block;
+using Hutch.Block.Formats;
 using Hutch.Cli.Image;
+using Hutch.Cli.Image.Io;
 using Xunit;
 
 namespace Hutch.Tests.Cli.Image;
@@ -38,7 +43,38 @@ public sealed class ImageToolTests : IDisposable
         Assert.Single(Directory.GetFiles(_directory));
     }
 
+    [Fact]
+    public async Task Bitmaps_are_made_changed_and_copied()
+    {
+        string image = Path.Combine(_directory, "a.qcow2"), copy = Path.Combine(_directory, "b.qcow2"), raw = Path.Combine(_directory, "a.raw");
+        Assert.Equal(0, Run("create", "-q", "-f", "qcow2", image, "4M"));
+        Assert.Equal(0, Run("bitmap", "--add", "-g", "4k", image, "a"));
+        Assert.Equal(1, Run("bitmap", "--add", image, "a"));
+        Assert.Equal(0, Run("bitmap", "--add", "--disable", image, "b"));
+        Assert.Equal(0, IoTool.Run("hutch img io", ["-c", "write 1M 4k", image]));
+        Assert.Equal(0, Run("bitmap", "--merge", "a", "--enable", image, "b"));
+        Assert.Equal(0, Run("bitmap", "--clear", "--disable", image, "a"));
+        Assert.Equal(0, Run("convert", "--bitmaps", "-O", "qcow2", image, copy));
+        Assert.Equal(1, Run("convert", "--bitmaps", "-O", "raw", image, raw));
+        Assert.False(File.Exists(raw));
+        Assert.Equal(0, Run("bitmap", "--remove", image, "a"));
+        Assert.Equal(1, Run("bitmap", "--merge", "a", image, "b"));
+        Assert.Equal(0, Run("bitmap", "--merge", "b", "-b", image, "-F", "qcow2", copy, "a"));
+        Assert.Equal([("a", 4096L, false), ("b", 65536L, true)], await ListBitmaps(copy));
+        Assert.Equal([("b", 65536L, true)], await ListBitmaps(image));
+        Assert.Equal(0, Run("check", "-q", copy));
+        Assert.Equal(0, Run("check", "-q", image));
+    }
+
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
     private static int Run(params string[] arguments) => ImageTool.Run("hutch img", arguments);
+
+    private static async Task<List<(string, long, bool)>> ListBitmaps(string image)
+    {
+        List<(string, long, bool)> list = [];
+        await using ImageNode node = await BlockGraph.OpenAsync(new BlockOpenRequest { Filename = image, Format = "qcow2", ReadOnly = true }, default);
+        foreach (ImageBitmap bitmap in ((IImageBitmaps)node).Bitmaps) list.Add((bitmap.Name, bitmap.GranularityBytes, bitmap.IsEnabled));
+        return list;
+    }
 }
