@@ -93,6 +93,10 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     public override bool IsEncrypted => Metadata.Header.Encryption != Qcow2Encryption.None;
 
     /// <inheritdoc/>
+    // What nobody wrote decrypts to noise, where it has a cluster; preallocated images have all their L2 tables.
+    public override bool IsZeroWhenNew => Metadata.L2.L1 is not [not 0, ..] || (!IsEncrypted && Metadata.DataNode is not ImageNode { IsZeroWhenNew: false });
+
+    /// <inheritdoc/>
     public override bool IsDirty => Metadata.Header.Has(Qcow2Features.Dirty);
 
     /// <inheritdoc/>

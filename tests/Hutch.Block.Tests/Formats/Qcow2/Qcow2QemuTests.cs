@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Threading;
 using System.Threading.Tasks;
@@ -6,6 +7,7 @@ using Hutch.Block.Files;
 using Hutch.Block.Formats;
 using Hutch.Block.Formats.Qcow2;
 using Hutch.Block.Graph;
+using Hutch.Block.Jobs;
 using Xunit;
 
 namespace Hutch.Block.Tests.Formats.Qcow2;
@@ -111,6 +113,39 @@ public sealed class Qcow2QemuTests : IDisposable
         File.Delete(image);
         QemuImg("convert", "--object", "secret,id=s,data=opensesame", "-f", "raw", "-O", "qcow2", "-o", options, raw, image);
         await using ImageNode theirs = await Qcow2Format.Instance.OpenAsync(new MemoryFile(await File.ReadAllBytesAsync(image)), open with { ReadOnly = true }, default);
+        Assert.Equal(model, await BlockNodeContract.Read(theirs, 0, LengthBytes));
+    }
+
+    // What nobody wrote has a cluster there, and would decrypt to noise.
+    [QemuTheory("qemu-img")]
+    [InlineData("format=luks,encrypt.iter-time=10", "metadata")]
+    [InlineData("format=luks,encrypt.iter-time=10", "full")]
+    [InlineData("format=aes", "metadata")]
+    [InlineData("format=aes", "off")]
+    public async Task A_sparse_disk_is_the_same_in_an_encrypted_image_that_was_preallocated(string encryption, string preallocation)
+    {
+        byte[] model = new byte[LengthBytes];
+        new Random(2).NextBytes(model.AsSpan(1 << 20, 70000));
+        string image = Path.Combine(_folder, "image"), raw = Path.Combine(_folder, "raw"), reference = $"driver=qcow2,file.filename={image},encrypt.key-secret=s";
+        await File.WriteAllBytesAsync(raw, model);
+        Dictionary<string, string> options = Qcow2Images.Parse($"encrypt.{encryption},encrypt.key-secret=s,preallocation={preallocation}");
+        await File.WriteAllBytesAsync(image, []);
+        Secrets secrets = new();
+        await BlockGraph.CreateAsync(new BlockCreateRequest { Filename = image, Format = Qcow2Format.Instance, LengthBytes = LengthBytes, Options = options, Secrets = secrets }, default);
+        BlockOpenRequest open = new() { Filename = image, Format = "qcow2", ReadOnly = false, Secrets = secrets, Options = Qcow2Images.Parse("encrypt.key-secret=s") };
+        await using (ImageNode target = await BlockGraph.OpenAsync(open, default))
+        await using (ImageNode source = await BlockGraph.OpenAsync(new BlockOpenRequest { Filename = raw, Format = "raw", ReadOnly = true }, default))
+        {
+            Assert.Equal(preallocation == "off", target.IsZeroWhenNew);
+            using CopyJob job = new([source], target, new CopyOptions { TargetIsZero = target.IsZeroWhenNew }, default);
+            job.Run();
+            await target.FlushAsync(default);
+            Assert.Equal(model, await BlockNodeContract.Read(target, 0, LengthBytes));
+        }
+        Assert.Contains("identical", QemuImg("compare", "--object", "secret,id=s,data=opensesame", "--image-opts", reference, $"driver=raw,file.filename={raw}"), StringComparison.Ordinal);
+        File.Delete(image);
+        QemuImg("convert", "--object", "secret,id=s,data=opensesame", "-f", "raw", "-O", "qcow2", "-o", $"encrypt.{encryption},encrypt.key-secret=s,preallocation={preallocation}", raw, image);
+        await using ImageNode theirs = await BlockGraph.OpenAsync(open with { ReadOnly = true }, default);
         Assert.Equal(model, await BlockNodeContract.Read(theirs, 0, LengthBytes));
     }
 

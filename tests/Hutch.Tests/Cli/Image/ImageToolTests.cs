@@ -43,6 +43,23 @@ public sealed class ImageToolTests : IDisposable
         Assert.Single(Directory.GetFiles(_directory));
     }
 
+    [Theory]
+    [InlineData("metadata")]
+    [InlineData("full")]
+    public void A_sparse_disk_becomes_an_encrypted_one_that_was_preallocated(string preallocation)
+    {
+        string raw = Path.Combine(_directory, "a.raw"), encrypted = Path.Combine(_directory, "a.qcow2");
+        const string Secret = "secret,id=s,data=opensesame";
+        using (FileStream file = File.Create(raw))
+        {
+            file.SetLength(4 << 20);
+            file.Position = 1 << 20;
+            file.Write(new byte[] { 1, 2, 3 });
+        }
+        Assert.Equal(0, Run("convert", "--object", Secret, "-f", "raw", "-O", "qcow2", "-o", $"encrypt.format=aes,encrypt.key-secret=s,preallocation={preallocation}", raw, encrypted));
+        Assert.Equal(0, Run("compare", "-q", "--object", Secret, "--image-opts", $"driver=qcow2,encrypt.key-secret=s,file.filename={encrypted}", $"driver=raw,file.filename={raw}"));
+    }
+
     [Fact]
     public async Task Bitmaps_are_made_changed_and_copied()
     {
