@@ -49,7 +49,12 @@ internal sealed class MemoryFile : BlockNode
     /// <summary>Reads behind this fail, as a disk would.</summary>
     internal long Limit { get; set; } = long.MaxValue;
 
+    /// <summary>As a device, it may have something in it from before.</summary>
+    internal bool IsUsed { get; init; }
+
     internal bool Disposed { get; private set; }
+
+    public override bool IsZeroWhenNew => !IsUsed;
 
     public override long LengthBytes => Volatile.Read(ref _length);
 

@@ -50,6 +50,9 @@ internal sealed partial class FileNode : BlockNode, IDiskClient
     public override long LengthBytes => Volatile.Read(ref _lengthBytes);
 
     /// <inheritdoc/>
+    public override bool IsZeroWhenNew => _file.Kind == DiskFileKind.Regular;
+
+    /// <inheritdoc/>
     public override string Filename => _file.Path;
 
     /// <inheritdoc/>

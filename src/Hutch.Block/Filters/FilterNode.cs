@@ -37,6 +37,9 @@ internal abstract class FilterNode(BlockNode child) : BlockNode
     public override ValueTask DiscardAsync(long offset, long lengthBytes, CancellationToken cancellation) => Child.DiscardAsync(offset, lengthBytes, cancellation);
 
     /// <inheritdoc/>
+    public override bool IsZeroWhenNew => Child.IsZeroWhenNew;
+
+    /// <inheritdoc/>
     public override ValueTask FlushAsync(CancellationToken cancellation) => Child.FlushAsync(cancellation);
 
     /// <inheritdoc/>

@@ -21,9 +21,6 @@ public abstract class ImageNode : BlockNode
     /// <summary>The image's data is encrypted.</summary>
     public virtual bool IsEncrypted => false;
 
-    /// <summary>A new image reads as zeros until it is written, so that zeros need not be.</summary>
-    public virtual bool IsZeroWhenNew => true;
-
     /// <summary>The image was not closed properly, or its reference counts are behind.</summary>
     public virtual bool IsDirty => false;
 

@@ -24,6 +24,12 @@ public abstract class BlockNode : IAsyncDisposable
     /// <summary>How messages and JSON name the node: a path, a URI or a json: description.</summary>
     public virtual string Filename => Children is [{ Kind: not BlockEdgeKind.Backing } first, ..] ? first.Child.Filename : "";
 
+    /// <summary>
+    /// What was made a moment ago reads as zeros until it is written, so that zeros need not be. Not so where space had another use before, as a device has, or
+    /// where what nobody wrote decrypts to noise.
+    /// </summary>
+    public virtual bool IsZeroWhenNew => true;
+
     /// <summary>The nodes below.</summary>
     public virtual ImmutableArray<BlockEdge> Children => [];
 

@@ -59,6 +59,9 @@ internal sealed class NbdNode : BlockNode
     public override BlockLimits Limits { get; }
 
     /// <inheritdoc/>
+    public override bool IsZeroWhenNew => false;
+
+    /// <inheritdoc/>
     public override string Filename => _options.Address.ToString();
 
     /// <inheritdoc/>

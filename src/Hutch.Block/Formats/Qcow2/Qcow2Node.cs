@@ -94,7 +94,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
 
     /// <inheritdoc/>
     // What nobody wrote decrypts to noise, where it has a cluster; preallocated images have all their L2 tables.
-    public override bool IsZeroWhenNew => Metadata.L2.L1 is not [not 0, ..] || (!IsEncrypted && Metadata.DataNode is not ImageNode { IsZeroWhenNew: false });
+    public override bool IsZeroWhenNew => Metadata.L2.L1 is not [not 0, ..] || (!IsEncrypted && Metadata.DataNode.IsZeroWhenNew);
 
     /// <inheritdoc/>
     public override bool IsDirty => Metadata.Header.Has(Qcow2Features.Dirty);

@@ -44,6 +44,9 @@ internal sealed class RawNode : ImageNode
     public override BlockLimits Limits { get; }
 
     /// <inheritdoc/>
+    public override bool IsZeroWhenNew => _file.IsZeroWhenNew;
+
+    /// <inheritdoc/>
     public override ImmutableArray<BlockEdge> Children => [new(BlockEdgeKind.Protocol, _file)];
 
     /// <inheritdoc/>

@@ -6,6 +6,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Formats;
 using Hutch.Block.Formats.Qcow2;
+using Hutch.Block.Formats.Raw;
 using Hutch.Block.Graph;
 using Hutch.Host.Files;
 using Xunit;
@@ -319,6 +320,21 @@ public sealed class Qcow2PitfallTests
         }
         Assert.Equal((0, 0), Qcow2Images.Examine(file.Content));
         Assert.Equal(4 * Cluster, file.LengthBytes);
+    }
+
+    [Theory]
+    [InlineData("", false, true)]
+    [InlineData("preallocation=metadata", false, true)]
+    [InlineData("", true, true)]
+    [InlineData("preallocation=metadata", true, false)]
+    public async Task A_new_image_is_zero_where_its_clusters_are(string options, bool isUsed, bool isZero)
+    {
+        MemoryFile file = new() { IsUsed = isUsed };
+        await Qcow2Format.Instance.CreateAsync(file, new ImageCreateRequest { LengthBytes = 1 << 20, Options = Qcow2Images.Parse(options) }, default);
+        await using Qcow2Node node = await Qcow2Images.OpenAsync(file);
+        Assert.Equal(isZero, node.IsZeroWhenNew);
+        await using ImageNode raw = await RawFormat.Instance.OpenAsync(new MemoryFile(new byte[512]) { IsUsed = isUsed }, new ImageOpenOptions { ReadOnly = false }, default);
+        Assert.Equal(!isUsed, raw.IsZeroWhenNew);
     }
 
     [Fact]
