@@ -2,13 +2,11 @@ using System;
 using System.IO;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
-using Hutch.Block.Tests.Files;
 using Hutch.Model.Machine;
 using Xunit;
 
 namespace Hutch.Block.Tests;
 
-[Collection(LockCollection.Name)]
 public sealed class DiskOpenerTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("hutch-disk").FullName;

@@ -69,7 +69,7 @@ internal sealed class StoryCheck(ImageStory story, int seed)
             await using (node.ConfigureAwait(false))
             {
                 await CompareAsync(node, settled, pending, where).ConfigureAwait(false);
-                await ExamineAsync(node, where).ConfigureAwait(false);
+                if (story.Image.IsOrdered) await ExamineAsync(node, where).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is ImageException or BlockIoException)

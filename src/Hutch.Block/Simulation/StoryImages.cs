@@ -34,8 +34,8 @@ internal static class StoryImages
         MemoryNode file = new(0);
         await format.CreateAsync(file, new ImageCreateRequest { LengthBytes = LengthBytes, Options = options, References = references }, CancellationToken.None).ConfigureAwait(false);
         // Version 2 has no mark for a snapshot that is half made, and qemu-img check calls copied flags that are too careful corruptions.
-        bool hasSnapshots = !kind.Contains("compat=0.10", StringComparison.Ordinal);
-        return new StoryImage(file, tags, hasSnapshots, async node => await format.OpenAsync(node, new ImageOpenOptions { ReadOnly = false, References = references }, CancellationToken.None).ConfigureAwait(false));
+        bool isOrdered = format.Name == "qcow2", hasSnapshots = !kind.Contains("compat=0.10", StringComparison.Ordinal);
+        return new StoryImage(file, tags, hasSnapshots, isOrdered, async node => await format.OpenAsync(node, new ImageOpenOptions { ReadOnly = false, References = references }, CancellationToken.None).ConfigureAwait(false));
     }
 
     /// <summary>The format's name.</summary>

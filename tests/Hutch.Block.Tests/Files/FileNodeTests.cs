@@ -10,7 +10,6 @@ using Xunit;
 
 namespace Hutch.Block.Tests.Files;
 
-[Collection(LockCollection.Name)]
 public sealed class FileNodeTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("hutch-file").FullName;

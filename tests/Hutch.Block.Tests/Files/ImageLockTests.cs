@@ -8,7 +8,6 @@ using Xunit;
 
 namespace Hutch.Block.Tests.Files;
 
-[Collection(LockCollection.Name)]
 public sealed class ImageLockTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("hutch-lock").FullName;

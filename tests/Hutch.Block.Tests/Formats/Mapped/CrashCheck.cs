@@ -18,7 +18,8 @@ internal static class CrashCheck
     /// <param name="seed">Of requests and losses.</param>
     internal static async Task RunAsync(MemoryNode image, int lengthBytes, int initialTag, Func<BlockNode, Task<BlockNode>> open, int seed)
     {
-        ImageStory story = await ImageStory.TellAsync(new StoryImage(image, Tags(lengthBytes / SectorTags.SectorBytes, initialTag), HasSnapshots: false, open), seed, Requests);
+        StoryImage beginning = new(image, Tags(lengthBytes / SectorTags.SectorBytes, initialTag), HasSnapshots: false, IsOrdered: false, open);
+        ImageStory story = await ImageStory.TellAsync(beginning, seed, Requests);
         StoryCheck check = new(story, seed);
         for (int i = 1; i <= States; i++) await check.JudgeAsync(check.LastMoment * i / States, extremes: i == States);
     }
