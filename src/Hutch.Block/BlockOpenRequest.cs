@@ -69,4 +69,7 @@ public sealed record BlockOpenRequest
 
     /// <summary>Secrets by id.</summary>
     public ISecrets? Secrets { get; init; }
+
+    /// <summary>The folder with TLS credentials of an id, for NBD (ca-cert.pem, client-cert.pem, client-key.pem); returns null where there are none of that id.</summary>
+    public Func<string, string?>? FindTlsFolder { get; init; }
 }

@@ -24,6 +24,7 @@ internal sealed class MemoryFile : BlockNode
 {
     private byte[] _bytes;
     private long _length;
+    private BlockLimits _limits = new() { CanDiscard = true, HasFastZeroes = true };
 
     internal MemoryFile(byte[]? content = null)
     {
@@ -52,13 +53,16 @@ internal sealed class MemoryFile : BlockNode
     /// <summary>As a device, it may have something in it from before.</summary>
     internal bool IsUsed { get; init; }
 
+    /// <summary>As a file that is opened with writethrough.</summary>
+    internal void MakeWritesDurable() => _limits = _limits with { WritesAreDurable = true };
+
     internal bool Disposed { get; private set; }
 
     public override bool IsZeroWhenNew => !IsUsed;
 
     public override long LengthBytes => Volatile.Read(ref _length);
 
-    public override BlockLimits Limits { get; } = new() { CanDiscard = true, HasFastZeroes = true };
+    public override BlockLimits Limits => _limits;
 
     public override string Filename => "memory";
 

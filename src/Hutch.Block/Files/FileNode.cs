@@ -212,6 +212,7 @@ internal sealed partial class FileNode : BlockNode, IDiskClient
         PhysicalBlockBytes = _isDirect ? Math.Max(512, _file.DirectAlignment.OffsetBytes) : 4096,
         CanDiscard = !readOnly && _options.Unmap,
         HasFastZeroes = !readOnly,
+        WritesAreDurable = _flushes && _durableWrites,
         GrowsBestWith = _isDirect && _file.Kind == DiskFileKind.Regular ? Preallocation.Falloc : Preallocation.Off,
     };
 

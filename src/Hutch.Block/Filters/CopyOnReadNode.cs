@@ -7,7 +7,9 @@ using Hutch.Host.Files;
 
 namespace Hutch.Block.Filters;
 
-/// <summary>Keeps in the image what a read had to fetch from below it: whole clusters, zeros as zeros.</summary>
+/// <summary>
+/// Keeps in the image what a read had to fetch from below it: whole clusters, zeros as zeros. What the image has goes past all of this, straight to the caller.
+/// </summary>
 internal sealed class CopyOnReadNode(BlockNode child) : FilterNode(child)
 {
     private const int ChunkBytes = 2 << 20;
@@ -19,19 +21,15 @@ internal sealed class CopyOnReadNode(BlockNode child) : FilterNode(child)
     public override async ValueTask ReadAsync(long offset, IoVector destination, CancellationToken cancellation)
     {
         CheckRange(offset, destination.LengthBytes);
-        if (destination.LengthBytes > 0)
+        for (long done = 0, length = destination.LengthBytes; done < length;)
         {
-            await _copying.WaitAsync(cancellation).ConfigureAwait(false);
-            try
-            {
-                await FillAsync(offset, offset + destination.LengthBytes, cancellation).ConfigureAwait(false);
-            }
-            finally
-            {
-                _copying.Release();
-            }
+            BlockExtent extent = await Child.GetExtentAsync(offset + done, length - done, cancellation).ConfigureAwait(false);
+            long part = Math.Min(extent.LengthBytes, length - done);
+            IoVector into = destination.Slice(done, part);
+            if (extent.Kind == BlockExtentKind.Unallocated) await FetchAsync(offset + done, into, cancellation).ConfigureAwait(false);
+            else await Child.ReadAsync(offset + done, into, cancellation).ConfigureAwait(false);
+            done += part;
         }
-        await Child.ReadAsync(offset, destination, cancellation).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -41,43 +39,46 @@ internal sealed class CopyOnReadNode(BlockNode child) : FilterNode(child)
         return base.DisposeAsync();
     }
 
-    private async ValueTask FillAsync(long start, long end, CancellationToken cancellation)
+    // Copies the clusters around a range into the image, one reader at a time, and hands out the range.
+    private async ValueTask FetchAsync(long offset, IoVector destination, CancellationToken cancellation)
     {
         int unit = Math.Max(ClusterBytesOf(Child), SmallestUnitBytes);
-        start = start / unit * unit;
-        end = Math.Min(LengthBytes, (end + unit - 1) / unit * unit);
-        NativeBuffer? buffer = null;
+        long end = Math.Min(LengthBytes, (offset + destination.LengthBytes + unit - 1) / unit * unit);
+        await _copying.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            while (start < end)
+            using NativeBuffer buffer = new((int)Math.Min(Math.Max(ChunkBytes, unit), end - (offset / unit * unit)));
+            for (long at = offset / unit * unit; at < end;)
             {
-                BlockExtent extent = await Child.GetExtentAsync(start, end - start, cancellation).ConfigureAwait(false);
+                // Another reader may have been here before.
+                BlockExtent extent = await Child.GetExtentAsync(at, end - at, cancellation).ConfigureAwait(false);
+                int length = (int)Math.Min(extent.LengthBytes, Math.Min(end - at, buffer.LengthBytes));
+                IoVector vector = new(new[] { buffer.Segment(0, length) });
+                long from = Math.Max(at, offset), to = Math.Min(at + length, offset + destination.LengthBytes);
                 if (extent.Kind == BlockExtentKind.Unallocated)
                 {
-                    buffer ??= new NativeBuffer(ChunkBytes);
-                    await CopyAsync(buffer, start, Math.Min(end, start + extent.LengthBytes), cancellation).ConfigureAwait(false);
+                    await CopyAsync(at, vector, cancellation).ConfigureAwait(false);
+                    if (from < to) destination.Slice(from - offset, to - from).CopyFrom(buffer.Span[(int)(from - at)..(int)(to - at)]);
                 }
-                start += extent.LengthBytes;
+                else if (from < to)
+                {
+                    await Child.ReadAsync(from, destination.Slice(from - offset, to - from), cancellation).ConfigureAwait(false);
+                }
+                at += length;
             }
         }
         finally
         {
-            buffer?.Dispose();
+            _copying.Release();
         }
     }
 
-    private async ValueTask CopyAsync(NativeBuffer buffer, long start, long end, CancellationToken cancellation)
+    private async ValueTask CopyAsync(long offset, IoVector buffer, CancellationToken cancellation)
     {
-        while (start < end)
-        {
-            int length = (int)Math.Min(ChunkBytes, end - start);
-            IoVector vector = new(new[] { buffer.Segment(0, length) });
-            await Child.ReadAsync(start, vector, cancellation).ConfigureAwait(false);
-            (FindBlkdebug(Child))?.Raise("cor_write");
-            if (buffer.Span[..length].ContainsAnyExcept((byte)0)) await Child.WriteAsync(start, vector, WriteFlags.None, cancellation).ConfigureAwait(false);
-            else await Child.WriteZeroesAsync(start, length, WriteFlags.None, cancellation).ConfigureAwait(false);
-            start += length;
-        }
+        await Child.ReadAsync(offset, buffer, cancellation).ConfigureAwait(false);
+        FindBlkdebug(Child)?.Raise("cor_write");
+        if (buffer.IsZero()) await Child.WriteZeroesAsync(offset, buffer.LengthBytes, WriteFlags.None, cancellation).ConfigureAwait(false);
+        else await Child.WriteAsync(offset, buffer, WriteFlags.None, cancellation).ConfigureAwait(false);
     }
 
     private static int ClusterBytesOf(BlockNode node) => node switch

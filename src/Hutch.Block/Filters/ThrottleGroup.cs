@@ -7,8 +7,8 @@ namespace Hutch.Block.Filters;
 /// <summary>Limits that several nodes share. Requests of one direction pass in the order of asking.</summary>
 internal sealed class ThrottleGroup : IDisposable
 {
-    // A timer that comes early would make the request wait once more for next to nothing.
-    private const double ShortestWaitSeconds = 0.0005;
+    // A timer that comes early makes the request wait once more for next to nothing. Delays are cut to milliseconds: less than one would not wait at all.
+    private const double ShortestWaitSeconds = 0.001;
 
     private readonly Lock _lock = new();
     private readonly TimeProvider _time;

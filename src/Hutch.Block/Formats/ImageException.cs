@@ -20,6 +20,12 @@ public class ImageException : Exception
     /// <summary>The file's own refusal, whose message is a whole sentence with its mend; null where the image was opened and is wrong.</summary>
     public DiskOpenException? Refusal { get; init; }
 
+    /// <summary>The kernel's number of the error (errno(3)), where one says it best; null otherwise.</summary>
+    public int? Errno { get; init; }
+
+    /// <summary>What went wrong below, which is said before the message; null for nothing.</summary>
+    public string? Before { get; init; }
+
     /// <summary>A further sentence for people that no other tool prints, or null.</summary>
     public string? Remark { get; init; }
 }

@@ -42,6 +42,15 @@ public abstract class ImageFormat
     /// </summary>
     public abstract ValueTask<ImageNode> OpenAsync(BlockNode file, ImageOpenOptions options, CancellationToken cancellation);
 
+    /// <summary>Run-time options of an image that is opened again: those of <paramref name="before"/>, except where <paramref name="now"/> says otherwise.</summary>
+    public virtual IReadOnlyDictionary<string, string> JoinOptions(IReadOnlyDictionary<string, string> before, IReadOnlyDictionary<string, string> now)
+    {
+        ArgumentNullException.ThrowIfNull(now);
+        Dictionary<string, string> all = new(before, StringComparer.Ordinal);
+        foreach ((string name, string value) in now) all[name] = value;
+        return all;
+    }
+
     /// <summary>Writes a new, empty image into <paramref name="file"/>, an empty file that stays the caller's. Throws <see cref="ImageException"/> for a bad option.</summary>
     public abstract ValueTask CreateAsync(BlockNode file, ImageCreateRequest request, CancellationToken cancellation);
 

@@ -24,6 +24,9 @@ public sealed class BlockIoException : IOException
     /// <summary>ENOSPC: the storage is full.</summary>
     public const int Enospc = 28;
 
+    /// <summary>EAGAIN: something must be there first.</summary>
+    public const int Eagain = 11;
+
     /// <summary>EINVAL: what was asked for makes no sense there.</summary>
     public const int Einval = 22;
 

@@ -24,6 +24,12 @@ public sealed record BlockLimits
     /// </summary>
     public Preallocation GrowsBestWith { get; init; }
 
+    /// <summary>
+    /// Each write is durable when it completes, by the cache mode of the storage. A node above that keeps a map of its own flushes after each write, so that
+    /// the promise holds for it too.
+    /// </summary>
+    public bool WritesAreDurable { get; init; }
+
     /// <summary>Writing zeroes is cheaper than writing data.</summary>
     public bool HasFastZeroes { get; init; }
 }

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Threading;
+using Hutch.Block.Filters;
 using Hutch.Block.Formats;
 using Hutch.Block.Graph;
 using Hutch.Block.Opening;
@@ -20,6 +21,7 @@ public sealed class CopyJob : IDisposable
     private readonly Lock _lock = new();
     private readonly OrderedTurns _turns = new();
     private readonly int _unitBytes;
+    private readonly ThrottleGroup? _rate;
     private Exception? _failure;
     private long _ticket;
 
@@ -31,6 +33,7 @@ public sealed class CopyJob : IDisposable
         (_target, _options) = (target, options);
         _unitBytes = options.Compress ? Math.Max(target.ClusterBytes, 512) : 0;
         _source = new CopySource(sources, target.LengthBytes, options, _unitBytes);
+        if (options.BytesPerSecond > 0) _rate = new ThrottleGroup(new ThrottleLimits { BytesWrite = new(options.BytesPerSecond) }, options.Time);
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
     }
 
@@ -50,7 +53,11 @@ public sealed class CopyJob : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _stop.Dispose();
+    public void Dispose()
+    {
+        _stop.Dispose();
+        _rate?.Dispose();
+    }
 
     private void Store(CopyWorker worker, CopyPiece piece)
     {
@@ -80,6 +87,7 @@ public sealed class CopyJob : IDisposable
                     if (!_source.TryNext(out piece, _stop.Token)) return;
                     ticket = _ticket++;
                 }
+                if (_rate is not null && piece.Action == CopyAction.Data) Blocking.Wait(_rate.PassAsync(isWrite: true, piece.LengthBytes, _stop.Token));
                 worker.Prepare(piece, _source, _stop.Token);
                 if (_options.InOrder) _turns.Await(ticket, _stop.Token);
                 Store(worker, piece);

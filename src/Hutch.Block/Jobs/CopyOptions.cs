@@ -29,6 +29,12 @@ public sealed record CopyOptions
     /// <summary>Most bytes a second; 0 as many as possible.</summary>
     public long BytesPerSecond { get; init; }
 
+    /// <summary>Where the rate's time comes from.</summary>
+    internal TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Extents are looked up once before, so that progress counts data alone; otherwise it is the place in the disk.</summary>
+    public bool CountsData { get; init; } = true;
+
     /// <summary>Hears how much is done, 0 to 1; any thread, one at a time.</summary>
     public Action<double>? Progress { get; init; }
 

@@ -48,7 +48,7 @@ internal sealed class CopySource
     internal void Measure(CancellationToken cancellation)
     {
         // Without somebody who listens the extents are only looked up once.
-        if (_options.Progress is null && !_options.Salvage) return;
+        if ((_options.Progress is null || !_options.CountsData) && !_options.Salvage) return;
         while (_at < _lengthBytes)
         {
             FindExtent(cancellation);
@@ -84,7 +84,13 @@ internal sealed class CopySource
     /// <summary>Counts a piece that is stored.</summary>
     internal void Finished(CopyPiece piece)
     {
-        if (_options.Progress is null || piece.Action != CopyAction.Data) return;
+        if (_options.Progress is null) return;
+        if (!_options.CountsData)
+        {
+            _options.Progress((double)(piece.Offset + piece.LengthBytes) / _lengthBytes);
+            return;
+        }
+        if (piece.Action != CopyAction.Data) return;
         _doneBytes += piece.LengthBytes;
         _options.Progress(_dataBytes == 0 ? 1 : Math.Min(1, (double)_doneBytes / _dataBytes));
     }

@@ -16,11 +16,11 @@ internal static class FileNames
         return end >= 0 && name[end] == ':' ? name[..end] : null;
     }
 
-    /// <summary>The path of a local file, without "file:"; null for what is none.</summary>
+    /// <summary>The path of a local file, without "file:"; null for what is none. It is a path wherever it is read again: "./" comes before one with a colon.</summary>
     internal static string? LocalPath(string name) => ProtocolOf(name) switch
     {
         null => name,
-        "file" => name["file:".Length..],
+        "file" when name["file:".Length..] is string path => ProtocolOf(path) is null ? path : $"./{path}",
         _ => null,
     };
 

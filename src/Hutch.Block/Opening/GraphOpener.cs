@@ -15,6 +15,9 @@ internal sealed class GraphOpener(BlockOpenRequest request)
     /// <summary>Which references are followed.</summary>
     internal ReferencePolicy Policy => request.References;
 
+    /// <summary>The folder of TLS credentials by their id; null where there are none at all.</summary>
+    internal Func<string, string?>? FindTlsFolder => request.FindTlsFolder;
+
     /// <summary>Opens an image and all below it: a format over a protocol, or a protocol alone where the driver is one.</summary>
     internal async ValueTask<BlockNode> OpenImageAsync(string name, string? format, OptionSet options, bool readOnly, ChainPlace place, CancellationToken cancellation)
     {
@@ -78,6 +81,7 @@ internal sealed class GraphOpener(BlockOpenRequest request)
             NoData = request.NoData,
             References = new ImageReferences(this, place, backing, noBacking),
             Secrets = request.Secrets,
+            Report = request.Warn,
             Options = options.Rest,
         };
         if (!isProbedRaw || readOnly) return await format.OpenAsync(file, how, cancellation).ConfigureAwait(false);

@@ -5,6 +5,7 @@ using Hutch.Block.Files;
 using Hutch.Block.Filters;
 using Hutch.Block.Formats;
 using Hutch.Block.Graph;
+using Hutch.Block.Nbd;
 using Hutch.Block.Options;
 using Hutch.Block.Simulation;
 using Hutch.Host.Files;
@@ -15,10 +16,11 @@ namespace Hutch.Block.Opening;
 internal sealed class ProtocolDriver(GraphOpener opener, FileOptions files)
 {
     private const long NullBytes = 1L << 30;
+    private const string Nbd = "nbd";
 
     /// <summary>Whether there is a driver of this name here.</summary>
     internal static bool Has(string driver) =>
-        driver is "file" or "host_device" or "host_cdrom" or "null-co" or "null-aio" or "blkdebug" or "copy-on-read";
+        driver is "file" or "host_device" or "host_cdrom" or "null-co" or "null-aio" or "blkdebug" or "copy-on-read" or Nbd;
 
     /// <summary>The driver for a name without a word about it. Throws <see cref="ImageException"/> where there is none.</summary>
     internal static string OfName(string name)
@@ -28,6 +30,7 @@ internal sealed class ProtocolDriver(GraphOpener opener, FileOptions files)
         return protocol switch
         {
             _ when Has(protocol) => protocol,
+            _ when NbdOpening.IsProtocol(protocol) => Nbd,
             _ => throw new ImageException($"Unknown protocol '{protocol}'"),
         };
     }
@@ -41,6 +44,8 @@ internal sealed class ProtocolDriver(GraphOpener opener, FileOptions files)
                 return new NullNode(options.TakeSize("size") ?? NullBytes, options.TakeSwitch("read-zeroes") == true);
             case "blkdebug":
                 return await OpenBlkdebugAsync(name, options, readOnly, place, cancellation).ConfigureAwait(false);
+            case Nbd:
+                return await OpenNbdAsync(name, options, readOnly, cancellation).ConfigureAwait(false);
             case "copy-on-read":
                 return await OpenCopyOnReadAsync(name, options, readOnly, place, cancellation).ConfigureAwait(false);
             default:
@@ -99,6 +104,18 @@ internal sealed class ProtocolDriver(GraphOpener opener, FileOptions files)
             ? await opener.OpenProtocolAsync(name, below, readOnly, files, place, cancellation).ConfigureAwait(false)
             : await opener.OpenImageAsync(name, null, below, readOnly, place, cancellation).ConfigureAwait(false);
         return new BlkdebugNode(image, rules, (int)alignment);
+    }
+
+    private async ValueTask<BlockNode> OpenNbdAsync(string name, OptionSet options, bool readOnly, CancellationToken cancellation)
+    {
+        try
+        {
+            return await NbdOpening.OpenAsync(name.Length > 0 ? name : options.Take("filename") ?? "", options.Take, readOnly, opener.FindTlsFolder, cancellation).ConfigureAwait(false);
+        }
+        catch (DiskOpenException e)
+        {
+            throw ImageExceptionOf(e);
+        }
     }
 
     private async ValueTask<BlockNode> OpenCopyOnReadAsync(string name, OptionSet options, bool readOnly, ChainPlace place, CancellationToken cancellation)

@@ -28,6 +28,8 @@ public static class OptionText
     /// <summary>A number.</summary>
     public static ulong ReadNumber(string name, string value)
     {
+        // As C's strtoull has it: a negative number is what 2^64 leaves of it, which is too large for whatever asks.
+        if (value.StartsWith('-') && ulong.TryParse(value.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out ulong negative)) return unchecked(0 - negative);
         bool hex = value.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
         if (ulong.TryParse(hex ? value.AsSpan(2) : value, hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong number)) return number;
         throw new ImageException($"Parameter '{name}' expects a number");

@@ -1,4 +1,3 @@
-using System;
 using System.Collections.Generic;
 using System.Globalization;
 using Hutch.Block;
@@ -50,9 +49,15 @@ internal static class CheckVerb
             tool.Error("This image format does not support checks");
             return NoCheck;
         }
-        catch (Exception e) when (e is ImageException or BlockIoException)
+        catch (ImageException e)
         {
-            tool.Error($"Check failed: {(e is BlockIoException io ? ErrorText.Of(io) : e.Message)}");
+            if (e.Before is string before) tool.Error(new ImageException(before, e.Hint));
+            tool.Error($"Check failed: {e.Message}");
+            return 1;
+        }
+        catch (BlockIoException e)
+        {
+            tool.Error($"Check failed: {ErrorText.Of(e)}");
             return 1;
         }
         finally

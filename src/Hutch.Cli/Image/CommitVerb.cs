@@ -17,6 +17,7 @@ internal static class CommitVerb
         CacheMode cache = CacheMode.Writeback;
         string? downTo = null;
         bool keeps = false, shows = false;
+        long bytesPerSecond = 0;
         while (options.Next() is string option)
         {
             switch (option)
@@ -26,7 +27,7 @@ internal static class CommitVerb
                 case "b": (downTo, keeps) = (options.Value, true); break;
                 case "d": keeps = true; break;
                 case "p": shows = true; break;
-                case "r": common.Size("rate limit", options.Value); break;
+                case "r": bytesPerSecond = common.Size("rate limit", options.Value); break;
                 default: common.Take(option, options.Value); break;
             }
         }
@@ -38,7 +39,7 @@ internal static class CommitVerb
         try
         {
             using ProgressLine progress = new(tool, shows);
-            Commit(layers, keeps, progress);
+            Commit(layers, keeps, bytesPerSecond, progress);
             progress.Finish();
         }
         catch (ImageException e)
@@ -59,11 +60,11 @@ internal static class CommitVerb
         return 0;
     }
 
-    private static void Commit(ImageLayers layers, bool keeps, ProgressLine progress)
+    private static void Commit(ImageLayers layers, bool keeps, long bytesPerSecond, ProgressLine progress)
     {
         ImageNode top = layers.Above[0], target = layers.Base;
         if (target.LengthBytes < top.LengthBytes) Blocking.Wait(target.ResizeAsync(top.LengthBytes, Preallocation.Off, default));
-        using (CommitJob job = new(layers.Above, target, progress.Listener, default)) job.Run();
+        using (CommitJob job = new(layers.Above, target, bytesPerSecond, progress.Listener, default)) job.Run();
         // What was moved is safe below before it goes away above.
         Blocking.Wait(target.FlushAsync(default));
         if (keeps || top is not IImageBacking backing) return;

@@ -88,7 +88,7 @@ internal sealed class ConvertRequest
         if (TargetIsZero && !SkipsCreation) throw new UsageException("--target-is-zero requires use of -n flag");
         if (SkipsBrokenBitmaps && !CopiesBitmaps) throw new UsageException("Use of --skip-broken-bitmaps requires --bitmaps");
         if (operands.Count < 2) throw new UsageException("Must specify image file name");
-        if (SkipsCreation && List is not null) tool.Warn("-o has no effect when skipping image creation");
+        if (SkipsCreation && List is not null) throw new UsageException("-o has no effect when skipping image creation");
         if (Offloads && Compresses) throw new UsageException("Cannot enable copy offloading when -c is used");
         if (Offloads && SparseBytes != 4096) throw new UsageException("Cannot enable copy offloading when -S is used");
         if (operands.Count > 2 && Backing is not null) throw new UsageException("Having a backing file for the target makes no sense when concatenating multiple input images");

@@ -110,6 +110,7 @@ internal static class ConvertVerb
             InOrder = !request.IsUnordered && image.Format.Name is not ("raw" or "luks") && !image.IsEncrypted,
             Salvage = request.Salvages,
             BytesPerSecond = request.BytesPerSecond,
+            CountsData = request.ShowsProgress,
             Progress = progress.Listener,
             Warn = tool.Warn,
         };

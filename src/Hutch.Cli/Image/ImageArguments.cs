@@ -68,6 +68,7 @@ internal sealed class ImageArguments(Tool tool)
             ReadOnly = readOnly,
             ForceShare = ForceShare,
             Secrets = Secrets,
+            FindTlsFolder = Secrets.FindTlsFolder,
             References = IsUntrusted ? ReferencePolicy.Refuse : ReferencePolicy.Follow,
             Warn = text => tool.Say(text + "\n"),
         };

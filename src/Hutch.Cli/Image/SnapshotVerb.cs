@@ -86,6 +86,6 @@ internal static class SnapshotVerb
     private static ImageSnapshot NewSnapshot(ImageNode image, string name)
     {
         DateTimeOffset now = new MonotonicClock().UtcNow;
-        return new ImageSnapshot("", name, 0, now.ToUnixTimeSeconds(), (int)(now.Ticks % TimeSpan.TicksPerSecond * 100), 0, -1, image.LengthBytes);
+        return new ImageSnapshot("", name, 0, now.ToUnixTimeSeconds(), (int)(now.Ticks % TimeSpan.TicksPerSecond * 100), 0, 0, image.LengthBytes);
     }
 }

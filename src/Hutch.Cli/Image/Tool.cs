@@ -63,8 +63,10 @@ internal sealed class Tool(string name)
     /// <summary>Says what is wrong with an image or an option, with <paramref name="prefix"/> in front.</summary>
     internal void Error(ImageException error, string prefix = "")
     {
+        if (error.Before is string before) Error(before);
         Error(prefix + error.Message);
-        if (error.Hint is string hint) Say(hint.EndsWith('.') && hint.StartsWith("Detected format", StringComparison.Ordinal) ? hint : hint + "\n");
+        // Commands in hints are this tool's.
+        if (error.Hint?.Replace("qemu-img ", $"{name} ", StringComparison.Ordinal) is string hint) Say(hint.EndsWith('.') && hint.StartsWith("Detected format", StringComparison.Ordinal) ? hint : hint + "\n");
         if (error.Remark is string remark && !IsDropIn) Say(remark + "\n");
     }
 

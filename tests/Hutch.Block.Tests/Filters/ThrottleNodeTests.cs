@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Filters;
@@ -63,64 +62,5 @@ public sealed class ThrottleNodeTests : BlockNodeContract
     {
         for (int i = 0; i < requests; i++)
             while (group.TryPass(isWrite, lengthBytes) is > 0 and double wait) time.Advance(wait);
-    }
-
-    /// <summary>Time that passes only when somebody waits: a step goes to the next timer that is due.</summary>
-    private sealed class SimulatedTime : TimeProvider
-    {
-        private readonly Lock _lock = new();
-        private readonly PriorityQueue<SimulatedTimer, long> _timers = new();
-        private long _ticks;
-
-        internal TimeSpan Now => TimeSpan.FromTicks(GetTimestamp());
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Volatile.Read(ref _ticks);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            SimulatedTimer timer = new(callback, state);
-            lock (_lock) _timers.Enqueue(timer, GetTimestamp() + dueTime.Ticks);
-            return timer;
-        }
-
-        internal void Advance(double seconds) => _ = Interlocked.Add(ref _ticks, TimeSpan.FromSeconds(seconds).Ticks + 1);
-
-        // To the next timer that is due; the threads that it wakes need a moment where there is none.
-        internal void Step()
-        {
-            SimulatedTimer? timer;
-            lock (_lock)
-            {
-                if (!_timers.TryDequeue(out timer, out long due))
-                {
-                    _ = Thread.Yield();
-                    return;
-                }
-                Volatile.Write(ref _ticks, Math.Max(_ticks, due));
-            }
-            timer.Fire();
-        }
-    }
-
-    private sealed class SimulatedTimer(TimerCallback callback, object? state) : ITimer
-    {
-        private bool _disposed;
-
-        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-        public void Dispose() => _disposed = true;
-
-        public ValueTask DisposeAsync()
-        {
-            Dispose();
-            return default;
-        }
-
-        internal void Fire()
-        {
-            if (!_disposed) callback(state);
-        }
     }
 }

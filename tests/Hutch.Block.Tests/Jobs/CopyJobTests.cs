@@ -84,6 +84,29 @@ public sealed class CopyJobTests
     }
 
     [Fact]
+    public async Task A_rate_is_kept_to()
+    {
+        SimulatedTime time = new() { PassesByItself = true };
+        byte[] content = new byte[LengthBytes];
+        content.AsSpan().Fill(1);
+        await using ListedNode source = new(content), target = new(new byte[LengthBytes]);
+        Run([source], target, new CopyOptions { Workers = 2, BytesPerSecond = 1 << 20, Time = time, TargetIsZero = true });
+        Assert.Equal(content, target.Content);
+        // The first second's worth, nearly, and the last need not be waited for.
+        Assert.InRange(time.Now.TotalSeconds, (LengthBytes >> 20) - 2, (LengthBytes >> 20) + 1);
+    }
+
+    [Fact]
+    public async Task Progress_without_a_count_before_is_the_place_in_the_disk()
+    {
+        List<double> told = [];
+        await using ListedNode source = new(Content(14)), target = new(new byte[LengthBytes]);
+        Run([source], target, new CopyOptions { CountsData = false, Progress = told.Add, TargetIsZero = true });
+        Assert.Equal(1, told[^1]);
+        for (int i = 1; i < told.Count; i++) Assert.True(told[i] > told[i - 1]);
+    }
+
+    [Fact]
     public async Task A_cancelled_copy_stops()
     {
         await using ListedNode source = new(Content(13)), target = new(new byte[LengthBytes]);

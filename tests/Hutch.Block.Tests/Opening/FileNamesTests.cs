@@ -23,4 +23,11 @@ public sealed class FileNamesTests
     [InlineData("file:d/top.qcow2", "b", "file:d/b")]
     [InlineData("json:{}", "b", null)]
     public void Relative_names_count_from_the_image_that_has_them(string owner, string name, string? meant) => Assert.Equal(meant, FileNames.Resolve(owner, name));
+
+    [Theory]
+    [InlineData("file:image:top", "./image:top")]
+    [InlineData("file:/v/a:b", "/v/a:b")]
+    [InlineData("file:a", "a")]
+    [InlineData("nbd://h", null)]
+    public void A_path_stays_a_path_when_it_is_read_again(string name, string? path) => Assert.Equal(path, FileNames.LocalPath(name));
 }

@@ -12,6 +12,7 @@ internal abstract partial class BlockMap
     {
         cancellation.ThrowIfCancellationRequested();
         if (source.LengthBytes == 0) return ValueTask.CompletedTask;
+        flags |= Always;
         bool durable = (flags & WriteFlags.Durable) != 0;
         // A durable write needs its block's map on disk too.
         if ((!durable || Volatile.Read(ref _unstored) == 0) && TryFindJoined(offset, source.LengthBytes, out MapRun run)
@@ -26,6 +27,7 @@ internal abstract partial class BlockMap
     internal async ValueTask WriteZeroesAsync(long offset, long lengthBytes, WriteFlags flags, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
+        flags |= Always;
         while (lengthBytes != 0)
         {
             MapRun run = await FindJoinedAsync(offset, lengthBytes, cancellation).ConfigureAwait(false);
@@ -37,6 +39,9 @@ internal abstract partial class BlockMap
         }
         if ((flags & WriteFlags.Durable) != 0) await FlushAsync(cancellation).ConfigureAwait(false);
     }
+
+    // Storage whose writes are durable needs its map on disk with each of them.
+    private WriteFlags Always => File.Limits.WritesAreDurable ? WriteFlags.Durable : WriteFlags.None;
 
     /// <summary>
     /// Writes into blocks that have no place of their own yet, all of one kind, or that are compressed; null for zeros. The owner only. Formats that keep

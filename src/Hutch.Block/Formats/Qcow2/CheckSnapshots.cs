@@ -1,4 +1,4 @@
-using System;
+using System.Globalization;
 using System.Threading;
 using System.Threading.Tasks;
 
@@ -22,12 +22,11 @@ internal sealed class CheckSnapshots(CheckState state)
             long overhanging = header.SnapshotCount - Qcow2Limits.MaxSnapshots;
             if (!state.MendsErrors)
             {
-                state.Say($"ERROR snapshot table too large");
-                state.Say($"You can force-remove all {overhanging} overhanging snapshots with qemu-img check -r all");
-                throw new ImageException("File too large");
+                string hint = string.Create(CultureInfo.InvariantCulture, $"You can force-remove all {overhanging} overhanging snapshots with qemu-img check -r all");
+                throw new ImageException("File too large", hint) { Before = "ERROR snapshot table too large" };
             }
             state.Say($"Discarding {overhanging} overhanging snapshots");
-            _wrong += (int)Math.Min(overhanging, int.MaxValue);
+            state.CorruptionsFixed += overhanging;
         }
         try
         {
@@ -35,13 +34,13 @@ internal sealed class CheckSnapshots(CheckState state)
         }
         catch (ImageException e)
         {
-            state.Say($"ERROR failed to read the snapshot table: {e.Message}");
-            throw new ImageException("File too large", e.Hint);
+            throw new ImageException("File too large", e.Hint) { Before = $"ERROR failed to read the snapshot table: {e.Message}" };
         }
-        _wrong += Table.Overhanging + Table.ExtraDropped;
-        if (_wrong != 0 && Table.Snapshots.Length != header.SnapshotCount)
+        _wrong += Table.ExtraDropped;
+        state.CorruptionsFixed += Table.Overhanging;
+        if (state.MendsErrors && Table.Snapshots.Length != header.SnapshotCount)
         {
-            // Fewer from now on; so far they lie where they are.
+            // Fewer from now on; they lie where they are.
             await _metadata.UpdateHeaderAsync(now => now with { SnapshotCount = (uint)Table.Snapshots.Length }, CancellationToken.None).ConfigureAwait(false);
         }
         if (header.Version < 3) return;

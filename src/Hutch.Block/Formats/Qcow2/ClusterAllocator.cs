@@ -13,8 +13,11 @@ internal readonly record struct Allocation(long First, bool IsFresh);
 /// the same layout. Refcount blocks describe themselves; a refcount table that is full is replaced by a longer one that lies, with the blocks for its own area,
 /// behind everything the old one could describe. Under the owner's lock; false as in <see cref="Refcounts"/>.
 /// </summary>
-internal sealed class ClusterAllocator(Qcow2Geometry geometry, Refcounts refcounts, NewTables newTables, PendingFrees frees, OverlapMap overlaps)
+internal sealed class ClusterAllocator(Qcow2Geometry geometry, Refcounts refcounts, MetadataMiss miss, NewTables newTables, PendingFrees frees, OverlapMap overlaps)
 {
+    // A commit for less would cost more than a file that grows.
+    private const long ReuseBytes = 16 << 20;
+
     private long _byteOffset;
 
     /// <summary>No cluster before this one is free.</summary>
@@ -30,6 +33,12 @@ internal sealed class ClusterAllocator(Qcow2Geometry geometry, Refcounts refcoun
         while (true)
         {
             if (!TryFindFree(count, out long first)) return false;
+            // Space that was given up is used again before the file grows.
+            if (first + count > FreshFrom && frees.Clusters >= Math.Max(count, ReuseBytes >> geometry.ClusterBits))
+            {
+                _ = Again(first);
+                return miss.Set(MetadataMissKind.Reclaim, 0);
+            }
             if (FirstWithoutBlock(first, count) is { } block)
             {
                 bool added = TryAddBlock(block);
@@ -80,7 +89,11 @@ internal sealed class ClusterAllocator(Qcow2Geometry geometry, Refcounts refcoun
     }
 
     /// <summary>A cluster is free.</summary>
-    internal void NoteFree(long cluster) => FreeIndex = Math.Min(FreeIndex, cluster);
+    internal void NoteFree(long cluster)
+    {
+        FreeIndex = Math.Min(FreeIndex, cluster);
+        if (overlaps.Is(cluster, OverlapKind.InactiveL2)) overlaps.Remove(cluster, 1);
+    }
 
     private bool TryFindFree(long count, out long first)
     {

@@ -80,10 +80,23 @@ internal sealed class L2Tables(Qcow2Geometry geometry, bool hasDataFile, SliceCa
         if (old != 0)
         {
             for (int i = 0; i < slices; i++) cache.MarkDirty(cache.Find(firstKey + i)!);
-            overlaps.Remove(old >> geometry.ClusterBits, 1);
+            // Snapshots have it still.
+            overlaps.Add(old >> geometry.ClusterBits, 1, OverlapKind.InactiveL2);
             frees.Add(old >> geometry.ClusterBits, 1, FreeReason.Replaced);
         }
         return TrySlice(guest, out slice);
+    }
+
+    /// <summary>Makes a commit write all of the table with a guest offset's entry, so that it has all of its space.</summary>
+    internal bool TryTouchTable(long guest)
+    {
+        long firstKey = guest >> geometry.L1SpanBits << geometry.SlicesPerTableBits;
+        for (int i = 0; i < 1 << geometry.SlicesPerTableBits; i++)
+        {
+            if (!TrySlice((firstKey + i) << (geometry.L2SliceBits + geometry.ClusterBits), out CachedSlice? slice)) return false;
+            if (slice is not null) cache.MarkDirty(slice);
+        }
+        return true;
     }
 
     /// <summary>The entry of a guest offset in its slice.</summary>

@@ -11,6 +11,12 @@ internal enum MetadataMissKind
 
     /// <summary>The header must say that refcounts may be behind (lazy refcounts).</summary>
     DirtyMark,
+
+    /// <summary>A new L2 table must be on disk first, with its refcount (lazy refcounts).</summary>
+    StoredTable,
+
+    /// <summary>Clusters that were given up must become free first.</summary>
+    Reclaim,
 }
 
 /// <summary>

@@ -29,6 +29,9 @@ internal enum OverlapKind
     /// <summary>The directory of persistent bitmaps.</summary>
     BitmapDirectory,
 
+    /// <summary>An L2 table that only snapshots have.</summary>
+    InactiveL2,
+
     /// <summary>Bits or the table of a persistent bitmap, where they were written since the image was opened.</summary>
     BitmapData,
 }
@@ -37,7 +40,9 @@ internal enum OverlapKind
 /// Which host clusters hold metadata, so that no write for something else lands there: the cheapest protection against a wrong refcount and against our
 /// own mistakes. Under the owner's lock.
 /// </summary>
-internal sealed class OverlapMap(Qcow2Geometry geometry)
+/// <param name="geometry">Sizes of the image.</param>
+/// <param name="kinds">The kinds that are looked at.</param>
+internal sealed class OverlapMap(Qcow2Geometry geometry, OverlapKinds kinds)
 {
     private readonly Dictionary<long, OverlapKind> _kinds = [];
 
@@ -64,7 +69,7 @@ internal sealed class OverlapMap(Qcow2Geometry geometry)
     {
         for (long cluster = offset >> geometry.ClusterBits; cluster <= (offset + lengthBytes - 1) >> geometry.ClusterBits; cluster++)
         {
-            if (_kinds.TryGetValue(cluster, out OverlapKind kind))
+            if (_kinds.TryGetValue(cluster, out OverlapKind kind) && kinds.Has(kind))
                 throw new Qcow2CorruptException($"Preventing invalid write on metadata (overlaps with {NameOf(kind)})");
         }
     }
@@ -74,7 +79,7 @@ internal sealed class OverlapMap(Qcow2Geometry geometry)
     {
         for (long cluster = offset >> geometry.ClusterBits; cluster <= (offset + lengthBytes - 1) >> geometry.ClusterBits; cluster++)
         {
-            if (_kinds.TryGetValue(cluster, out OverlapKind kind) && kind != expected)
+            if (_kinds.TryGetValue(cluster, out OverlapKind kind) && kind != expected && kinds.Has(kind))
                 throw new Qcow2CorruptException($"Preventing invalid write on metadata (overlaps with {NameOf(kind)})");
         }
     }
@@ -88,6 +93,7 @@ internal sealed class OverlapMap(Qcow2Geometry geometry)
         OverlapKind.RefcountBlock => "refcount block",
         OverlapKind.SnapshotTable => "snapshot table",
         OverlapKind.InactiveL1 => "inactive L1 table",
+        OverlapKind.InactiveL2 => "inactive L2 table",
         OverlapKind.BitmapDirectory => "bitmap directory",
         _ => "bitmap",
     };

@@ -168,7 +168,7 @@ internal sealed record Qcow2CreateOptions
     private static long Number(IReadOnlyDictionary<string, string> given, string name, long byDefault)
     {
         if (!given.TryGetValue(name, out string? text)) return byDefault;
-        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : throw new ImageException($"Parameter '{name}' expects a number");
+        return (long)Math.Min(long.MaxValue, Options.OptionText.ReadNumber(name, text));
     }
 
     private static long Size(IReadOnlyDictionary<string, string> given, string name, long byDefault)

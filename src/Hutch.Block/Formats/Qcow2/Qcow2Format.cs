@@ -32,6 +32,14 @@ internal sealed class Qcow2Format : ImageFormat
         head.Length >= Qcow2Limits.HeaderV2Bytes && BinaryPrimitives.ReadUInt32BigEndian(head) == Qcow2Limits.Magic && BinaryPrimitives.ReadUInt32BigEndian(head[4..]) >= 2 ? 100 : 0;
 
     /// <inheritdoc/>
+    public override IReadOnlyDictionary<string, string> JoinOptions(IReadOnlyDictionary<string, string> before, IReadOnlyDictionary<string, string> now)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        ArgumentNullException.ThrowIfNull(now);
+        return Qcow2OpenSettings.Join(before, now);
+    }
+
+    /// <inheritdoc/>
     public override async ValueTask<ImageNode> OpenAsync(BlockNode file, ImageOpenOptions options, CancellationToken cancellation) =>
         await Qcow2Opener.OpenAsync(file, ownsFile: true, dataFile: null, options, cancellation).ConfigureAwait(false);
 

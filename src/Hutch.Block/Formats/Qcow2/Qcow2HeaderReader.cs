@@ -106,8 +106,8 @@ internal static class Qcow2HeaderReader
     /// <summary>Refuses a table that is longer than it may be, not at a cluster's beginning, or beyond the largest offset.</summary>
     internal static void CheckTable(string what, Qcow2Header header, long offset, long lengthBytes, long maxBytes)
     {
-        if (lengthBytes > maxBytes) throw new ImageException($"{what} too large");
-        if (offset < 0 || (offset & (header.ClusterBytes - 1)) != 0 || offset > long.MaxValue - lengthBytes) throw new ImageException($"{what} offset invalid");
+        if (lengthBytes > maxBytes) throw new ImageException($"{what} too large") { Errno = BlockIoException.Efbig };
+        if (offset < 0 || (offset & (header.ClusterBytes - 1)) != 0 || offset > long.MaxValue - lengthBytes) throw new ImageException($"{what} offset invalid") { Errno = BlockIoException.Einval };
     }
 
     private static Qcow2Compression FindCompression(Qcow2Header header, byte[] cluster, int headerBytes)

@@ -215,10 +215,15 @@ internal sealed partial class Qcow2Metadata
     /// </summary>
     internal ValueTask GrowFileAsync(long end) => end <= Volatile.Read(ref _grownTo) || _cannotGrow ? ValueTask.CompletedTask : GrowSlowlyAsync(end);
 
+    /// <summary>The file grows with its space reserved, because all of the image's space is being taken ahead: data and tables lie in one piece then.</summary>
+    internal bool ReservesSpace { get; set; }
+
     /// <summary>Cuts what growing in steps has put behind the last used cluster. No request may be in flight.</summary>
     internal async ValueTask TrimFileAsync()
     {
-        long end = Math.Max(Allocator.FreshFrom << Geometry.ClusterBits, 0);
+        long end = Math.Max(Allocator.FreshFrom << Geometry.ClusterBits, 0), l1End = L2.L1Offset + (L2.L1.Length * 8L);
+        // Where the L1 table is last, the file ends with its last entry.
+        if (L2.L1.Length != 0 && Geometry.ClustersFor(l1End) == Allocator.FreshFrom) end = l1End;
         if (_grew && end < File.LengthBytes) await File.ResizeAsync(end, Preallocation.Off, CancellationToken.None).ConfigureAwait(false);
         _grew = false;
         Volatile.Write(ref _grownTo, File.LengthBytes);
@@ -257,16 +262,24 @@ internal sealed partial class Qcow2Metadata
     // Storage that has no room for all of a step may have enough for the write.
     private async ValueTask<bool> TryReserveAsync(long target)
     {
-        if (File.Limits.GrowsBestWith == Preallocation.Off) return false;
+        Preallocation how = ReservesSpace ? Preallocation.Falloc : File.Limits.GrowsBestWith;
+        if (how == Preallocation.Off) return false;
         try
         {
-            await File.ResizeAsync(target, File.Limits.GrowsBestWith, CancellationToken.None).ConfigureAwait(false);
+            await File.ResizeAsync(target, how, CancellationToken.None).ConfigureAwait(false);
             return true;
         }
         catch (BlockIoException)
         {
             return false;
         }
+    }
+
+    // Not inside an epoch: earlier requests must be able to end.
+    private async ValueTask CommitAndReclaimAsync()
+    {
+        await CommitAsync(CancellationToken.None).ConfigureAwait(false);
+        await Volatile.Read(ref _reclaiming).ConfigureAwait(false);
     }
 
     private void StartReclaim(List<PendingFree> frees) => Volatile.Write(ref _reclaiming, ReclaimAsync(_reclaiming, frees));

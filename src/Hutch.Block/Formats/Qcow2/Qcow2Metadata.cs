@@ -31,9 +31,9 @@ internal sealed partial class Qcow2Metadata : IDisposable
         Geometry = new Qcow2Geometry(header);
         _l2Cache = new SliceCache(Geometry.SliceBytes, settings.L2CacheSlices(Geometry, header.LengthBytes));
         _refcountCache = new SliceCache(Geometry.SliceBytes, settings.RefcountCacheSlices(Geometry));
-        Overlaps = new OverlapMap(Geometry);
+        Overlaps = new OverlapMap(Geometry, settings.Overlaps);
         Refcounts = new Refcounts(Geometry, _refcountCache, Miss, NewTables) { Table = refcountTable, TableOffset = header.RefcountTableOffset };
-        Allocator = new ClusterAllocator(Geometry, Refcounts, NewTables, Frees, Overlaps) { FreshFrom = Geometry.ClustersFor(file.LengthBytes) };
+        Allocator = new ClusterAllocator(Geometry, Refcounts, Miss, NewTables, Frees, Overlaps) { FreshFrom = Geometry.ClustersFor(file.LengthBytes) };
         L2 = new L2Tables(Geometry, header.HasDataFile, _l2Cache, Miss, NewTables, Allocator, Frees, Overlaps) { L1 = l1, L1Offset = header.L1Offset };
         _grownTo = file.LengthBytes;
         NeedsRepair = header.Has(Qcow2Features.Dirty);
@@ -106,12 +106,20 @@ internal sealed partial class Qcow2Metadata : IDisposable
     }
 
     /// <summary>Brings what the last step lacked. <paramref name="kind"/> and <paramref name="key"/> were taken from <see cref="Miss"/> under the lock.</summary>
-    internal ValueTask ResolveAsync(MetadataMissKind kind, long key) => kind == MetadataMissKind.DirtyMark ? MarkDirtyAsync() : LoadAsync(kind, key);
+    internal ValueTask ResolveAsync(MetadataMissKind kind, long key) => kind switch
+    {
+        MetadataMissKind.DirtyMark => MarkDirtyAsync(),
+        MetadataMissKind.StoredTable => CommitAsync(withRefcounts: true, CancellationToken.None),
+        MetadataMissKind.Reclaim => CommitAndReclaimAsync(),
+        _ => LoadAsync(kind, key),
+    };
 
     /// <summary>Throws where the image must not be written any more.</summary>
     internal void CheckWritable()
     {
         if (IsCorrupt) throw new BlockIoException($"\"{File.Filename}\" is corrupt and is not written any more.");
+        if (IsOutdated) throw new BlockIoException($"\"{File.Filename}\" was amended and must be opened again before it is used.");
+        if (UnknownTables is { } failure) throw new BlockIoException(failure.Message, failure.Errno);
         if (ShowsSnapshot) throw new BlockIoException($"\"{File.Filename}\" shows a snapshot and is not written.");
     }
 
@@ -339,6 +347,12 @@ internal sealed partial class Qcow2Metadata : IDisposable
         }
     }
 
+    /// <summary>The header on disk has changed so that what is in memory does not describe the image any more: it must be opened again before it is used.</summary>
+    internal bool IsOutdated { get; private set; }
+
+    /// <summary>See <see cref="IsOutdated"/>. All is durable.</summary>
+    internal void MarkOutdated() => IsOutdated = true;
+
     /// <summary>Makes another L1 table the active one; the header names it already.</summary>
     internal void SwitchL1(ulong[] l1, long offset)
     {
@@ -369,6 +383,33 @@ internal sealed partial class Qcow2Metadata : IDisposable
     {
         long offset = (long)(entry & Qcow2Limits.L1OffsetMask);
         if (offset != 0) Overlaps.Remove(offset >> Geometry.ClusterBits, 1);
+    }
+
+    /// <summary>Tables of snapshots are to be protected, but cannot be read: nothing is written then. Null for none.</summary>
+    internal BlockIoException? UnknownTables { get; private set; }
+
+    /// <summary>Maps the L2 tables of snapshots, where those are protected.</summary>
+    internal async ValueTask MapInactiveTablesAsync(CancellationToken cancellation)
+    {
+        if (!Settings.Overlaps.Has(OverlapKind.InactiveL2)) return;
+        try
+        {
+            long room = MaxMappedClusters;
+            foreach (Qcow2Snapshot snapshot in Snapshots)
+            {
+                ulong[] l1 = await Qcow2TableReader.ReadSnapshotL1Async(File, Header, snapshot, cancellation).ConfigureAwait(false);
+                if ((room -= l1.Length) < 0) return;
+                lock (Sync)
+                {
+                    foreach (ulong entry in l1)
+                        if (!Overlaps.Is((long)(entry & Qcow2Limits.L1OffsetMask) >> Geometry.ClusterBits, OverlapKind.ActiveL2)) Map(entry & Qcow2Limits.L1OffsetMask, OverlapKind.InactiveL2);
+                }
+            }
+        }
+        catch (ImageException e)
+        {
+            UnknownTables = new BlockIoException($"\"{File.Filename}\" is not written: {e.Message}", e.Errno ?? BlockIoException.Eio);
+        }
     }
 
     private void MapSnapshots()

@@ -16,6 +16,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
 {
     private readonly bool _ownsFile, _ownsData, _noData;
     private readonly CompressedClusters _compressed;
+    private readonly WriteFlags _always;
     private readonly ImageOpenOptions _options;
     private bool _disposed;
     private bool? _preallocated;
@@ -31,6 +32,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
         _noData = (metadata.Header.HasDataFile && metadata.DataFile is null) || (metadata.Header.Encryption != Qcow2Encryption.None && keys.Cipher is null);
         Guest = new Qcow2Guest(metadata, keys.Cipher) { Backing = backing };
         _compressed = new CompressedClusters(Guest);
+        _always = metadata.DataNode.Limits.WritesAreDurable || metadata.File.Limits.WritesAreDurable ? WriteFlags.Durable : WriteFlags.None;
         Reader = new Qcow2Reader(Guest, _compressed);
         Writer = new Qcow2Writer(Guest, Reader, _compressed);
         Unmapper = new Qcow2Unmapper(Guest, Writer);
@@ -44,6 +46,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
             CanDiscard = !options.ReadOnly,
             DiscardAlignmentBytes = metadata.Geometry.ClusterBytes,
             HasFastZeroes = !options.ReadOnly && metadata.Geometry.HasZeroClusters,
+            WritesAreDurable = _always != WriteFlags.None,
         };
     }
 
@@ -131,7 +134,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
         bool packs = (flags & WriteFlags.Compressed) != 0;
         if (packs) CheckWholeCluster(offset, source.LengthBytes);
         ValueTask write = Recorder.WriteAsync(offset, source, packs, cancellation);
-        return (flags & WriteFlags.Durable) == 0 ? write : ThenFlushAsync(write, cancellation);
+        return ((flags | _always) & WriteFlags.Durable) == 0 ? write : ThenFlushAsync(write, cancellation);
     }
 
     /// <inheritdoc/>
@@ -150,7 +153,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     {
         CheckWrite(offset, lengthBytes, cancellation);
         ValueTask write = Recorder.WriteZeroesAsync(offset, lengthBytes, flags, cancellation);
-        return (flags & WriteFlags.Durable) == 0 ? write : ThenFlushAsync(write, cancellation);
+        return ((flags | _always) & WriteFlags.Durable) == 0 ? write : ThenFlushAsync(write, cancellation);
     }
 
     /// <inheritdoc/>
@@ -164,7 +167,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     public override async ValueTask FlushAsync(CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        if (Limits.IsReadOnly || Metadata.ShowsSnapshot) return;
+        if (Limits.IsReadOnly || Metadata.ShowsSnapshot || Metadata.IsOutdated) return;
         Metadata.CheckWritable();
         try
         {
@@ -232,7 +235,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
         _disposed = true;
         try
         {
-            if (!Limits.IsReadOnly && !Metadata.IsCorrupt && !Metadata.ShowsSnapshot)
+            if (!Limits.IsReadOnly && !Metadata.IsCorrupt && !Metadata.ShowsSnapshot && !Metadata.IsOutdated)
             {
                 await StoreAtCloseAsync().ConfigureAwait(false);
                 await Metadata.SettleAsync().ConfigureAwait(false);
@@ -254,6 +257,7 @@ internal sealed partial class Qcow2Node : ImageNode, IImageBacking, IImageCompre
     internal async ValueTask PrepareToWriteAsync(CancellationToken cancellation)
     {
         lock (Metadata.Sync) Metadata.MapMetadata();
+        await Metadata.MapInactiveTablesAsync(cancellation).ConfigureAwait(false);
         // Bitmaps that another program has missed writes of are gone from the header as it was read.
         if ((Metadata.Header.Autoclear & ~Qcow2Features.KnownAutoclear) != 0 || Metadata.Header.Warning is not null)
             await Metadata.UpdateHeaderAsync(static header => header with { Autoclear = header.Autoclear & Qcow2Features.KnownAutoclear, Warning = null }, cancellation).ConfigureAwait(false);

@@ -30,11 +30,17 @@ internal sealed record Qcow2OpenSettings
     /// <summary>pass-discard-other.</summary>
     internal bool PassDiscardOther { get; init; }
 
+    /// <summary>overlap-check: metadata that no write for something else may hit.</summary>
+    internal OverlapKinds Overlaps { get; init; } = OverlapKinds.Cached;
+
     /// <summary>Takes messages for the operator.</summary>
     internal Action<string>? Report { get; init; }
 
-    /// <summary>Reads the options. Throws <see cref="ImageException"/> for a bad value.</summary>
-    internal static Qcow2OpenSettings Parse(ImageOpenOptions options)
+    /// <summary>
+    /// Reads the options. Throws <see cref="ImageException"/> for a bad value. l2-cache-entry-size and cache-clean-interval are only looked at: slices have one
+    /// size here, and what is cached stays until something else needs its place.
+    /// </summary>
+    internal static Qcow2OpenSettings Parse(ImageOpenOptions options, Qcow2Header header)
     {
         IReadOnlyDictionary<string, string> given = options.Options;
         long? l2 = Size(given, "l2-cache-size"), refcount = Size(given, "refcount-cache-size");
@@ -46,6 +52,7 @@ internal sealed record Qcow2OpenSettings
             l2 ??= refcount is null ? both * 4 / 5 : both - refcount;
             refcount ??= both - l2;
         }
+        CheckCaches(given, header, l2, refcount);
         return new Qcow2OpenSettings
         {
             ReadOnly = options.ReadOnly,
@@ -55,6 +62,7 @@ internal sealed record Qcow2OpenSettings
             PassDiscardRequest = Switch(given, "pass-discard-request") ?? true,
             PassDiscardSnapshot = Switch(given, "pass-discard-snapshot") ?? true,
             PassDiscardOther = Switch(given, "pass-discard-other") ?? false,
+            Overlaps = OverlapKinds.Parse(given),
             Report = options.Report,
         };
     }
@@ -80,6 +88,42 @@ internal sealed record Qcow2OpenSettings
         FreeReason.Snapshot => PassDiscardSnapshot,
         _ => PassDiscardOther,
     };
+
+    /// <summary>
+    /// Options of an image that is opened again: what is new counts, and what was said before goes where it would contradict.
+    /// </summary>
+    internal static Dictionary<string, string> Join(IReadOnlyDictionary<string, string> before, IReadOnlyDictionary<string, string> now)
+    {
+        Dictionary<string, string> all = new(before, StringComparer.Ordinal);
+        if (now.ContainsKey("overlap-check") || now.ContainsKey("overlap-check.template"))
+        {
+            foreach (string name in before.Keys)
+                if (name.StartsWith("overlap-check", StringComparison.Ordinal)) all.Remove(name);
+        }
+        if (now.ContainsKey(CacheSizes[0]))
+        {
+            foreach (string name in CacheSizes) all.Remove(name);
+        }
+        foreach ((string name, string value) in now) all[name] = value;
+        // The sum follows from its parts.
+        if (Array.TrueForAll(CacheSizes, all.ContainsKey) && !now.ContainsKey(CacheSizes[0])) all.Remove(CacheSizes[0]);
+        return all;
+    }
+
+    private static readonly string[] CacheSizes = ["cache-size", "l2-cache-size", "refcount-cache-size"];
+
+    private static void CheckCaches(IReadOnlyDictionary<string, string> options, Qcow2Header header, long? l2, long? refcount)
+    {
+        const long DefaultEntryBytes = 64 * 1024;
+        long entry = Size(options, "l2-cache-entry-size") ?? Math.Min(header.ClusterBytes, DefaultEntryBytes);
+        if (entry < 512 || entry > header.ClusterBytes || !long.IsPow2(entry))
+            throw new ImageException($"L2 cache entry size must be a power of two between 512 and the cluster size ({header.ClusterBytes})");
+        long all = Qcow2Geometry.L1EntriesFor(header, header.LengthBytes) << header.ClusterBits;
+        if (l2 is { } l2Bytes && Math.Min(all, l2Bytes) / entry > int.MaxValue) throw new ImageException("L2 cache size too big");
+        if (refcount is { } refcountBytes && refcountBytes >> header.ClusterBits > int.MaxValue) throw new ImageException("Refcount cache size too big");
+        if (options.TryGetValue("cache-clean-interval", out string? interval) && Options.OptionText.ReadNumber("cache-clean-interval", interval) > uint.MaxValue)
+            throw new ImageException("Cache clean interval too big");
+    }
 
     private static bool? Switch(IReadOnlyDictionary<string, string> options, string name) => options.GetValueOrDefault(name) switch
     {

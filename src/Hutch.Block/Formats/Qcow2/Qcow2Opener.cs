@@ -11,8 +11,8 @@ internal static class Qcow2Opener
     /// <summary>Opens an image; the node owns <paramref name="file"/> if <paramref name="ownsFile"/>.</summary>
     internal static async ValueTask<Qcow2Node> OpenAsync(BlockNode file, bool ownsFile, BlockNode? dataFile, ImageOpenOptions options, CancellationToken cancellation)
     {
-        Qcow2OpenSettings settings = Qcow2OpenSettings.Parse(options);
         Qcow2Header header = await Qcow2HeaderReader.ReadAsync(file, options, cancellation).ConfigureAwait(false);
+        Qcow2OpenSettings settings = Qcow2OpenSettings.Parse(options, header);
         if (header.Warning is not null && !options.ReadOnly) options.Report?.Invoke(header.Warning);
         if (settings.LazyRefcounts == true && header.Version < 3) throw new ImageException("Lazy refcounts require a qcow2 image with at least qemu 1.1 compatibility level");
         ulong[] l1 = await Qcow2TableReader.ReadAsync(file, header.L1Offset, header.L1Entries, "Could not read L1 table", cancellation).ConfigureAwait(false);

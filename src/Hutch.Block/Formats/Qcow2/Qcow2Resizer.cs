@@ -11,6 +11,9 @@ internal sealed class Qcow2Resizer(Qcow2Guest guest, Qcow2Writer writer, Qcow2Un
     private readonly Qcow2Metadata _metadata = guest.Metadata;
     private readonly Qcow2Geometry _geometry = guest.Metadata.Geometry;
 
+    // Tables are written as a whole, so that all of their space is there.
+    private bool _takesTables;
+
     /// <summary>Changes the length. Throws <see cref="ImageException"/> for what cannot be.</summary>
     internal async ValueTask ResizeAsync(long lengthBytes, Preallocation preallocation, CancellationToken cancellation)
     {
@@ -44,16 +47,24 @@ internal sealed class Qcow2Resizer(Qcow2Guest guest, Qcow2Writer writer, Qcow2Un
 
     private async ValueTask GrowAsync(long old, long lengthBytes, Preallocation preallocation, bool hide, CancellationToken cancellation)
     {
+        _takesTables = preallocation != Preallocation.Off;
+        _metadata.ReservesSpace = preallocation is Preallocation.Falloc or Preallocation.Full && _metadata.DataFile is null;
         await GrowL1Async(Qcow2Geometry.L1EntriesFor(_metadata.Header, lengthBytes), exact: true, cancellation).ConfigureAwait(false);
         if (_metadata.DataFile is { } data && (data.LengthBytes < lengthBytes || _metadata.Header.IsDataFileRaw))
             await data.ResizeAsync(lengthBytes, preallocation is Preallocation.Metadata ? Preallocation.Off : preallocation, cancellation).ConfigureAwait(false);
         if (hide) await HideAsync(old, lengthBytes, cancellation).ConfigureAwait(false);
+        // The file system chooses the place of what was written only now, and of what is reserved at once: in this order they lie in one piece.
+        if (hide && _metadata.ReservesSpace) await _metadata.File.FlushAsync(cancellation).ConfigureAwait(false);
         if (preallocation != Preallocation.Off) await PreallocateAsync(old, lengthBytes, preallocation, cancellation).ConfigureAwait(false);
         await _metadata.CommitAsync(cancellation).ConfigureAwait(false);
         await _metadata.UpdateHeaderAsync(header => header with { LengthBytes = lengthBytes }, cancellation).ConfigureAwait(false);
+        (_takesTables, _metadata.ReservesSpace) = (false, false);
     }
 
-    /// <summary>Makes the L1 table longer, so that it has <paramref name="entries"/>; unless <paramref name="exact"/>, by half at least.</summary>
+    /// <summary>
+    /// Makes the L1 table longer, so that it has <paramref name="entries"/>; unless <paramref name="exact"/>, by half at least. Where tables are taken ahead its
+    /// last cluster is written as a whole, so that it lies in one piece with what follows.
+    /// </summary>
     internal async ValueTask GrowL1Async(long entries, bool exact, CancellationToken cancellation)
     {
         long now = _metadata.L2.L1.Length;
@@ -72,7 +83,9 @@ internal sealed class Qcow2Resizer(Qcow2Guest guest, Qcow2Writer writer, Qcow2Un
         }).ConfigureAwait(false);
         // Refcounts, then the table, then the header that names it: each durable before the next.
         await _metadata.CommitAsync(withRefcounts: true, cancellation).ConfigureAwait(false);
-        await WriteL1Async(offset, l1, cancellation).ConfigureAwait(false);
+        ulong[] written = l1;
+        if (_takesTables) Array.Resize(ref written, (int)(clusters << (_geometry.ClusterBits - 3)));
+        await WriteL1Async(offset, written, cancellation).ConfigureAwait(false);
         await _metadata.File.FlushAsync(cancellation).ConfigureAwait(false);
         await _metadata.UpdateHeaderAsync(header => header with { L1Offset = offset, L1Entries = (int)entries }, cancellation).ConfigureAwait(false);
         lock (_metadata.Sync)
@@ -154,6 +167,8 @@ internal sealed class Qcow2Resizer(Qcow2Guest guest, Qcow2Writer writer, Qcow2Un
             at = next;
             if (_metadata.WantsCommit) await _metadata.CommitAsync(cancellation).ConfigureAwait(false);
         }
+        // Tables before the last are full.
+        if (start < end) await _metadata.TakeAsync(() => _metadata.L2.TryTouchTable(end - 1)).ConfigureAwait(false);
     }
 
     private async ValueTask FillAsync(WritePlan plan, Preallocation preallocation, CancellationToken cancellation)

@@ -14,7 +14,7 @@ namespace Hutch.Block.Formats.Qcow2;
 /// <param name="LengthBytes">Its length.</param>
 internal sealed record Qcow2SnapshotTable(ImmutableArray<Qcow2Snapshot> Snapshots, long LengthBytes)
 {
-    private const string Mend = "You can force-remove this extra metadata by updating the image via 'check -r all'.";
+    private const string Mend = "You can force-remove this extra metadata with qemu-img check -r all";
 
     /// <summary>No snapshots.</summary>
     internal static Qcow2SnapshotTable Empty { get; } = new([], 0);
@@ -32,7 +32,7 @@ internal sealed record Qcow2SnapshotTable(ImmutableArray<Qcow2Snapshot> Snapshot
     {
         ImmutableArray<Qcow2Snapshot>.Builder snapshots = ImmutableArray.CreateBuilder<Qcow2Snapshot>();
         int overhanging = 0, dropped = 0;
-        long count = Math.Min(header.SnapshotCount, Qcow2Limits.MaxSnapshots), at = header.SnapshotsOffset, end = at;
+        long count = Math.Min(header.SnapshotCount, Qcow2Limits.MaxSnapshots), at = header.SnapshotsOffset, end = at, cut = 0;
         byte[] fixedPart = new byte[Qcow2Limits.SnapshotHeaderBytes];
         for (int i = 0; i < count; i++)
         {
@@ -44,18 +44,20 @@ internal sealed record Qcow2SnapshotTable(ImmutableArray<Qcow2Snapshot> Snapshot
                 if (repair is null) throw new ImageException(Text($"Too much extra metadata in snapshot table entry {i}"), Mend);
                 repair(Text($"Discarding too much extra metadata in snapshot table entry {i} ({extra} > {Qcow2Limits.MaxSnapshotExtraBytes})"));
                 dropped++;
+                cut += extra - kept;
             }
             byte[] rest = new byte[kept + id + name];
             await ReadAsync(file, at + fixedPart.Length, rest.AsMemory(0, kept), cancellation).ConfigureAwait(false);
             await ReadAsync(file, at + fixedPart.Length + extra, rest.AsMemory(kept), cancellation).ConfigureAwait(false);
             long next = (at + fixedPart.Length + extra + id + name + 7) & ~7L;
-            if (next - header.SnapshotsOffset > Qcow2Limits.MaxSnapshotTableBytes || header.SnapshotsOffset > long.MaxValue - next + header.SnapshotsOffset)
+            // What is cut leaves room for others.
+            if (next - header.SnapshotsOffset - cut > Qcow2Limits.MaxSnapshotTableBytes || header.SnapshotsOffset > long.MaxValue - next + header.SnapshotsOffset)
             {
                 overhanging = (int)(count - i);
                 if (repair is null)
                 {
                     throw new ImageException("Snapshot table is too big",
-                        Text($"You can force-remove all {overhanging} overhanging snapshots by updating the image via 'check -r all'."));
+                        Text($"You can force-remove all {overhanging} overhanging snapshots with qemu-img check -r all"));
                 }
                 repair(Text($"Discarding {overhanging} overhanging snapshots (snapshot table is too big)"));
                 break;
@@ -113,7 +115,7 @@ internal sealed record Qcow2SnapshotTable(ImmutableArray<Qcow2Snapshot> Snapshot
     private static Qcow2Snapshot Parse(Qcow2Header header, byte[] fixedPart, byte[] rest, int extra, int idBytes)
     {
         long state = extra >= 8 ? Long(rest, 0) : Word(fixedPart, 32), disk = extra >= Qcow2Snapshot.RequiredExtraBytes ? Long(rest, 8) : header.LengthBytes;
-        ImageSnapshot info = new(Encoding.UTF8.GetString(rest, extra, idBytes), Encoding.UTF8.GetString(rest.AsSpan(extra + idBytes)), Math.Max(state, 0),
+        ImageSnapshot info = new(Name(rest.AsSpan(extra, idBytes)), Name(rest.AsSpan(extra + idBytes)), Math.Max(state, 0),
             Word(fixedPart, 16), (int)Math.Min(Word(fixedPart, 20), int.MaxValue), Long(fixedPart, 24), extra >= Qcow2Snapshot.KnownExtraBytes ? Long(rest, 16) : -1, disk);
         return new(info, Long(fixedPart, 0), (int)Math.Min(Word(fixedPart, 8), int.MaxValue))
         {
@@ -121,6 +123,9 @@ internal sealed record Qcow2SnapshotTable(ImmutableArray<Qcow2Snapshot> Snapshot
             UnknownExtra = extra > Qcow2Snapshot.KnownExtraBytes ? [.. rest.AsSpan(Qcow2Snapshot.KnownExtraBytes, extra - Qcow2Snapshot.KnownExtraBytes)] : [],
         };
     }
+
+    // Others end a name at its first zero byte.
+    private static string Name(ReadOnlySpan<byte> bytes) => Encoding.UTF8.GetString(bytes.IndexOf((byte)0) is var end and >= 0 ? bytes[..end] : bytes);
 
     private static async ValueTask ReadAsync(BlockNode file, long offset, Memory<byte> to, CancellationToken cancellation)
     {

@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
+using Hutch.Block.Opening;
 
 namespace Hutch.Block.Formats.Qcow2;
 
@@ -44,7 +45,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         }
         catch (Exception e) when (e is BlockIoException or Qcow2CorruptException or OperationCanceledException)
         {
-            _metadata.Free(offset, (long)l1.Length * 8);
+            // The new table's place stays taken, as with QEMU: a leak, which a check mends.
             await _metadata.SettleAsync().ConfigureAwait(false);
             await walk.MarkCopiedAsync().ConfigureAwait(false);
             await _metadata.EndRewriteAsync().ConfigureAwait(false);
@@ -72,7 +73,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         CheckSupported();
         Qcow2Snapshot snapshot = _metadata.Snapshots[Require(idOrName)];
         await SettleAsync().ConfigureAwait(false);
-        ulong[] from = await ReadL1Async(snapshot, cancellation).ConfigureAwait(false);
+        ulong[] from = await LoadL1Async(snapshot, cancellation).ConfigureAwait(false);
         long needed = Qcow2Geometry.L1EntriesFor(_metadata.Header, snapshot.Info.DiskBytes);
         if (needed > Qcow2Limits.MaxL1Bytes / 8 || snapshot.Info.DiskBytes < 0) throw new ImageException("Snapshot's disk is too large");
         ulong[] l1 = new ulong[Math.Max(needed, from.Length)], old = _metadata.L2.L1;
@@ -164,10 +165,19 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         await _metadata.EndRewriteAsync().ConfigureAwait(false);
     }
 
-    private async ValueTask<ulong[]> ReadL1Async(Qcow2Snapshot snapshot, CancellationToken cancellation)
+    private ValueTask<ulong[]> ReadL1Async(Qcow2Snapshot snapshot, CancellationToken cancellation) =>
+        Qcow2TableReader.ReadSnapshotL1Async(_metadata.File, _metadata.Header, snapshot, cancellation);
+
+    private async ValueTask<ulong[]> LoadL1Async(Qcow2Snapshot snapshot, CancellationToken cancellation)
     {
-        Qcow2HeaderReader.CheckTable("Snapshot L1 table", _metadata.Header, snapshot.L1Offset, (long)snapshot.L1Entries * 8, Qcow2Limits.MaxL1Bytes);
-        return await Qcow2TableReader.ReadAsync(_metadata.File, snapshot.L1Offset, snapshot.L1Entries, "Could not read snapshot L1 table", cancellation).ConfigureAwait(false);
+        try
+        {
+            return await ReadL1Async(snapshot, cancellation).ConfigureAwait(false);
+        }
+        catch (ImageException e) when (e.Errno is int errno)
+        {
+            throw new ImageException($"Failed to load snapshot: {ErrorText.Of(errno)}") { Errno = errno, Before = e.Message };
+        }
     }
 
     private void CheckSupported()

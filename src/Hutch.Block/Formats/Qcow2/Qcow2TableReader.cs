@@ -11,6 +11,13 @@ internal static class Qcow2TableReader
 {
     private const int ChunkBytes = 1 << 20;
 
+    /// <summary>Checks and reads a snapshot's L1 table. Throws <see cref="ImageException"/>.</summary>
+    internal static ValueTask<ulong[]> ReadSnapshotL1Async(BlockNode file, Qcow2Header header, Qcow2Snapshot snapshot, CancellationToken cancellation)
+    {
+        Qcow2HeaderReader.CheckTable("Snapshot L1 table", header, snapshot.L1Offset, (long)snapshot.L1Entries * 8, Qcow2Limits.MaxL1Bytes);
+        return ReadAsync(file, snapshot.L1Offset, snapshot.L1Entries, "Could not read snapshot L1 table", cancellation);
+    }
+
     /// <summary>Reads a table whose length was checked. Throws <see cref="ImageException"/> with <paramref name="failure"/> where storage fails.</summary>
     internal static async ValueTask<ulong[]> ReadAsync(BlockNode file, long offset, long entries, string failure, CancellationToken cancellation)
     {

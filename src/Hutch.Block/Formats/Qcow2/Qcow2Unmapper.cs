@@ -73,7 +73,8 @@ internal sealed class Qcow2Unmapper(Qcow2Guest guest, Qcow2Writer writer)
         if (!_geometry.HasZeroClusters)
         {
             unitEnd = Math.Min(end, (offset & -(long)_geometry.ClusterBytes) + _geometry.ClusterBytes);
-            if (!await writer.IsZeroAsync(offset, unitEnd - offset).ConfigureAwait(false)) await WriteZeroDataAsync(offset, unitEnd - offset, flags, cancellation).ConfigureAwait(false);
+            // What a backing image shows is not this image's own: zeros that were asked for must stay when it is exchanged.
+            if (_metadata.Header.BackingName is not null || !await writer.IsZeroAsync(offset, unitEnd - offset).ConfigureAwait(false)) await WriteZeroDataAsync(offset, unitEnd - offset, flags, cancellation).ConfigureAwait(false);
             return unitEnd;
         }
         Change change = (flags & WriteFlags.MayUnmap) != 0 ? Change.ZeroAndUnmap : Change.Zero;
@@ -155,7 +156,7 @@ internal sealed class Qcow2Unmapper(Qcow2Guest guest, Qcow2Writer writer)
             done = end - offset;
             return true;
         }
-        if (!writer.Planner.TryBeginChange() || !_metadata.L2.TryPrepare(offset, out slice)) return false;
+        if (!writer.Planner.TryBeginChange() || !writer.Planner.TryPrepare(offset, out slice)) return false;
         for (long at = offset; at < end;)
         {
             long clusterEnd = Math.Min(end, ((at >> _geometry.ClusterBits) + 1) << _geometry.ClusterBits);

@@ -322,7 +322,7 @@ internal sealed class Qcow2Writer(Qcow2Guest guest, Qcow2Reader reader, Compress
                     {
                         wait = other.Ended;
                     }
-                    else if (_planner.TryBeginChange() && _metadata.L2.TryPrepare(offset, out _) && _metadata.Allocator.TryAllocateBytes(lengthBytes, out host))
+                    else if (_planner.TryBeginChange() && _planner.TryPrepare(offset, out _) && _metadata.Allocator.TryAllocateBytes(lengthBytes, out host))
                     {
                         _metadata.Overlaps.Check(host, lengthBytes);
                         part = _metadata.InFlight.Add(cluster, 1);

@@ -198,6 +198,12 @@ internal sealed class ReferenceWalk(Qcow2Metadata metadata)
         if (metadata.Settings.PassesDiscard(FreeReason.Snapshot)) await metadata.DiscardAsync(metadata.File, first, count).ConfigureAwait(false);
     }
 
-    private Qcow2CorruptException Missing(long cluster) => new(string.Create(CultureInfo.InvariantCulture,
-        $"Cluster at offset 0x{cluster << _geometry.ClusterBits:x} is in use but has no refcount"), isFatal: false);
+    private Exception Missing(long cluster)
+    {
+        string text = string.Create(CultureInfo.InvariantCulture, $"Cluster at offset 0x{cluster << _geometry.ClusterBits:x} is in use but has no refcount");
+        long block = cluster >> _geometry.RefcountBlockBits;
+        // No refcount block can be there, or none is: the entry names a place far behind the file's end.
+        if (block >= Qcow2Limits.MaxRefcountTableBytes / 8) return new BlockIoException(text, BlockIoException.Efbig);
+        return metadata.Refcounts.BlockOffset(block) == 0 ? new BlockIoException(text, BlockIoException.Eagain) : new Qcow2CorruptException(text, isFatal: false);
+    }
 }

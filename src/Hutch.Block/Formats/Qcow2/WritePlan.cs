@@ -93,6 +93,13 @@ internal sealed class WritePlanner(Qcow2Metadata metadata)
     internal bool TryBeginChange() =>
         !metadata.IsLazy || metadata.Header.Has(Qcow2Features.Dirty) || metadata.Miss.Set(MetadataMissKind.DirtyMark, 0);
 
+    /// <summary>
+    /// As <see cref="L2Tables.TryPrepare"/>. Where refcounts are lazy, a new table is stored with its own before anything in it: a repair after a crash
+    /// begins from tables that are known to be in use.
+    /// </summary>
+    internal bool TryPrepare(long guest, out CachedSlice? slice) => metadata.L2.TryPrepare(guest, out slice)
+        && (!metadata.IsLazy || !metadata.NewTables.Contains(metadata.L2.TableOffset(guest >> _geometry.L1SpanBits)) || metadata.Miss.Set(MetadataMissKind.StoredTable, 0));
+
     /// <summary>Makes the entries name what a plan's write has filled, gives up what they named before, and ends the plan.</summary>
     internal bool TryLink(WritePlan plan)
     {
@@ -121,7 +128,7 @@ internal sealed class WritePlanner(Qcow2Metadata metadata)
     {
         (next, plan) = (guest, null);
         long first = guest >> _geometry.ClusterBits, count = Math.Min((end - guest) >> _geometry.ClusterBits, (1 << _geometry.L2SliceBits) - metadata.L2.IndexOf(guest));
-        if (!TryBeginChange() || !metadata.L2.TryPrepare(guest, out CachedSlice? slice)) return false;
+        if (!TryBeginChange() || !TryPrepare(guest, out CachedSlice? slice)) return false;
         int index = metadata.L2.IndexOf(guest), run = 0;
         bool taken = metadata.L2.GetChecked(slice!, index, guest) is var entry && (entry.IsCompressed || entry.HasPlace(_hasDataFile));
         while (run < count && metadata.L2.GetChecked(slice!, index + run, guest + ((long)run << _geometry.ClusterBits)) is var other
@@ -178,7 +185,7 @@ internal sealed class WritePlanner(Qcow2Metadata metadata)
             step = new WriteStep { WaitFor = other };
             return true;
         }
-        if (!TryBeginChange() || !metadata.L2.TryPrepare(guest, out CachedSlice? slice)) return false;
+        if (!TryBeginChange() || !TryPrepare(guest, out CachedSlice? slice)) return false;
         int index = metadata.L2.IndexOf(guest);
         L2Entry entry = metadata.L2.GetChecked(slice!, index, guest);
         bool keep = entry.HasPlace(_hasDataFile) && entry.IsCopied;

@@ -75,17 +75,14 @@ internal sealed class IoControlCommands
             return false;
         }
         CacheMode? cache = arguments.Value('c') is string mode ? ImageArguments.CacheOf(mode) : null;
-        List<KeyValuePair<string, string>> options = arguments.Value('o') is string list ? OptionList.Parse(list) : [];
-        return _shell.Reopen(before =>
+        Dictionary<string, string> options = [];
+        foreach ((string key, string value) in arguments.Value('o') is string list ? OptionList.Parse(list) : []) options[key] = value;
+        Hutch.Block.Formats.ImageFormat format = _shell.Image!.Format;
+        return _shell.Reopen(before => before with
         {
-            Dictionary<string, string> all = new(before.Options);
-            foreach ((string key, string value) in options) all[key] = value;
-            return before with
-            {
-                Options = all,
-                ReadOnly = arguments.Has('r') || (!arguments.Has('w') && before.ReadOnly),
-                Cache = cache ?? before.Cache,
-            };
+            Options = format.JoinOptions(before.Options, options),
+            ReadOnly = arguments.Has('r') || (!arguments.Has('w') && before.ReadOnly),
+            Cache = cache ?? before.Cache,
         });
     }
 

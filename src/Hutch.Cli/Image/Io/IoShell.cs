@@ -170,7 +170,8 @@ internal sealed class IoShell : IDisposable
         }
         catch (BlockIoException e)
         {
-            Tool.Error(ErrorText.Of(e));
+            // What is left to write there are refcounts.
+            Tool.Error(Image.Format.Name == "qcow2" ? $"Failed to flush the refcount block cache: {ErrorText.Of(e)}" : ErrorText.Of(e));
         }
         Image = null;
     }

@@ -109,7 +109,7 @@ public sealed class Qcow2SnapshotTests : IDisposable
     }
 
     [Fact]
-    public async Task A_snapshot_that_refcounts_have_no_room_for_changes_nothing()
+    public async Task A_snapshot_that_refcounts_have_no_room_for_leaves_a_leaked_table_at_most()
     {
         MemoryFile file = await Qcow2Images.CreateAsync(LengthBytes, "refcount_bits=1,cluster_size=4k");
         byte[] model = new byte[LengthBytes];
@@ -122,7 +122,7 @@ public sealed class Qcow2SnapshotTests : IDisposable
             await Fill(node, model, new Random(3));
             Assert.Equal(model, await BlockNodeContract.Read(node, 0, LengthBytes));
         }
-        await AssertClean(file);
+        Assert.Equal((0, 1), Qcow2Images.Examine(file.Content));
     }
 
     [Fact]
