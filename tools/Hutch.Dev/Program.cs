@@ -37,6 +37,8 @@ internal static class Program
         ./dev kvm-lab bench [N]   boots in the lab beside QEMU's on the same KVM: CPU time, memory, exits
         ./dev sim block [SEQUENCES [STATES [KILLS [SEED]]]]
                                   random stories of images (10000), with QEMU's tools to compare, states after power losses (100000), killed programs (1000)
+        ./dev fuzz block [N [SEED]]
+                                  opens, uses and checks N damaged images (1000000)
         ./dev iotests [-raw] [-qcow2] [--reference] [TESTS...]
                                   QEMU's public tests of image formats with our programs in place of qemu-img and qemu-io, or with its own
         ./dev run ...             ./hutch run ...
@@ -48,7 +50,7 @@ internal static class Program
         if (arguments.Length > 2 && arguments[0] == "inside-bench" && arguments[1] == "io") return IoBench.Run(arguments[2]);
         if (arguments.Length > 1 && arguments[0] == "inside-bench") return KvmBench.Run(Count(arguments, 100_000));
         string root = FindRoot();
-        if (arguments.Length > 1 && arguments[0] == "inside-sim") return Simulate(root, arguments);
+        if (arguments.Length > 1 && arguments[0] is "inside-sim" or "inside-fuzz") return Simulate(root, arguments);
         string second = arguments.Length > 1 ? arguments[1] : "";
         switch (arguments.Length > 0 ? arguments[0] : "")
         {
@@ -64,8 +66,8 @@ internal static class Program
             case "run": return Run(root, Path.Combine(root, "hutch"), arguments);
             case "kvm-lab": return new KvmLabCommand(root).Run(arguments[1..]);
             case "bench" when second == "img": return new ImageBench(root).Run(Count(arguments, 3));
-            case "sim" when second == "block":
-                return Run(root, "dotnet", ["run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", "inside-sim", .. arguments[1..]]);
+            case "sim" or "fuzz" when second == "block":
+                return Run(root, "dotnet", ["run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", $"inside-{arguments[0]}", .. arguments[1..]]);
             case "iotests": return new IotestsCommand(root).Run(arguments[1..]);
             case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));
             case "bench" when second == "stress": return new StressBench(root).Run(Count(arguments, 200));
@@ -93,6 +95,7 @@ internal static class Program
     private static int Simulate(string root, string[] arguments)
     {
         int Number(int index, int unsaid) => arguments.Length > index ? int.Parse(arguments[index], System.Globalization.CultureInfo.InvariantCulture) : unsaid;
+        if (arguments[0] == "inside-fuzz") return new BlockFuzz(root, Number(3, Environment.TickCount & 0xfff_ffff)).Run(Number(2, 1_000_000));
         return new BlockSimulation(root, Number(5, Environment.TickCount & 0xfff_ffff)).Run(Number(2, 10_000), Number(3, 100_000), Number(4, 1000));
     }
 
