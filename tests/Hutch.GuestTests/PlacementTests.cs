@@ -119,7 +119,12 @@ public sealed class PlacementTests : IDisposable
         long before = Pages("nr_hugepages");
         try
         {
-            await File.WriteAllTextAsync($"{pool}/nr_hugepages", (before + pages).ToString(CultureInfo.InvariantCulture));
+            // A page of 1 GiB is put together by moving others away, which may fail while they are in use.
+            for (int attempt = 0; attempt < 10 && Pages("nr_hugepages") < before + pages; attempt++)
+            {
+                if (attempt > 0) await File.WriteAllTextAsync("/proc/sys/vm/compact_memory", "1");
+                await File.WriteAllTextAsync($"{pool}/nr_hugepages", (before + pages).ToString(CultureInfo.InvariantCulture));
+            }
             long free = Pages("free_hugepages");
             Assert.True(free >= pages, $"The kernel could not put {pages} pages of {size} together.");
             await using (PlacedVm vm = await PlacedVm.Start(_folder, "--memory", memory, "--huge-pages", size, "--prealloc"))
