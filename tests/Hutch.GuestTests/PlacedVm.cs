@@ -23,8 +23,26 @@ internal sealed class PlacedVm : IAsyncDisposable
     internal int ProcessId => _process.Id;
 
     /// <summary>Threads by id and name.</summary>
-    internal IEnumerable<(int Id, string Name)> Threads => Directory.GetDirectories($"/proc/{ProcessId}/task")
-        .Select(folder => (int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture), File.ReadAllText($"{folder}/comm").Trim()));
+    internal IEnumerable<(int Id, string Name)> Threads
+    {
+        get
+        {
+            foreach (string folder in Directory.GetDirectories($"/proc/{ProcessId}/task"))
+            {
+                string name;
+                try
+                {
+                    name = File.ReadAllText($"{folder}/comm").Trim();
+                }
+                catch (IOException)
+                {
+                    // It has ended meanwhile.
+                    continue;
+                }
+                yield return (int.Parse(Path.GetFileName(folder), CultureInfo.InvariantCulture), name);
+            }
+        }
+    }
 
     /// <summary>The lines of /proc/PID/smaps about guest RAM, which is the mapping of the guest's size, the first line first.</summary>
     internal string[] RamLines
@@ -40,6 +58,9 @@ internal sealed class PlacedVm : IAsyncDisposable
     }
 
     internal string[] RamFlags => RamLines[^1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Guest RAM in huge pages of a pool. Newer kernels only estimate whether such a page is shared.</summary>
+    internal long HugetlbKilobytes => RamField("Private_Hugetlb") + RamField("Shared_Hugetlb");
 
     private long MemoryMib { get; init; }
 
