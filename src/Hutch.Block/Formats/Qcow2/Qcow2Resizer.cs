@@ -47,18 +47,24 @@ internal sealed class Qcow2Resizer(Qcow2Guest guest, Qcow2Writer writer, Qcow2Un
 
     private async ValueTask GrowAsync(long old, long lengthBytes, Preallocation preallocation, bool hide, CancellationToken cancellation)
     {
-        _takesTables = preallocation != Preallocation.Off;
-        _metadata.ReservesSpace = preallocation is Preallocation.Falloc or Preallocation.Full && _metadata.DataFile is null;
-        await GrowL1Async(Qcow2Geometry.L1EntriesFor(_metadata.Header, lengthBytes), exact: true, cancellation).ConfigureAwait(false);
-        if (_metadata.DataFile is { } data && (data.LengthBytes < lengthBytes || _metadata.Header.IsDataFileRaw))
-            await data.ResizeAsync(lengthBytes, preallocation is Preallocation.Metadata ? Preallocation.Off : preallocation, cancellation).ConfigureAwait(false);
-        if (hide) await HideAsync(old, lengthBytes, cancellation).ConfigureAwait(false);
-        // The file system chooses the place of what was written only now, and of what is reserved at once: in this order they lie in one piece.
-        if (hide && _metadata.ReservesSpace) await _metadata.File.FlushAsync(cancellation).ConfigureAwait(false);
-        if (preallocation != Preallocation.Off) await PreallocateAsync(old, lengthBytes, preallocation, cancellation).ConfigureAwait(false);
-        await _metadata.CommitAsync(cancellation).ConfigureAwait(false);
-        await _metadata.UpdateHeaderAsync(header => header with { LengthBytes = lengthBytes }, cancellation).ConfigureAwait(false);
-        (_takesTables, _metadata.ReservesSpace) = (false, false);
+        try
+        {
+            _takesTables = preallocation != Preallocation.Off;
+            _metadata.ReservesSpace = preallocation is Preallocation.Falloc or Preallocation.Full && _metadata.DataFile is null;
+            await GrowL1Async(Qcow2Geometry.L1EntriesFor(_metadata.Header, lengthBytes), exact: true, cancellation).ConfigureAwait(false);
+            if (_metadata.DataFile is { } data && (data.LengthBytes < lengthBytes || _metadata.Header.IsDataFileRaw))
+                await data.ResizeAsync(lengthBytes, preallocation is Preallocation.Metadata ? Preallocation.Off : preallocation, cancellation).ConfigureAwait(false);
+            if (hide) await HideAsync(old, lengthBytes, cancellation).ConfigureAwait(false);
+            // The file system chooses the place of what was written only now, and of what is reserved at once: in this order they lie in one piece.
+            if (hide && _metadata.ReservesSpace) await _metadata.File.FlushAsync(cancellation).ConfigureAwait(false);
+            if (preallocation != Preallocation.Off) await PreallocateAsync(old, lengthBytes, preallocation, cancellation).ConfigureAwait(false);
+            await _metadata.CommitAsync(cancellation).ConfigureAwait(false);
+            await _metadata.UpdateHeaderAsync(header => header with { LengthBytes = lengthBytes }, cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            (_takesTables, _metadata.ReservesSpace) = (false, false);
+        }
     }
 
     /// <summary>
