@@ -68,9 +68,8 @@ public sealed class RebaseJob(BlockNode image, BlockNode? oldBacking, BlockNode?
     // Where the old image has nothing, zeros need no place; zeros that it has are data in the new place too, as with QEMU.
     private void Store(long offset, int start, int end)
     {
-        IoVector data = new(new[] { _old.Segment(start, end - start) });
         if (oldBacking is null || offset >= oldBacking.LengthBytes) Blocking.Wait(image.WriteZeroesAsync(offset + start, end - start, WriteFlags.None, cancellation));
-        else Blocking.Wait(image.WriteAsync(offset + start, data, WriteFlags.None, cancellation));
+        else Blocking.Wait(image.WriteAsync(offset + start, new IoVector(new[] { _old.Segment(start, end - start) }), WriteFlags.None, cancellation));
     }
 
     private bool IsZero(BlockNode? node, long offset, ref long length)

@@ -80,41 +80,20 @@ internal sealed class Qcow2Recorder(Qcow2Bitmaps bitmaps, Qcow2Metadata metadata
     private async ValueTask PlaceRecordedAsync(long offset, IoVector data, CancellationToken cancellation)
     {
         await bitmaps.BeginAsync().ConfigureAwait(false);
-        try
-        {
-            await writer.PlaceCompressedAsync(offset, data, cancellation).ConfigureAwait(false);
-        }
-        finally
-        {
-            bitmaps.Record(offset, metadata.Geometry.ClusterBytes);
-        }
+        await EndAsync(writer.PlaceCompressedAsync(offset, data, cancellation), offset, metadata.Geometry.ClusterBytes).ConfigureAwait(false);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask ZeroRecordedAsync(long offset, long lengthBytes, WriteFlags flags, CancellationToken cancellation)
     {
         await bitmaps.BeginAsync().ConfigureAwait(false);
-        try
-        {
-            await ZeroAsync(offset, lengthBytes, flags, cancellation).ConfigureAwait(false);
-        }
-        finally
-        {
-            bitmaps.Record(offset, lengthBytes);
-        }
+        await EndAsync(ZeroAsync(offset, lengthBytes, flags, cancellation), offset, lengthBytes).ConfigureAwait(false);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask DiscardRecordedAsync(long offset, long lengthBytes, CancellationToken cancellation)
     {
         await bitmaps.BeginAsync().ConfigureAwait(false);
-        try
-        {
-            await DropAsync(offset, lengthBytes, cancellation).ConfigureAwait(false);
-        }
-        finally
-        {
-            bitmaps.Record(offset, lengthBytes);
-        }
+        await EndAsync(DropAsync(offset, lengthBytes, cancellation), offset, lengthBytes).ConfigureAwait(false);
     }
 }

@@ -37,21 +37,8 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         await SettleAsync().ConfigureAwait(false);
         ulong[] l1 = Uncopied(_metadata.L2.L1);
         long offset = l1.Length == 0 ? 0 : await _metadata.AllocateAsync((long)l1.Length * 8, OverlapKind.InactiveL1, "snapshot L1 table").ConfigureAwait(false);
-        ReferenceWalk walk = new(_metadata);
-        await _metadata.BeginRewriteAsync().ConfigureAwait(false);
-        try
-        {
-            await walk.AddAsync(_metadata.L2.L1, cancellation).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is BlockIoException or Qcow2CorruptException or OperationCanceledException)
-        {
-            // The new table's place stays taken, as with QEMU: a leak, which a check mends.
-            await _metadata.SettleAsync().ConfigureAwait(false);
-            await walk.MarkCopiedAsync().ConfigureAwait(false);
-            await _metadata.EndRewriteAsync().ConfigureAwait(false);
-            throw;
-        }
-        await _metadata.CommitAsync(withRefcounts: true, CancellationToken.None).ConfigureAwait(false);
+        // Where that fails the new table's place stays taken, as with QEMU: a leak, which a check mends.
+        _ = await AddReferencesAsync(_metadata.L2.L1, default, cancellation).ConfigureAwait(false);
         if (l1.Length != 0)
         {
             await _metadata.WriteWordsAsync(offset, l1).ConfigureAwait(false);
@@ -79,21 +66,7 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         ulong[] l1 = new ulong[Math.Max(needed, from.Length)], old = _metadata.L2.L1;
         Uncopied(from).CopyTo(l1, 0);
         long oldOffset = _metadata.L2.L1Offset, offset = l1.Length == 0 ? 0 : await _metadata.AllocateAsync((long)l1.Length * 8, OverlapKind.ActiveL1, "L1 table").ConfigureAwait(false);
-        ReferenceWalk walk = new(_metadata);
-        await _metadata.BeginRewriteAsync().ConfigureAwait(false);
-        try
-        {
-            await walk.AddAsync(from, cancellation).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is BlockIoException or Qcow2CorruptException or OperationCanceledException)
-        {
-            _metadata.Free(offset, (long)l1.Length * 8);
-            await _metadata.SettleAsync().ConfigureAwait(false);
-            await walk.MarkCopiedAsync().ConfigureAwait(false);
-            await _metadata.EndRewriteAsync().ConfigureAwait(false);
-            throw;
-        }
-        await _metadata.CommitAsync(withRefcounts: true, CancellationToken.None).ConfigureAwait(false);
+        ReferenceWalk walk = await AddReferencesAsync(from, new(offset, (long)l1.Length * 8), cancellation).ConfigureAwait(false);
         if (l1.Length != 0) await _metadata.WriteWordsAsync(offset, l1).ConfigureAwait(false);
         await _metadata.File.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         await _metadata.UpdateHeaderAsync(header => header with { L1Offset = offset, L1Entries = l1.Length, LengthBytes = snapshot.Info.DiskBytes }, CancellationToken.None)
@@ -157,6 +130,27 @@ internal sealed class Qcow2Snapshots(Qcow2Guest guest, Qcow2Unmapper unmapper)
         _metadata.CheckWritable();
         await _metadata.SettleAsync().ConfigureAwait(false);
         _metadata.ForgetL2Tables();
+    }
+
+    // Begins the rewriting: all that a table names has a reference more, durably. Where that fails all is as it was, and spare is free.
+    private async ValueTask<ReferenceWalk> AddReferencesAsync(ulong[] l1, Qcow2Range spare, CancellationToken cancellation)
+    {
+        ReferenceWalk walk = new(_metadata);
+        await _metadata.BeginRewriteAsync().ConfigureAwait(false);
+        try
+        {
+            await walk.AddAsync(l1, cancellation).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is BlockIoException or Qcow2CorruptException or OperationCanceledException)
+        {
+            _metadata.Free(spare.Offset, spare.LengthBytes);
+            await _metadata.SettleAsync().ConfigureAwait(false);
+            await walk.MarkCopiedAsync().ConfigureAwait(false);
+            await _metadata.EndRewriteAsync().ConfigureAwait(false);
+            throw;
+        }
+        await _metadata.CommitAsync(withRefcounts: true, CancellationToken.None).ConfigureAwait(false);
+        return walk;
     }
 
     private async ValueTask EndAsync()
