@@ -12,7 +12,6 @@ namespace Hutch.Block.Simulation;
 internal static class StoryImages
 {
     private const int LengthBytes = 1 << 18, BackingTag = 7;
-    private const string Backing = "backing_file";
 
     /// <summary>All kinds, so that each way to lay out metadata is among them.</summary>
     internal static IReadOnlyList<string> Kinds { get; } =
@@ -29,7 +28,7 @@ internal static class StoryImages
         ImageFormat format = ImageFormats.Find(FormatOf(kind)) ?? throw new ArgumentException($"There is no format {kind}.", nameof(kind));
         Dictionary<string, string> options = OptionsOf(kind);
         int[] tags = new int[LengthBytes / SectorTags.SectorBytes];
-        if (HasBacking(kind)) Array.Fill(tags, BackingTag);
+        if (options.ContainsKey("backing_file")) Array.Fill(tags, BackingTag);
         References references = new(SectorTags.ToBytes(tags));
         MemoryNode file = new(0);
         await format.CreateAsync(file, new ImageCreateRequest { LengthBytes = LengthBytes, Options = options, References = references }, CancellationToken.None).ConfigureAwait(false);
@@ -44,9 +43,6 @@ internal static class StoryImages
     /// <summary>The options of creation.</summary>
     internal static Dictionary<string, string> OptionsOf(string kind) =>
         kind.Split(' ').Skip(1).SelectMany(static all => all.Split(',')).Select(static option => option.Split('=')).ToDictionary(static option => option[0], static option => option[1]);
-
-    /// <summary>Whether images of a kind have a backing file; its sectors are all filled with one tag.</summary>
-    internal static bool HasBacking(string kind) => kind.Contains(Backing, StringComparison.Ordinal);
 
     private sealed class References(byte[] backing) : IImageReferences
     {

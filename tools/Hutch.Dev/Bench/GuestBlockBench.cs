@@ -27,27 +27,19 @@ internal sealed partial class GuestBlockBench(string root, string format)
 
     internal int Run(int rounds)
     {
-        string folder = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"hutch-guest-block-{Environment.ProcessId}");
-        Directory.CreateDirectory(folder);
-        try
+        using ScratchFolder folder = new("hutch-guest-block");
+        string program = Compile(folder.Path), image = MakeImage(folder.Path), guest = BootBench.PrepareGuest(root);
+        Console.WriteLine($"guest: {guest}, {Megabytes} MiB, 1 vCPU; {format} image of {ImageBytes >> 20} MiB in {folder.Path}, all of it written; operations a second, by the host's clock");
+        string[] hutch = ["run", "--memory", $"{Megabytes}M", "--disk", $"{image},format={format},serial=bench", "--disk", $"{program},format=raw,readonly"];
+        List<double[]> ours = [], theirs = [], theirBest = [];
+        for (int round = 1; round <= rounds; round++)
         {
-            string program = Compile(folder), image = MakeImage(folder), guest = BootBench.PrepareGuest(root);
-            Console.WriteLine($"guest: {guest}, {Megabytes} MiB, 1 vCPU; {format} image of {ImageBytes >> 20} MiB in {folder}, all of it written; operations a second, by the host's clock");
-            string[] hutch = ["run", "--memory", $"{Megabytes}M", "--disk", $"{image},format={format},serial=bench", "--disk", $"{program},format=raw,readonly"];
-            List<double[]> ours = [], theirs = [], theirBest = [];
-            for (int round = 1; round <= rounds; round++)
-            {
-                ours.Add(Measure(Path.Combine(root, "hutch"), hutch));
-                theirs.Add(Measure("qemu-system-x86_64", Qemu(guest, image, program, "threads", ioThread: false)));
-                theirBest.Add(Measure("qemu-system-x86_64", Qemu(guest, image, program, "io_uring", ioThread: true)));
-                Console.WriteLine($"round {round}: hutch {Show(ours[^1])}; qemu {Show(theirs[^1])}; qemu with io_uring and an I/O thread {Show(theirBest[^1])}");
-            }
-            return Compare(ours, theirs, theirBest);
+            ours.Add(Measure(Path.Combine(root, "hutch"), hutch));
+            theirs.Add(Measure("qemu-system-x86_64", Qemu(guest, image, program, "threads", ioThread: false)));
+            theirBest.Add(Measure("qemu-system-x86_64", Qemu(guest, image, program, "io_uring", ioThread: true)));
+            Console.WriteLine($"round {round}: hutch {Show(ours[^1])}; qemu {Show(theirs[^1])}; qemu with io_uring and an I/O thread {Show(theirBest[^1])}");
         }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        return Compare(ours, theirs, theirBest);
     }
 
     private static int Compare(List<double[]> ours, List<double[]> theirs, List<double[]> theirBest)

@@ -24,23 +24,10 @@ internal sealed class ImageBench(string root)
     internal int Run(int runs)
     {
         if (!File.Exists("/usr/bin/qemu-img")) throw new InvalidOperationException("qemu-img is missing; install the package qemu-utils.");
-        string folder = Directory.CreateTempSubdirectory("hutch-bench-img-").FullName;
-        if (Directory.Exists("/dev/shm"))
-        {
-            Directory.Delete(folder);
-            folder = Path.Combine("/dev/shm", Path.GetFileName(folder));
-            Directory.CreateDirectory(folder);
-        }
-        try
-        {
-            Prepare(folder);
-            foreach (Case each in Cases()) RunCase(each, folder, runs);
-            return 0;
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+        using ScratchFolder folder = new("hutch-bench-img");
+        Prepare(folder.Path);
+        foreach (Case each in Cases()) RunCase(each, folder.Path, runs);
+        return 0;
     }
 
     private static IEnumerable<Case> Cases()

@@ -27,12 +27,8 @@ internal sealed class BlockSimulation(string root, int seed)
     internal int Run(int sequences, int states, int kills)
     {
         Console.WriteLine($"seed {seed}; './dev sim block {sequences} {states} {kills} {seed}' does the same again");
-        string folder = Directory.CreateTempSubdirectory("hutch-sim-").FullName;
-        if (Directory.Exists("/dev/shm"))
-        {
-            Directory.Delete(folder);
-            folder = Directory.CreateDirectory(Path.Combine("/dev/shm", Path.GetFileName(folder))).FullName;
-        }
+        using ScratchFolder scratch = new("hutch-sim");
+        string folder = scratch.Path;
         try
         {
             Part("sequences that we wrote, checked and compared by qemu-img", (sequences + 1) / 2, folder, (index, images) => WriteAsync(index, images));
@@ -44,10 +40,6 @@ internal sealed class BlockSimulation(string root, int seed)
         {
             Console.WriteLine($"FAILED: {(wrong.InnerException is StoryException inner ? inner : wrong).Message}");
             return 1;
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
         }
     }
 
@@ -93,7 +85,7 @@ internal sealed class BlockSimulation(string root, int seed)
         {
             Good = state =>
             {
-                if (story.Image.IsOrdered && check!.States % StatesForEachCheck == 0) images.CheckLeaksAtMost(KindOf(index), state);
+                if (story.Image.IsOrdered && check!.States % StatesForEachCheck == 0) images.CheckLeaksAtMost(KindOf(index), story.Image, state);
                 return Task.CompletedTask;
             },
         };

@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
 using System.Linq;
-using System.Threading;
 using Hutch.Block.Simulation;
 using Hutch.Dev.Iotests;
 
@@ -101,8 +100,7 @@ internal sealed class KillSimulation(string root, string parent, int seed)
     private bool Kill(Work work, TimeSpan after)
     {
         using Process process = Process.Start(new ProcessStartInfo(_program, ["img", .. work.Arguments]) { WorkingDirectory = _folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
-        long start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(start) < after) Thread.Sleep(0);
+        if (process.WaitForExit(after)) return false;
         process.Kill();
         process.WaitForExit();
         return process.ExitCode == 128 + 9;

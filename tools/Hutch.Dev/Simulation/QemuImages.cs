@@ -28,7 +28,7 @@ internal sealed class QemuImages(string folder)
     /// <summary>qemu-img must find an image of ours without fault, and the disk in it that the story says.</summary>
     internal void CompareOurs(string kind, ImageStory story)
     {
-        Save(kind, story.Recording);
+        Save(story.Image, story.Recording);
         int status = Check(kind, out string said);
         if (status is not (0 or QemuCheckUnsupported)) throw new StoryException($"qemu-img check ends with {status}: {said}");
         File.WriteAllBytes(Raw, SectorTags.ToBytes(story.Tags));
@@ -38,9 +38,9 @@ internal sealed class QemuImages(string folder)
     }
 
     /// <summary>qemu-img must find leaks at the most in what a power loss left, after the repair that a dirty image asks for.</summary>
-    internal void CheckLeaksAtMost(string kind, MemoryNode state)
+    internal void CheckLeaksAtMost(string kind, StoryImage beginning, MemoryNode state)
     {
-        Save(kind, state);
+        Save(beginning, state);
         byte[] features = new byte[1];
         state.Read(FeaturesOffset, features);
         bool isDirty = StoryImages.FormatOf(kind) == "qcow2" && (features[0] & 1) != 0;
@@ -110,9 +110,9 @@ internal sealed class QemuImages(string folder)
         return status;
     }
 
-    private void Save(string kind, BlockNode content)
+    private void Save(StoryImage beginning, BlockNode content)
     {
-        if (StoryImages.HasBacking(kind)) File.WriteAllBytes(Path.Combine(folder, "b"), SectorTags.ToBytes(StoryImages.MakeAsync(kind).GetAwaiter().GetResult().Tags));
+        WriteBacking(beginning);
         byte[] bytes = new byte[content.LengthBytes];
         content.ReadBytesAsync(0, bytes, CancellationToken.None).AsTask().GetAwaiter().GetResult();
         File.WriteAllBytes(Image, bytes);
