@@ -12,13 +12,15 @@ namespace Hutch.Cli.Guests;
 /// </summary>
 /// <param name="directory">An empty directory for lists and packages.</param>
 /// <param name="say">Tells the user what goes on.</param>
-internal sealed class DebianPackages(string directory, Action<string> say)
+/// <param name="release">Another release of Debian than the host's, from Debian's own server; of that one nothing counts as installed.</param>
+internal sealed class DebianPackages(string directory, Action<string> say, string? release = null)
 {
     private readonly string[] _options =
     [
         "-q", $"-oDir::State::Lists={directory}/lists", $"-oDir::Cache={directory}/cache", "-oDebug::NoLocking=1", "-oAPT::Sandbox::User=root",
         "-oAcquire::Languages=none", "-oAcquire::IndexTargets::deb::DEP-11::DefaultEnabled=false", "-oAcquire::http::Timeout=30", "-oAcquire::Retries=2",
         "-oAPT::Update::Error-Mode=any",
+        .. release is null ? [] : (string[])[$"-oDir::Etc::sourcelist={directory}/sources.list", "-oDir::Etc::sourceparts=-", $"-oDir::State::status={directory}/status"],
     ];
 
     /// <summary>Reads the lists of packages that there are.</summary>
@@ -26,6 +28,11 @@ internal sealed class DebianPackages(string directory, Action<string> say)
     {
         Directory.CreateDirectory($"{directory}/lists/partial");
         Directory.CreateDirectory($"{directory}/cache/archives/partial");
+        if (release is not null)
+        {
+            File.WriteAllText($"{directory}/sources.list", $"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian {release} main\n");
+            File.WriteAllText($"{directory}/status", "");
+        }
         say("Reading the lists of Debian packages.");
         Explain(() => HostProgram.Run("apt-get", [.. _options, "update"], directory));
     }

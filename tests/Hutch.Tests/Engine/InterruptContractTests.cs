@@ -89,7 +89,8 @@ public sealed class InterruptContractTests
         VcpuActivity activity = VcpuActivity.Running;
         for (int i = 0; i < 1000 && activity == VcpuActivity.Running; i++)
         {
-            for (int turn = 0; turn < i; turn++) Thread.Yield();
+            SpinWait wait = default;
+            for (int turn = 0; turn < i; turn++) wait.SpinOnce();
             Assert.Equal(VcpuStop.Requested, runner.Stop());
             activity = machine.Saved().Activity;
             runner = machine.Start();

@@ -22,7 +22,7 @@ internal sealed class KvmLabCommand(string root)
     internal const int Boots = 50;
 
     /// <summary>What the lab is made of, apart from this clone.</summary>
-    private sealed record Parts(Qemu Qemu, LabKernel Kernel, KernelBoot Tiny);
+    private sealed record Parts(Qemu Emulator, Qemu Qemu, LabKernel Kernel, KernelBoot Tiny);
 
     /// <summary>The engines' contract suite is a program.</summary>
     private const string Tests = "tests/Hutch.Tests/bin/Debug/net10.0";
@@ -60,7 +60,7 @@ internal sealed class KvmLabCommand(string root)
         {
             _ = LabTree.ImageMaker();
             GuestCache cache = new(GuestCache.DefaultRoot(), Say);
-            return new Parts(Qemu.Find(cache, Say), LabKernel.Prepare(cache, Say), TinyGuest.Prepare(cache, Say, null));
+            return new Parts(Qemu.FindEmulator(cache, Say), Qemu.Find(cache, Say), LabKernel.Prepare(cache, Say), TinyGuest.Prepare(cache, Say, null));
         }
         catch (UserException missing) when (tests)
         {
@@ -71,7 +71,7 @@ internal sealed class KvmLabCommand(string root)
 
     private int Run(Parts parts, string? command, IReadOnlyList<string> extra, TimeSpan patience)
     {
-        (Qemu qemu, LabKernel kernel, KernelBoot tiny) = parts;
+        (Qemu emulator, Qemu qemu, LabKernel kernel, KernelBoot tiny) = parts;
         Publish();
         string run = Path.Combine(Folder, $"run-{Environment.ProcessId}"), last = Path.Combine(Folder, "last");
         Directory.CreateDirectory(run);
@@ -79,7 +79,7 @@ internal sealed class KvmLabCommand(string root)
         {
             string image = Path.Combine(run, "image");
             WriteImage(image, Path.Combine(run, "root"), qemu, kernel, tiny, command, extra);
-            int status = new LabMachine(qemu, kernel, run).Run(image, command is null, patience);
+            int status = new LabMachine(emulator, kernel, run).Run(image, command is null, patience);
             File.Delete(image);
             return status;
         }
