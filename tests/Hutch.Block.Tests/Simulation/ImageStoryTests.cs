@@ -24,6 +24,17 @@ public sealed class ImageStoryTests
         Assert.Equal(Moments + (2 * (Moments / 5)), check.States);
     }
 
+    // Stories in which something was wrong once.
+    [Theory]
+    [InlineData("qcow2 cluster_size=2k,lazy_refcounts=on", 20261231)]
+    public async Task A_story_that_went_wrong_goes_well(string kind, int seed)
+    {
+        ImageStory story = await ImageStory.TellAsync(await StoryImages.MakeAsync(kind), seed, Requests);
+        StoryCheck check = new(story, seed);
+        for (long moment = 1; moment <= check.LastMoment; moment++) await check.JudgeAsync(moment, extremes: moment % 8 == 0);
+        Assert.True(check.States > check.LastMoment);
+    }
+
     [Fact]
     public async Task Lost_data_is_noticed()
     {

@@ -22,7 +22,8 @@ internal sealed class CheckReferences(CheckState state, ulong[] l1, ulong[] refc
         state.References.Grow(_geometry.ClustersFor(_metadata.File.LengthBytes));
         (state.Allocated, state.Fragmented, state.Compressed) = (0, 0, 0);
         state.Refer(0, _geometry.ClusterBytes);
-        await CountTableAsync(l1, header.L1Offset, isActive: true, mends, cancellation).ConfigureAwait(false);
+        state.Refer(header.L1Offset, (long)l1.Length * 8);
+        await CountTableAsync(l1, isActive: true, mends, cancellation).ConfigureAwait(false);
         await CountSnapshotsAsync(mends, cancellation).ConfigureAwait(false);
         state.Refer(header.SnapshotsOffset, snapshotTableBytes);
         state.Refer(header.RefcountTableOffset, (long)header.RefcountTableClusters << _geometry.ClusterBits);
@@ -46,30 +47,25 @@ internal sealed class CheckReferences(CheckState state, ulong[] l1, ulong[] refc
                 state.Corrupt($"ERROR snapshot {snapshot.Info.Id} ({snapshot.Info.Name}) l1_size=0x{snapshot.L1Entries:x}: L1 table is too large; snapshot table entry corrupted");
                 continue;
             }
-            ulong[]? table = await ReadL1Async(snapshot, cancellation).ConfigureAwait(false);
-            if (table is not null) await CountTableAsync(table, snapshot.L1Offset, isActive: false, mends, cancellation).ConfigureAwait(false);
+            try
+            {
+                state.Refer(snapshot.L1Offset, (long)snapshot.L1Entries * 8);
+                await foreach (ReadOnlyMemory<ulong> part in Qcow2TableReader.ReadPartsAsync(_metadata.File, snapshot.L1Offset, snapshot.L1Entries, "", cancellation).ConfigureAwait(false))
+                    await CountTableAsync(part, isActive: false, mends, cancellation).ConfigureAwait(false);
+            }
+            catch (ImageException)
+            {
+                state.CheckErrors++;
+                state.Say($"ERROR: I/O error in check_refcounts_l1");
+            }
         }
     }
 
-    private async ValueTask<ulong[]?> ReadL1Async(Qcow2Snapshot snapshot, CancellationToken cancellation)
+    private async ValueTask CountTableAsync(ReadOnlyMemory<ulong> table, bool isActive, bool mends, CancellationToken cancellation)
     {
-        try
+        for (int i = 0; i < table.Length; i++)
         {
-            return await Qcow2TableReader.ReadAsync(_metadata.File, snapshot.L1Offset, snapshot.L1Entries, "", cancellation).ConfigureAwait(false);
-        }
-        catch (ImageException)
-        {
-            state.CheckErrors++;
-            state.Say($"ERROR: I/O error in check_refcounts_l1");
-            return null;
-        }
-    }
-
-    private async ValueTask CountTableAsync(ulong[] table, long offset, bool isActive, bool mends, CancellationToken cancellation)
-    {
-        state.Refer(offset, (long)table.Length * 8);
-        foreach (ulong entry in table)
-        {
+            ulong entry = table.Span[i];
             if (entry == 0) continue;
             cancellation.ThrowIfCancellationRequested();
             if ((entry & Qcow2Limits.L1ReservedMask) != 0) state.Corrupt($"ERROR found L1 entry with reserved bits set: {entry:x}");
@@ -204,21 +200,24 @@ internal sealed class CheckReferences(CheckState state, ulong[] l1, ulong[] refc
         foreach (Qcow2BitmapEntry bitmap in entries)
         {
             state.Refer(bitmap.TableOffset, (long)bitmap.TableEntries * 8);
-            ulong[] table;
             try
             {
-                table = await Qcow2TableReader.ReadAsync(_metadata.File, bitmap.TableOffset, bitmap.TableEntries, "", cancellation).ConfigureAwait(false);
+                await foreach (ReadOnlyMemory<ulong> part in Qcow2TableReader.ReadPartsAsync(_metadata.File, bitmap.TableOffset, bitmap.TableEntries, "", cancellation).ConfigureAwait(false))
+                    CountBitmap(part.Span);
             }
             catch (ImageException)
             {
                 state.Corruptions++;
-                continue;
             }
-            foreach (ulong entry in table)
-            {
-                if (!Qcow2BitmapDirectory.IsValid(entry, _geometry)) state.Corruptions++;
-                else if ((long)(entry & Qcow2Limits.L1OffsetMask) is var offset and not 0) state.Refer(offset, _geometry.ClusterBytes);
-            }
+        }
+    }
+
+    private void CountBitmap(ReadOnlySpan<ulong> table)
+    {
+        foreach (ulong entry in table)
+        {
+            if (!Qcow2BitmapDirectory.IsValid(entry, _geometry)) state.Corruptions++;
+            else if ((long)(entry & Qcow2Limits.L1OffsetMask) is var offset and not 0) state.Refer(offset, _geometry.ClusterBytes);
         }
     }
 

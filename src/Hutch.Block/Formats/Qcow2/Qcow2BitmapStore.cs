@@ -1,3 +1,4 @@
+using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Threading;
@@ -21,28 +22,33 @@ internal sealed class Qcow2BitmapStore(Qcow2Metadata metadata)
     internal async ValueTask LoadAsync(Qcow2BitmapEntry entry, BitmapBits bits, Lock sync)
     {
         if (entry.TableEntries != _geometry.ClustersFor(BitmapBits.BytesFor(bits.LengthBytes, entry.GranularityBits))) throw Unreadable(entry);
-        ulong[] table = await ReadTableAsync(entry).ConfigureAwait(false);
         byte[] cluster = new byte[_geometry.ClusterBytes];
-        for (int i = 0; i < table.Length; i++)
+        long at = 0;
+        await foreach (ReadOnlyMemory<ulong> part in ReadPartsAsync(entry).ConfigureAwait(false))
         {
-            if (!Qcow2BitmapDirectory.IsValid(table[i], _geometry)) throw Unreadable(entry);
-            long at = (long)i << _geometry.ClusterBits, offset = (long)(table[i] & Qcow2Limits.L1OffsetMask);
-            if (offset != 0)
+            for (int i = 0; i < part.Length; i++, at += cluster.Length) await LoadClusterAsync(entry, part.Span[i], at, bits, cluster, sync).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask LoadClusterAsync(Qcow2BitmapEntry entry, ulong word, long at, BitmapBits bits, byte[] cluster, Lock sync)
+    {
+        if (!Qcow2BitmapDirectory.IsValid(word, _geometry)) throw Unreadable(entry);
+        long offset = (long)(word & Qcow2Limits.L1OffsetMask);
+        if (offset != 0)
+        {
+            try
             {
-                try
-                {
-                    await metadata.File.ReadBytesAsync(offset, cluster, CancellationToken.None).ConfigureAwait(false);
-                }
-                catch (BlockIoException e)
-                {
-                    throw new ImageException($"Could not read the bits of bitmap '{entry.Name}'", e);
-                }
-                lock (sync) bits.CopyFrom(at, cluster);
+                await metadata.File.ReadBytesAsync(offset, cluster, CancellationToken.None).ConfigureAwait(false);
             }
-            else if (table[i] != 0)
+            catch (BlockIoException e)
             {
-                lock (sync) bits.FillBytes(at, cluster.Length);
+                throw new ImageException($"Could not read the bits of bitmap '{entry.Name}'", e);
             }
+            lock (sync) bits.CopyFrom(at, cluster);
+        }
+        else if (word != 0)
+        {
+            lock (sync) bits.FillBytes(at, cluster.Length);
         }
     }
 
@@ -123,14 +129,19 @@ internal sealed class Qcow2BitmapStore(Qcow2Metadata metadata)
     {
         try
         {
-            foreach (ulong word in await ReadTableAsync(entry).ConfigureAwait(false))
-                if (Qcow2BitmapDirectory.IsValid(word, _geometry)) metadata.Free((long)(word & Qcow2Limits.L1OffsetMask), _geometry.ClusterBytes);
+            await foreach (ReadOnlyMemory<ulong> part in ReadPartsAsync(entry).ConfigureAwait(false)) Free(part.Span);
         }
         catch (ImageException e)
         {
             metadata.Settings.Report?.Invoke($"\"{metadata.File.Filename}\": clusters of a bitmap could not be freed and are leaked: {e.Message}");
         }
         metadata.Free(entry.TableOffset, entry.TableEntries * 8L);
+    }
+
+    private void Free(ReadOnlySpan<ulong> table)
+    {
+        foreach (ulong word in table)
+            if (Qcow2BitmapDirectory.IsValid(word, _geometry)) metadata.Free((long)(word & Qcow2Limits.L1OffsetMask), _geometry.ClusterBytes);
     }
 
     /// <summary>Gives back what was taken for something that came to nothing.</summary>
@@ -146,10 +157,10 @@ internal sealed class Qcow2BitmapStore(Qcow2Metadata metadata)
         return offset;
     }
 
-    private ValueTask<ulong[]> ReadTableAsync(Qcow2BitmapEntry entry)
+    private IAsyncEnumerable<ReadOnlyMemory<ulong>> ReadPartsAsync(Qcow2BitmapEntry entry)
     {
         if (entry.TableOffset + (entry.TableEntries * 8L) - metadata.File.LengthBytes >= _geometry.ClusterBytes) throw Unreadable(entry);
-        return Qcow2TableReader.ReadAsync(metadata.File, entry.TableOffset, entry.TableEntries, $"Could not read bitmap_table table from image for bitmap '{entry.Name}'", CancellationToken.None);
+        return Qcow2TableReader.ReadPartsAsync(metadata.File, entry.TableOffset, entry.TableEntries, $"Could not read bitmap_table table from image for bitmap '{entry.Name}'", CancellationToken.None);
     }
 
     private static ImageException Unreadable(Qcow2BitmapEntry entry) => new($"Could not read bitmap_table table from image for bitmap '{entry.Name}'");

@@ -316,7 +316,7 @@ internal sealed class Qcow2Bitmaps : IDisposable
         {
             foreach (Qcow2Bitmap bitmap in _all)
             {
-                if (!bitmap.IsAhead)
+                if (!await IsWrittenAnewAsync(bitmap).ConfigureAwait(false))
                 {
                     directory.Add(bitmap.Stored!);
                     continue;
@@ -336,5 +336,21 @@ internal sealed class Qcow2Bitmaps : IDisposable
         lock (_sync)
             foreach ((Qcow2Bitmap bitmap, Qcow2BitmapEntry entry) in stored) bitmap.Stored = entry;
         foreach (Qcow2BitmapEntry old in replaced) await _store.FreeAsync(old).ConfigureAwait(false);
+    }
+
+    // One that records goes with any other, as with QEMU: images of both then have one layout and one length.
+    private async ValueTask<bool> IsWrittenAnewAsync(Qcow2Bitmap bitmap)
+    {
+        if (bitmap.IsAhead) return true;
+        if (!bitmap.IsEnabled || bitmap.IsInconsistent) return false;
+        try
+        {
+            await LoadAsync(bitmap).ConfigureAwait(false);
+            return true;
+        }
+        catch (Exception e) when (e is ImageException or BlockIoException)
+        {
+            return false;
+        }
     }
 }

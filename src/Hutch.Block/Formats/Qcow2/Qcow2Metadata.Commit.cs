@@ -70,7 +70,7 @@ internal sealed partial class Qcow2Metadata
             lock (Sync)
                 if (!HasChanges) break;
         }
-        if (Header.Has(Qcow2Features.Dirty) && IsLazy && !NeedsRepair) await SetIncompatibleAsync(Qcow2Features.Dirty, false).ConfigureAwait(false);
+        if (Header.Has(Qcow2Features.Dirty) && IsLazy && !NeedsRepair && !_rewrites) await SetIncompatibleAsync(Qcow2Features.Dirty, false).ConfigureAwait(false);
     }
 
     /// <summary>Refcounts on disk may be behind, and the header says so.</summary>

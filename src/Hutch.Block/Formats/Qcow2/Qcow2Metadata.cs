@@ -18,7 +18,7 @@ internal sealed partial class Qcow2Metadata : IDisposable
     private readonly Dictionary<(MetadataMissKind, long), Task> _loading = [];
     private readonly Action<string>? _report;
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private bool _corrupt;
+    private bool _corrupt, _rewrites;
 
     /// <summary>Takes the tables that were read at opening.</summary>
     internal Qcow2Metadata(BlockNode file, BlockNode? dataFile, Qcow2Header header, Qcow2OpenSettings settings, ulong[] l1, ulong[] refcountTable)
@@ -238,10 +238,19 @@ internal sealed partial class Qcow2Metadata : IDisposable
     /// Says in the header that refcounts and copied flags may disagree, durably, so that the next open for writing mends what a crash leaves. Version 2
     /// has no such mark.
     /// </summary>
-    internal ValueTask BeginRewriteAsync() => Header.Version < 3 ? ValueTask.CompletedTask : MarkDirtyAsync();
+    internal ValueTask BeginRewriteAsync()
+    {
+        if (Header.Version < 3) return ValueTask.CompletedTask;
+        _rewrites = true;
+        return MarkDirtyAsync();
+    }
 
     /// <summary>Takes that back: everything is settled.</summary>
-    internal ValueTask EndRewriteAsync() => NeedsRepair || !Header.Has(Qcow2Features.Dirty) ? ValueTask.CompletedTask : SetIncompatibleAsync(Qcow2Features.Dirty, false);
+    internal ValueTask EndRewriteAsync()
+    {
+        _rewrites = false;
+        return NeedsRepair || !Header.Has(Qcow2Features.Dirty) ? ValueTask.CompletedTask : SetIncompatibleAsync(Qcow2Features.Dirty, false);
+    }
 
     private ValueTask MarkDirtyAsync() => Header.Has(Qcow2Features.Dirty) ? ValueTask.CompletedTask : SetIncompatibleAsync(Qcow2Features.Dirty, true);
 

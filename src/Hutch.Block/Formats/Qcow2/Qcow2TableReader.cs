@@ -1,5 +1,7 @@
 using System;
 using System.Buffers.Binary;
+using System.Collections.Generic;
+using System.Runtime.CompilerServices;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
@@ -22,20 +24,37 @@ internal static class Qcow2TableReader
     internal static async ValueTask<ulong[]> ReadAsync(BlockNode file, long offset, long entries, string failure, CancellationToken cancellation)
     {
         ulong[] table = new ulong[entries];
-        byte[] chunk = new byte[(int)Math.Min(entries * 8, ChunkBytes)];
-        try
+        int done = 0;
+        await foreach (ReadOnlyMemory<ulong> part in ReadPartsAsync(file, offset, entries, failure, cancellation).ConfigureAwait(false))
         {
-            for (long done = 0; done < entries * 8; done += chunk.Length)
-            {
-                int length = (int)Math.Min(chunk.Length, (entries * 8) - done);
-                await file.ReadBytesAsync(offset + done, chunk.AsMemory(0, length), cancellation).ConfigureAwait(false);
-                for (int i = 0; i < length; i += 8) table[(done + i) / 8] = BinaryPrimitives.ReadUInt64BigEndian(chunk.AsSpan(i));
-            }
-        }
-        catch (BlockIoException e)
-        {
-            throw new ImageException(failure, e);
+            part.CopyTo(table.AsMemory(done));
+            done += part.Length;
         }
         return table;
+    }
+
+    /// <summary>
+    /// Reads a table part by part, for one whose length an image may claim at will. A part is valid until the next. Throws <see cref="ImageException"/> with
+    /// <paramref name="failure"/> where storage fails.
+    /// </summary>
+    internal static async IAsyncEnumerable<ReadOnlyMemory<ulong>> ReadPartsAsync(BlockNode file, long offset, long entries, string failure,
+        [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        byte[] chunk = new byte[(int)Math.Min(entries * 8, ChunkBytes)];
+        ulong[] words = new ulong[chunk.Length / 8];
+        for (long done = 0; done < entries * 8; done += chunk.Length)
+        {
+            int length = (int)Math.Min(chunk.Length, (entries * 8) - done);
+            try
+            {
+                await file.ReadBytesAsync(offset + done, chunk.AsMemory(0, length), cancellation).ConfigureAwait(false);
+            }
+            catch (BlockIoException e)
+            {
+                throw new ImageException(failure, e);
+            }
+            for (int i = 0; i < length; i += 8) words[i / 8] = BinaryPrimitives.ReadUInt64BigEndian(chunk.AsSpan(i));
+            yield return words.AsMemory(0, length / 8);
+        }
     }
 }
