@@ -4,17 +4,25 @@ using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using Hutch.Block.Simulation;
+using Hutch.Dev.Bench;
 using Hutch.Dev.Iotests;
 
 namespace Hutch.Dev.Simulation;
 
 /// <summary>
-/// Kills <c>hutch img</c> at random moments, as <c>kill -9</c> does, while it converts, commits, rebases or resizes. What is left must be whole to qemu-img
-/// (leaks at most), and the disk must read as it did.
+/// Kills <c>hutch img</c> at random moments, as <c>kill -9</c> does, while it converts, commits, rebases or resizes, and machines while their guest writes. What is
+/// left must be whole to qemu-img (leaks at most), and a disk that nobody wrote must read as it did.
 /// </summary>
 internal sealed class KillSimulation(string root, string parent, int seed)
 {
-    private const int Samples = 5, DiskMegabytes = 24;
+    private const int Samples = 5, DiskMegabytes = 24, GuestDiskMegabytes = 4096;
+    private const double MostSecondsOfWriting = 2;
+
+    // Places 68 KiB apart, so that most writes take a new cluster.
+    private const string GuestLoad =
+        "modprobe virtio_blk; i=0; while :; do i=$(((i*5+1)%61440)); dd if=/bin/busybox of=/dev/vda bs=4k seek=$((i*17)) count=1 conv=notrunc,fsync 2>/dev/null || echo fai''led; [ $i = 1 ] && echo beg''un; done\n";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private readonly string _folder = Path.Combine(parent, "kills"), _program = Path.Combine(root, "build/current/cli/hutch");
     private readonly Random _random = new(seed);
@@ -42,15 +50,22 @@ internal sealed class KillSimulation(string root, string parent, int seed)
             new("resize --shrink", ["resize", "--shrink", "long.qcow2", $"{DiskMegabytes}M"], ["long.qcow2"], ("long.qcow2", "model")),
         ];
         TimeSpan[] durations = [.. works.Select(Measure)];
-        int[] killed = new int[works.Length];
-        for (int i = 0; killed.Sum() < kills; i = (i + 1) % works.Length)
+        // The last is the guest.
+        int[] killed = new int[works.Length + 1];
+        for (int i = 0; killed.Sum() < kills; i = (i + 1) % killed.Length)
         {
+            if (i == works.Length)
+            {
+                KillGuest();
+                killed[i]++;
+                continue;
+            }
             Fresh();
             if (!Kill(works[i], durations[i] * _random.NextDouble())) continue;
             killed[i]++;
             Judge(works[i]);
         }
-        Console.WriteLine($"{killed.Sum()} programs killed, none left damage: {string.Join(", ", works.Select((work, i) => $"{killed[i]} x {work.Name}"))}");
+        Console.WriteLine($"{killed.Sum()} programs killed, none left damage: {string.Join(", ", works.Select((work, i) => $"{killed[i]} x {work.Name}"))}, {killed[^1]} x a guest");
         return 0;
     }
 
@@ -106,13 +121,29 @@ internal sealed class KillSimulation(string root, string parent, int seed)
         return process.ExitCode == 128 + 9;
     }
 
+    // Each guest writes where the one before it was killed.
+    private void KillGuest()
+    {
+        const string Image = "guest.qcow2";
+        if (!File.Exists(At(Image))) Shell.Must(_folder, _program, "img", "create", "-q", "-f", "qcow2", Image, $"{GuestDiskMegabytes}M");
+        using Guest guest = Guest.Start(_program, ["run", "--engine", "software", "--disk", At(Image)]);
+        if (!guest.WaitFor(Guest.Marker, Patience)) throw new StoryException($"A guest to be killed did not start:\n{guest.Transcript}");
+        guest.Send(GuestLoad);
+        if (!guest.WaitFor("begun\r\n", Patience)) throw new StoryException($"A guest to be killed does not write:\n{guest.Transcript}");
+        if (guest.WaitFor("failed\r\n", TimeSpan.FromSeconds(_random.NextDouble() * MostSecondsOfWriting))) throw new StoryException($"A guest cannot write:\n{guest.Transcript}");
+        guest.Kill();
+        Check(Image, "guest");
+    }
+
+    private void Check(string image, string killed)
+    {
+        (int status, string said) = Shell.Run(_folder, "qemu-img", "check", "-f", "qcow2", image);
+        if (status is not (0 or 3)) throw new StoryException($"qemu-img check of {image} after a killed {killed} ends with {status}: {said}");
+    }
+
     private void Judge(Work work)
     {
-        foreach (string image in work.Images.Where(image => File.Exists(At(image))))
-        {
-            (int status, string said) = Shell.Run(_folder, "qemu-img", "check", "-f", "qcow2", image);
-            if (status is not (0 or 3)) throw new StoryException($"qemu-img check of {image} after a killed {work.Name} ends with {status}: {said}");
-        }
+        foreach (string image in work.Images.Where(image => File.Exists(At(image)))) Check(image, work.Name);
         if (!File.Exists(At(work.Same.Image))) return;
         // An image that was made longer, or not yet shorter, has more behind; that is not what is compared.
         Shell.Must(_folder, "qemu-img", "dd", "-f", "qcow2", "-O", "raw", "bs=1M", $"count={DiskMegabytes}", $"if={work.Same.Image}", "of=found");
