@@ -9,13 +9,14 @@ namespace Hutch.Block.Filters;
 
 /// <summary>
 /// Keeps in the image what a read had to fetch from below it: whole clusters, zeros as zeros. What the image has goes past all of this, straight to the caller.
+/// A change of a range that is being fetched waits, so that what is fetched never covers it.
 /// </summary>
 internal sealed class CopyOnReadNode(BlockNode child) : FilterNode(child)
 {
     private const int ChunkBytes = 2 << 20;
     private const int SmallestUnitBytes = 4096;
 
-    private readonly SemaphoreSlim _copying = new(1);
+    private readonly RangeLocks _locks = new();
 
     /// <inheritdoc/>
     public override async ValueTask ReadAsync(long offset, IoVector destination, CancellationToken cancellation)
@@ -33,22 +34,40 @@ internal sealed class CopyOnReadNode(BlockNode child) : FilterNode(child)
     }
 
     /// <inheritdoc/>
-    public override ValueTask DisposeAsync()
+    public override ValueTask WriteAsync(long offset, IoVector source, WriteFlags flags, CancellationToken cancellation) =>
+        AloneAsync(offset, source.LengthBytes, () => Child.WriteAsync(offset, source, flags, cancellation));
+
+    /// <inheritdoc/>
+    public override ValueTask WriteZeroesAsync(long offset, long lengthBytes, WriteFlags flags, CancellationToken cancellation) =>
+        AloneAsync(offset, lengthBytes, () => Child.WriteZeroesAsync(offset, lengthBytes, flags, cancellation));
+
+    /// <inheritdoc/>
+    public override ValueTask DiscardAsync(long offset, long lengthBytes, CancellationToken cancellation) =>
+        AloneAsync(offset, lengthBytes, () => Child.DiscardAsync(offset, lengthBytes, cancellation));
+
+    private async ValueTask AloneAsync(long offset, long lengthBytes, Func<ValueTask> change)
     {
-        _copying.Dispose();
-        return base.DisposeAsync();
+        int ticket = await _locks.AcquireAsync(offset, lengthBytes).ConfigureAwait(false);
+        try
+        {
+            await change().ConfigureAwait(false);
+        }
+        finally
+        {
+            _locks.Release(ticket);
+        }
     }
 
-    // Copies the clusters around a range into the image, one reader at a time, and hands out the range.
+    // Copies the clusters around a range into the image, alone in them, and hands out the range.
     private async ValueTask FetchAsync(long offset, IoVector destination, CancellationToken cancellation)
     {
         int unit = Math.Max(ClusterBytesOf(Child), SmallestUnitBytes);
-        long end = Math.Min(LengthBytes, (offset + destination.LengthBytes + unit - 1) / unit * unit);
-        await _copying.WaitAsync(cancellation).ConfigureAwait(false);
+        long start = offset / unit * unit, end = Math.Min(LengthBytes, (offset + destination.LengthBytes + unit - 1) / unit * unit);
+        int ticket = await _locks.AcquireAsync(start, end - start).ConfigureAwait(false);
         try
         {
-            using NativeBuffer buffer = new((int)Math.Min(Math.Max(ChunkBytes, unit), end - (offset / unit * unit)));
-            for (long at = offset / unit * unit; at < end;)
+            using NativeBuffer buffer = new((int)Math.Min(Math.Max(ChunkBytes, unit), end - start));
+            for (long at = start; at < end;)
             {
                 // Another reader may have been here before.
                 BlockExtent extent = await Child.GetExtentAsync(at, end - at, cancellation).ConfigureAwait(false);
@@ -69,7 +88,7 @@ internal sealed class CopyOnReadNode(BlockNode child) : FilterNode(child)
         }
         finally
         {
-            _copying.Release();
+            _locks.Release(ticket);
         }
     }
 
