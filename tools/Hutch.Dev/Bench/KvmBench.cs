@@ -4,7 +4,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.IO;
 using System.Linq;
-using System.Runtime.InteropServices;
 using System.Threading;
 using Hutch.Core.Engine;
 using Hutch.Dev.KvmLab;
@@ -14,18 +13,11 @@ namespace Hutch.Dev.Bench;
 /// <summary>
 /// What the KVM engine costs beyond the kernel: CPU time of an exit beside a C loop over the raw ioctl, bytes allocated, and how long a pause of four vCPUs takes.
 /// </summary>
-internal static partial class KvmBench
+internal static class KvmBench
 {
-    private const int Exits = 100_000, Vcpus = 4, Pairs = 9, ClockThreadCpuTime = 3;
+    private const int Exits = 100_000, Vcpus = 4, Pairs = 9;
     private const double OverheadGoal = 1.05, PauseGoalMs = 1;
     private static readonly TimeSpan Lost = TimeSpan.FromSeconds(30);
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Timespec
-    {
-        public long Seconds;
-        public long Nanoseconds;
-    }
 
     /// <summary>Compares, then pauses <paramref name="pauses"/> times; status 1 when a goal is missed.</summary>
     internal static int Run(int pauses)
@@ -46,13 +38,13 @@ internal static partial class KvmBench
             for (int i = 0; i < 100; i++) guest.RunFor(100);
             Thread.Sleep(500);
             // The first call looks its function up, which allocates.
-            _ = CpuTime();
+            _ = ThreadClock.Nanoseconds();
             for (int pair = 0; pair < Pairs; pair++)
             {
                 guest.RunFor(1000);
-                long before = GC.GetAllocatedBytesForCurrentThread(), start = CpuTime();
+                long before = GC.GetAllocatedBytesForCurrentThread(), start = ThreadClock.Nanoseconds();
                 guest.RunFor(Exits);
-                long spent = CpuTime() - start;
+                long spent = ThreadClock.Nanoseconds() - start;
                 bytes += GC.GetAllocatedBytesForCurrentThread() - before;
                 ours.Add((double)spent / Exits);
                 theirs.Add(double.Parse(Output(loop, $"{Exits}"), CultureInfo.InvariantCulture));
@@ -128,13 +120,4 @@ internal static partial class KvmBench
         process.WaitForExit();
         return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{program} failed.");
     }
-
-    private static long CpuTime()
-    {
-        _ = ClockGetTime(ClockThreadCpuTime, out Timespec time);
-        return (time.Seconds * 1_000_000_000) + time.Nanoseconds;
-    }
-
-    [LibraryImport("libc", EntryPoint = "clock_gettime")]
-    private static partial int ClockGetTime(int clock, out Timespec time);
 }

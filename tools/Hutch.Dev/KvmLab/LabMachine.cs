@@ -26,12 +26,13 @@ internal sealed class LabMachine(Qemu qemu, LabKernel kernel, string folder)
     /// <param name="patience">When to give up.</param>
     internal int Run(string image, bool interactive, TimeSpan patience)
     {
+        // VMRUN in QEMU loses an interrupt that comes at the same moment, until the next: a periodic tick is a next one, a clock that is set anew each time is not.
         // On a busy host the timer's interrupts come too late for the kernel's check of its wiring, which ends in a panic. With more than one CPU
         // QEMU's SVM now and then leaves the lab's kernel with the guest's segment bases, and guests and lab die, whatever program is on KVM (10.0; 7.2 too).
         ProcessStartInfo start = qemu.Start(
         [
             "-accel", "tcg", "-cpu", "EPYC,+svm,+npt", "-m", "3072", "-nodefaults", "-display", "none", "-no-reboot",
-            "-kernel", kernel.Image, "-initrd", kernel.Initrd, "-append", "console=ttyS0 quiet panic=-1 no_timer_check",
+            "-kernel", kernel.Image, "-initrd", kernel.Initrd, "-append", "console=ttyS0 quiet panic=-1 no_timer_check nohz=off highres=off",
             "-drive", $"file={image},format=raw,if=virtio,cache=unsafe", "-serial", $"file:{Console}",
             "-device", "virtio-serial-pci", "-chardev", "stdio,id=terminal,signal=off", "-device", "virtconsole,nr=0,chardev=terminal",
             "-chardev", $"file,id=status,path={folder}/status", "-device", "virtserialport,nr=1,chardev=status",
