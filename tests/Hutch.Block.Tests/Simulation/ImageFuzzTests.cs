@@ -1,4 +1,5 @@
 using System;
+using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Threading.Tasks;
 using Hutch.Block.Formats;
@@ -51,6 +52,24 @@ public sealed class ImageFuzzTests
         storage.Read(0, image);
         int cluster = options.Contains("64k", StringComparison.Ordinal) ? 65536 : 4096;
         Mutate("qcow2", image, $"{places} {end}-{end + 64} {end}-{end + 64} {end - cluster}-{end - cluster + 16} {end - (2 * cluster)}-{end - (2 * cluster) + 16}");
+    }
+
+    // What the fuzzer found: a check read there.
+    [Theory]
+    [InlineData(unchecked((long)0xffff_ff00_0001_0000))]
+    [InlineData(0x7fff_ffff_ffff_0000)]
+    public async Task A_snapshot_whose_table_lies_where_no_file_reaches_is_a_finding(long place)
+    {
+        byte[] image = await MakeAsync("qcow2", "");
+        MemoryNode storage = new(0);
+        storage.Write(0, image);
+        await using (ImageNode node = await ImageFormats.Find("qcow2")!.OpenAsync(storage, new ImageOpenOptions { ReadOnly = false }, default))
+            await ((IImageSnapshots)node).CreateSnapshotAsync(new ImageSnapshot("", "s", 0, 1, 0, 0, -1, node.LengthBytes), default);
+        image = new byte[storage.LengthBytes];
+        storage.Read(0, image);
+        const int SnapshotsOffset = 64;
+        BinaryPrimitives.WriteInt64BigEndian(image.AsSpan((int)BinaryPrimitives.ReadInt64BigEndian(image.AsSpan(SnapshotsOffset))), place);
+        ImageFuzz.Qcow2(image);
     }
 
     [Fact]

@@ -35,11 +35,12 @@ internal static class Qcow2TableReader
 
     /// <summary>
     /// Reads a table part by part, for one whose length an image may claim at will. A part is valid until the next. Throws <see cref="ImageException"/> with
-    /// <paramref name="failure"/> where storage fails.
+    /// <paramref name="failure"/> where storage fails, and for a place that no file has.
     /// </summary>
     internal static async IAsyncEnumerable<ReadOnlyMemory<ulong>> ReadPartsAsync(BlockNode file, long offset, long entries, string failure,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
+        if (offset < 0 || offset > long.MaxValue - (entries * 8)) throw new ImageException(failure) { Errno = BlockIoException.Eio };
         byte[] chunk = new byte[(int)Math.Min(entries * 8, ChunkBytes)];
         ulong[] words = new ulong[chunk.Length / 8];
         for (long done = 0; done < entries * 8; done += chunk.Length)
