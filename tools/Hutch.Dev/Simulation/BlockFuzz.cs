@@ -42,7 +42,7 @@ internal sealed class BlockFuzz(string root, int seed)
             if (wrong is OutOfMemoryException) large.Enqueue(index);
             else if (Report(kind, image, index, wrong, ref defects) == MostDefects) state.Stop();
         });
-        LimitMemory(1);
+        if (!large.IsEmpty) LimitMemory(1);
         foreach (int index in large)
         {
             (string kind, byte[] image) = images[index % images.Count];
@@ -55,6 +55,8 @@ internal sealed class BlockFuzz(string root, int seed)
     // What each of the workers may have alive at once on top of what there is; who wants more gets an OutOfMemoryException.
     private static void LimitMemory(int workers)
     {
+        // The limit cannot be below what is held, so that is given back first.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         long limit = GC.GetTotalMemory(forceFullCollection: true) + workers * MostBytesOfARun;
         AppContext.SetData("GCHeapHardLimit", (ulong)limit);
         GC.RefreshMemoryLimit();
