@@ -44,19 +44,17 @@ public sealed class CopyOnReadNodeTests
         await read;
     }
 
-    private static byte[] Content(byte value)
+    private static byte[] Content(byte value, int lengthBytes = 4096)
     {
-        byte[] content = new byte[4096];
+        byte[] content = new byte[lengthBytes];
         Array.Fill(content, value);
         return content;
     }
 
     private static MemoryNode Filled(byte value)
     {
-        byte[] content = new byte[Bytes];
-        Array.Fill(content, value);
         MemoryNode node = new(0);
-        node.Write(0, content);
+        node.Write(0, Content(value, Bytes));
         return node;
     }
 

@@ -40,13 +40,7 @@ internal sealed record Qemu(string Root, bool IsOfAnotherRelease = false)
     internal ProcessStartInfo Start(IEnumerable<string> arguments)
     {
         string[] all = ["-L", $"{Root}/usr/share/seabios", "-L", $"{Root}/usr/share/qemu", .. arguments];
-        if (IsOfAnotherRelease)
-        {
-            ProcessStartInfo own = new($"{Root}/usr/lib64/ld-linux-x86-64.so.2", ["--library-path", LibraryPath, Root + Program, .. all]);
-            own.Environment["QEMU_MODULE_DIR"] = $"{Root}/{Libraries}/qemu";
-            return own;
-        }
-        ProcessStartInfo start = new(Root + Program, all);
+        ProcessStartInfo start = IsOfAnotherRelease ? new($"{Root}/usr/lib64/ld-linux-x86-64.so.2", [Root + Program, .. all]) : new(Root + Program, all);
         SetLibraries(start);
         return start;
     }
@@ -64,11 +58,9 @@ internal sealed record Qemu(string Root, bool IsOfAnotherRelease = false)
     internal void SetLibraries(ProcessStartInfo start)
     {
         if (Root.Length == 0) return;
-        start.Environment["LD_LIBRARY_PATH"] = LibraryPath;
+        start.Environment["LD_LIBRARY_PATH"] = $"{Root}/{Libraries}:{Root}/lib/x86_64-linux-gnu:{Root}/{Libraries}/pulseaudio";
         start.Environment["QEMU_MODULE_DIR"] = $"{Root}/{Libraries}/qemu";
     }
-
-    private string LibraryPath => $"{Root}/{Libraries}:{Root}/lib/x86_64-linux-gnu:{Root}/{Libraries}/pulseaudio";
 
     private static bool IsOnHost() => File.Exists(Program) && Environment.GetEnvironmentVariable(Variable) != "download";
 

@@ -49,23 +49,12 @@ internal sealed class KillSimulation(string root, string parent, int seed)
             new("resize", ["resize", "overlay.qcow2", "+40G"], ["overlay.qcow2"], ("overlay.qcow2", "model")),
             new("resize --shrink", ["resize", "--shrink", "long.qcow2", $"{DiskMegabytes}M"], ["long.qcow2"], ("long.qcow2", "model")),
         ];
-        TimeSpan[] durations = [.. works.Select(Measure)];
-        // The last is the guest.
-        int[] killed = new int[works.Length + 1];
-        for (int i = 0; killed.Sum() < kills; i = (i + 1) % killed.Length)
-        {
-            if (i == works.Length)
-            {
-                KillGuest();
-                killed[i]++;
-                continue;
-            }
-            Fresh();
-            if (!Kill(works[i], durations[i] * _random.NextDouble())) continue;
-            killed[i]++;
-            Judge(works[i]);
-        }
-        Console.WriteLine($"{killed.Sum()} programs killed, none left damage: {string.Join(", ", works.Select((work, i) => $"{killed[i]} x {work.Name}"))}, {killed[^1]} x a guest");
+        // Each returns false where the program had ended before.
+        (string Name, Func<bool> Kill)[] victims = [.. works.Zip(works.Select(Measure).ToArray(), (work, duration) => (work.Name, (Func<bool>)(() => Kill(work, duration)))), ("a guest", KillGuest)];
+        int[] killed = new int[victims.Length];
+        for (int i = 0; killed.Sum() < kills; i = (i + 1) % victims.Length)
+            if (victims[i].Kill()) killed[i]++;
+        Console.WriteLine($"{killed.Sum()} programs killed, none left damage: {string.Join(", ", victims.Select((victim, i) => $"{killed[i]} x {victim.Name}"))}");
         return 0;
     }
 
@@ -111,10 +100,17 @@ internal sealed class KillSimulation(string root, string parent, int seed)
         return times.Order().ElementAt(Samples / 2);
     }
 
-    // False where it had ended before.
-    private bool Kill(Work work, TimeSpan after)
+    private bool Kill(Work work, TimeSpan duration)
     {
-        using Process process = Process.Start(new ProcessStartInfo(_program, ["img", .. work.Arguments]) { WorkingDirectory = _folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Fresh();
+        if (!Kill(work.Arguments, duration * _random.NextDouble())) return false;
+        Judge(work);
+        return true;
+    }
+
+    private bool Kill(string[] arguments, TimeSpan after)
+    {
+        using Process process = Process.Start(new ProcessStartInfo(_program, ["img", .. arguments]) { WorkingDirectory = _folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
         if (process.WaitForExit(after)) return false;
         process.Kill();
         process.WaitForExit();
@@ -122,7 +118,7 @@ internal sealed class KillSimulation(string root, string parent, int seed)
     }
 
     // Each guest writes where the one before it was killed.
-    private void KillGuest()
+    private bool KillGuest()
     {
         const string Image = "guest.qcow2";
         if (!File.Exists(At(Image))) Shell.Must(_folder, _program, "img", "create", "-q", "-f", "qcow2", Image, $"{GuestDiskMegabytes}M");
@@ -133,6 +129,7 @@ internal sealed class KillSimulation(string root, string parent, int seed)
         if (guest.WaitFor("failed\r\n", TimeSpan.FromSeconds(_random.NextDouble() * MostSecondsOfWriting))) throw new StoryException($"A guest cannot write:\n{guest.Transcript}");
         guest.Kill();
         Check(Image, "guest");
+        return true;
     }
 
     private void Check(string image, string killed)

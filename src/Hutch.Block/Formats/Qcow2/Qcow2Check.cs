@@ -17,7 +17,7 @@ internal sealed class Qcow2Check(Qcow2Metadata metadata, ImageRepair repair, Act
         if (metadata.File.LengthBytes >> metadata.Geometry.ClusterBits > int.MaxValue) throw new ImageException("File too large");
         CheckSnapshots snapshots = new(_state);
         await snapshots.ReadAsync(cancellation).ConfigureAwait(false);
-        // Mending changes the table; memory's own may be large enough for one.
+        // Mending changes a copy of the table. It may be large, so where nothing is mended the one in memory serves.
         ulong[] l1 = mends || metadata.ShowsSnapshot ? await ReadL1Async(cancellation).ConfigureAwait(false) : metadata.L2.L1;
         await CheckReferencesAsync(l1, snapshots.Table, cancellation).ConfigureAwait(false);
         await new CheckCopied(_state, l1).RunAsync(cancellation).ConfigureAwait(false);
