@@ -145,6 +145,7 @@ internal sealed partial class FileNode : BlockNode, IDiskClient
     /// <inheritdoc/>
     public override ValueTask DisposeAsync()
     {
+        if (!_file.IsClosed) ImageLock.Release(_file, _lockMode);
         _file.Dispose();
         _spareBounce?.Dispose();
         return ValueTask.CompletedTask;

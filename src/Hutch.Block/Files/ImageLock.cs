@@ -26,13 +26,23 @@ internal static class ImageLock
     private const int UsedBase = 100, UnsharedBase = 200;
     private const int ConsistentRead = 0, Write = 1, Resize = 3;
 
-    /// <summary>Locks for as long as the file stays open. Throws <see cref="DiskOpenException"/>, without a lock, when another user is in the way.</summary>
+    /// <summary>Locks until <see cref="Release"/>. Throws <see cref="DiskOpenException"/>, without a lock, when another user is in the way.</summary>
     internal static void Take(DiskFile file, ImageLockMode mode)
     {
         string? refusal = Lock(file, mode) ?? Check(file, mode);
         if (refusal is null) return;
-        Drop(file, mode);
+        Release(file, mode);
         throw Refuse(file, mode, refusal);
+    }
+
+    /// <summary>
+    /// Unlocks. A close alone may come too late for the next user: the kernel keeps an open file for as long as a request of io_uring, or a child between
+    /// fork and exec, still refers to it, and its locks with it.
+    /// </summary>
+    internal static void Release(DiskFile file, ImageLockMode mode)
+    {
+        foreach (int permission in Uses(mode)) file.Unlock(UsedBase + permission);
+        foreach (int permission in Unshared(mode)) file.Unlock(UnsharedBase + permission);
     }
 
     /// <summary>
@@ -45,12 +55,12 @@ internal static class ImageLock
         string? refusal = Lock(to, toMode);
         if (refusal is null)
         {
-            Drop(from, fromMode);
+            Release(from, fromMode);
             refusal = Check(to, toMode);
             if (refusal is null) return;
             _ = Lock(from, fromMode);
         }
-        Drop(to, toMode);
+        Release(to, toMode);
         throw Refuse(to, toMode, refusal);
     }
 
@@ -75,12 +85,6 @@ internal static class ImageLock
         foreach (int permission in Unshared(mode))
             if (file.IsLockedByOther(UsedBase + permission)) return $"Failed to get shared \"{Name(permission)}\" lock";
         return null;
-    }
-
-    private static void Drop(DiskFile file, ImageLockMode mode)
-    {
-        foreach (int permission in Uses(mode)) file.Unlock(UsedBase + permission);
-        foreach (int permission in Unshared(mode)) file.Unlock(UnsharedBase + permission);
     }
 
     private static string Name(int permission) => permission switch

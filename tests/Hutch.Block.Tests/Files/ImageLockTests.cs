@@ -2,8 +2,11 @@ using System;
 using System.Diagnostics;
 using System.Globalization;
 using System.IO;
+using System.Linq;
+using System.Runtime.InteropServices;
 using System.Threading.Tasks;
 using Hutch.Block.Files;
+using Microsoft.Win32.SafeHandles;
 using Xunit;
 
 namespace Hutch.Block.Tests.Files;
@@ -41,6 +44,18 @@ public sealed class ImageLockTests : IDisposable
     {
         await using FileNode observer = FileNode.Open(Image, new FileOpenOptions { ReadOnly = true, ForceShare = true });
         await using FileNode writer = FileNode.Open(Image, readOnly: false);
+    }
+
+    [Fact]
+    public async Task A_close_unlocks_though_the_kernel_still_has_the_file_open()
+    {
+        FileNode writer = FileNode.Open(Image, readOnly: false);
+        // As a request of io_uring that has not quite ended would.
+        string descriptor = Directory.EnumerateFiles("/proc/self/fd").Single(f => new FileInfo(f).LinkTarget == Image);
+        using SafeFileHandle second = new(Duplicate(int.Parse(Path.GetFileName(descriptor), CultureInfo.InvariantCulture)), ownsHandle: true);
+        Assert.False(second.IsInvalid);
+        await writer.DisposeAsync();
+        await FileNode.Open(Image, readOnly: false).DisposeAsync();
     }
 
     [QemuFact("qemu-io")]
@@ -81,6 +96,9 @@ public sealed class ImageLockTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [DllImport("libc", EntryPoint = "dup")]
+    private static extern int Duplicate(int descriptor);
 
     // Returns when the program has the image: it answers.
     private static Process StartHolder(string program, params string[] arguments)

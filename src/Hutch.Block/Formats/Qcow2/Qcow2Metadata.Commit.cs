@@ -221,12 +221,19 @@ internal sealed partial class Qcow2Metadata
     /// <summary>Cuts what growing in steps has put behind the last used cluster. No request may be in flight.</summary>
     internal async ValueTask TrimFileAsync()
     {
-        long end = Math.Max(Allocator.FreshFrom << Geometry.ClusterBits, 0), l1End = L2.L1Offset + (L2.L1.Length * 8L);
-        // Where the L1 table is last, the file ends with its last entry.
-        if (L2.L1.Length != 0 && Geometry.ClustersFor(l1End) == Allocator.FreshFrom) end = l1End;
+        long end = EndOfFile();
         if (_grew && end < File.LengthBytes) await File.ResizeAsync(end, Preallocation.Off, CancellationToken.None).ConfigureAwait(false);
         _grew = false;
         Volatile.Write(ref _grownTo, File.LengthBytes);
+    }
+
+    // A table is not padded: where it is last, the file ends with its last byte.
+    private long EndOfFile()
+    {
+        Qcow2Range directory = Header.Bitmaps?.Directory ?? default;
+        foreach (Qcow2Range table in (ReadOnlySpan<Qcow2Range>)[new(L2.L1Offset, L2.L1.Length * 8L), directory])
+            if (table.LengthBytes != 0 && Geometry.ClustersFor(table.Offset + table.LengthBytes) == Allocator.FreshFrom) return table.Offset + table.LengthBytes;
+        return Math.Max(Allocator.FreshFrom << Geometry.ClusterBits, 0);
     }
 
     /// <summary>The file was cut to this many clusters.</summary>

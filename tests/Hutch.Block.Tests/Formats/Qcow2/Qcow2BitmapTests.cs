@@ -87,6 +87,15 @@ public sealed class Qcow2BitmapTests
     }
 
     [Fact]
+    public async Task A_directory_that_is_last_ends_the_file()
+    {
+        MemoryFile file = await Qcow2Images.CreateAsync(LengthBytes, "cluster_size=2M");
+        await using (Qcow2Node node = await OpenAsync(file)) await node.AddBitmapAsync("a", Unit, true, default);
+        await using (Qcow2Node node = await OpenAsync(file)) Assert.Equal(file.LengthBytes, node.Metadata.Header.Bitmaps!.Directory.Offset + node.Metadata.Header.Bitmaps.Directory.LengthBytes);
+        Assert.Equal((0, 0), Qcow2Images.Examine(file.Content));
+    }
+
+    [Fact]
     public async Task A_bitmap_is_in_use_on_disk_before_the_first_byte_changes_and_until_it_is_stored()
     {
         MemoryFile file = await Qcow2Images.CreateAsync(LengthBytes);
