@@ -28,7 +28,8 @@ internal static class Program
                                   a load on a guest's disk beside QEMU's: N rounds (3) on an image of FORMAT (qcow2)
         ./dev bench crash [N [FORMAT]]
                                   kills a Debian guest that writes N times (50); its journal must replay and nothing synced be lost
-        ./dev bench img [RUNS]    conversions of images beside qemu-img's: wall and CPU time
+        ./dev bench img [RUNS [WORD]]
+                                  conversions of images beside qemu-img's, those whose name contains WORD: wall and CPU time
         ./dev bench memtest       the first pass of memtest86+
         ./dev kvm-lab [--with PATH]... [COMMAND...]
                                   a computer with a real kvm-amd, emulated by QEMU: runs COMMAND in it, or a shell; PATH is copied into it
@@ -65,7 +66,7 @@ internal static class Program
                 return Test(root, "Hutch.GuestTests", "CpuModelTests");
             case "run": return Run(root, Path.Combine(root, "hutch"), arguments);
             case "kvm-lab": return new KvmLabCommand(root).Run(arguments[1..]);
-            case "bench" when second == "img": return new ImageBench(root).Run(Count(arguments, 3));
+            case "bench" when second == "img": return new ImageBench(root).Run(Count(arguments, 3), Third(arguments, ""));
             case "sim" or "fuzz" when second == "block":
                 return Run(root, "dotnet", ["run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", $"inside-{arguments[0]}", .. arguments[1..]]);
             case "iotests": return new IotestsCommand(root).Run(arguments[1..]);

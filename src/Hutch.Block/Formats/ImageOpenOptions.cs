@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Collections.Immutable;
+using Hutch.Block.Formats.Luks;
 
 namespace Hutch.Block.Formats;
 
@@ -34,4 +35,7 @@ public interface ISecrets
 {
     /// <summary>The secret's bytes; null where there is none of that id.</summary>
     byte[]? Find(string id);
+
+    /// <summary>Keys of the volumes made with these secrets, where they are to be remembered.</summary>
+    VolumeKeys? Made => null;
 }

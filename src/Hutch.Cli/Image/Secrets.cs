@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Text;
 using Hutch.Block.Formats;
+using Hutch.Block.Formats.Luks;
 using Hutch.Block.Options;
 
 namespace Hutch.Cli.Image;
@@ -16,6 +17,9 @@ internal sealed class Secrets : ISecrets
 
     private readonly Dictionary<string, byte[]> _secrets = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _tlsFolders = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public VolumeKeys Made { get; } = new();
 
     /// <inheritdoc/>
     public byte[]? Find(string id) => _secrets.GetValueOrDefault(id);

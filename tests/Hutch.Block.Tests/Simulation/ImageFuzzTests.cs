@@ -75,7 +75,7 @@ public sealed class ImageFuzzTests
     [Fact]
     public void Damaged_volumes_are_refused_or_described()
     {
-        byte[] volume = LuksCreation.Create(LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock()).Header;
+        byte[] volume = LuksCreation.Create(LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock());
         Mutate("luks", volume, "0-208 208-592");
     }
 

@@ -30,7 +30,7 @@ internal sealed class BlockFuzz(string root, int seed)
         Console.WriteLine($"{mutations} damaged images, seed {seed}; './dev fuzz block {mutations} {seed}' does the same again");
         List<(string Kind, byte[] Image)> images = [];
         foreach (string kind in StoryImages.Kinds) images.Add((kind, MakeAsync(kind).GetAwaiter().GetResult()));
-        images.Add(("luks", LuksCreation.Create(LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock()).Header));
+        images.Add(("luks", LuksCreation.Create(LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock())));
         LimitMemory(Environment.ProcessorCount);
         int defects = 0;
         ConcurrentQueue<int> large = [];

@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Hutch.Block.Crypto;
 using Hutch.Host.Files;
 using Hutch.Host.Time;
 
@@ -19,9 +18,9 @@ internal static class LuksCreation
 
     /// <summary>
     /// Makes a volume with a new key, which <paramref name="passphrase"/> opens: the bytes of the header and its key material, <see cref="HeaderBytes"/>
-    /// long, and the cipher of its payload. Takes as long as the options say.
+    /// long. Takes as long as the options say. <paramref name="made"/> is told the key.
     /// </summary>
-    internal static (byte[] Header, ISectorCipher Cipher) Create(LuksCreateOptions options, ReadOnlySpan<byte> passphrase, IClock clock)
+    internal static byte[] Create(LuksCreateOptions options, ReadOnlySpan<byte> passphrase, IClock clock, VolumeKeys? made = null)
     {
         HashAlgorithmName hash = LuksHash.Find(options.HashName);
         int iterations = LuksIterations.Choose(hash, options.Cipher.KeyBytes, options.IterationMilliseconds, clock);
@@ -35,7 +34,8 @@ internal static class LuksCreation
             header = header with { Slots = header.Slots.SetItem(0, slot) };
             LuksKeyMaterial.Seal(header, slot, key, passphrase).CopyTo(bytes, (long)slot.OffsetSectors * LuksHeader.SectorBytes);
             header.ToBytes().CopyTo(bytes, 0);
-            return (bytes, options.Cipher.Create(key));
+            made?.Add(header, passphrase, key);
+            return bytes;
         }
         finally
         {

@@ -56,7 +56,7 @@ internal sealed class LuksFormat : ImageFormat
         byte[]? passphrase = options.NoData ? null : LuksCreateOptions.FindSecret(options.Options, "key-secret", options.Secrets);
         LuksVolume volume = await LuksVolume.OpenAsync(new LuksArea(file, 0, file.LengthBytes), cancellation).ConfigureAwait(false);
         if (volume.Header.PayloadOffset > file.LengthBytes) throw new ImageException("LUKS header is cut off", "The file ends before the encrypted data begins.");
-        ISectorCipher? cipher = passphrase is null ? null : await volume.UnlockAsync(passphrase, cancellation).ConfigureAwait(false);
+        ISectorCipher? cipher = passphrase is null ? null : await volume.UnlockAsync(passphrase, options.Secrets?.Made, cancellation).ConfigureAwait(false);
         return new LuksNode(file, volume, cipher, passphrase, options, _clock);
     }
 
@@ -66,7 +66,7 @@ internal sealed class LuksFormat : ImageFormat
         LuksCreateOptions options = LuksCreateOptions.Parse(request.Options, "");
         byte[] passphrase = LuksCreateOptions.FindSecret(request.Options, "key-secret", request.Secrets);
         Preallocation preallocation = ParsePreallocation(request);
-        (byte[] header, _) = LuksCreation.Create(options, passphrase, _clock);
+        byte[] header = LuksCreation.Create(options, passphrase, _clock, request.Secrets?.Made);
         if (request.LengthBytes > long.MaxValue - header.Length) throw new ImageException("The requested file size is too large");
         await file.ResizeAsync(header.Length + request.LengthBytes, preallocation, cancellation).ConfigureAwait(false);
         await file.WriteBytesAsync(0, header, WriteFlags.None, cancellation).ConfigureAwait(false);

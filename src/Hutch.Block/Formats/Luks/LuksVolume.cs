@@ -31,9 +31,9 @@ internal sealed class LuksVolume
     }
 
     /// <summary>The payload's cipher. Throws <see cref="ImageException"/> where no slot opens with the passphrase, or the cipher is not supported.</summary>
-    internal async ValueTask<ISectorCipher> UnlockAsync(ReadOnlyMemory<byte> passphrase, CancellationToken cancellation)
+    internal async ValueTask<ISectorCipher> UnlockAsync(ReadOnlyMemory<byte> passphrase, VolumeKeys? made, CancellationToken cancellation)
     {
-        byte[] key = await FindKeyAsync(passphrase, cancellation).ConfigureAwait(false) ?? throw new ImageException("Invalid password, cannot unlock any keyslot");
+        byte[] key = made?.Find(Header, passphrase.Span) ?? await FindKeyAsync(passphrase, cancellation).ConfigureAwait(false) ?? throw new ImageException("Invalid password, cannot unlock any keyslot");
         ISectorCipher cipher = Header.Cipher.Create(key);
         CryptographicOperations.ZeroMemory(key);
         return cipher;

@@ -35,7 +35,7 @@ internal static class Qcow2Creator
             await using (node.ConfigureAwait(false))
             {
                 await node.Resizer.GrowNewAsync(length, options.Preallocation, cancellation).ConfigureAwait(false);
-                if (options.Encryption == Qcow2Encryption.Luks) await Qcow2Crypto.AddLuksAsync(node.Metadata, request.Options, secret, cancellation).ConfigureAwait(false);
+                if (options.Encryption == Qcow2Encryption.Luks) await Qcow2Crypto.AddLuksAsync(node.Metadata, request, secret, cancellation).ConfigureAwait(false);
             }
         }
         finally

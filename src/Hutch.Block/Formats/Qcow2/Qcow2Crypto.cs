@@ -34,16 +34,16 @@ internal static class Qcow2Crypto
         if (header.CryptoHeader is not { } place) return new(needsKey ? Legacy(FindSecret(options.Options, options.Secrets)) : null, null);
         byte[]? secret = needsKey ? FindSecret(options.Options, options.Secrets) : null;
         LuksVolume volume = await LuksVolume.OpenAsync(new LuksArea(file, place.Offset, place.LengthBytes), cancellation).ConfigureAwait(false);
-        return new(secret is null ? null : await volume.UnlockAsync(secret, cancellation).ConfigureAwait(false), volume);
+        return new(secret is null ? null : await volume.UnlockAsync(secret, options.Secrets?.Made, cancellation).ConfigureAwait(false), volume);
     }
 
     /// <summary>The secret that options name.</summary>
     internal static byte[] FindSecret(IReadOnlyDictionary<string, string> options, ISecrets? secrets) => LuksCreateOptions.FindSecret(options, "encrypt.key-secret", secrets);
 
     /// <summary>Puts a new LUKS header into an image whose disk has its length already.</summary>
-    internal static async ValueTask AddLuksAsync(Qcow2Metadata metadata, IReadOnlyDictionary<string, string> options, ReadOnlyMemory<byte> secret, CancellationToken cancellation)
+    internal static async ValueTask AddLuksAsync(Qcow2Metadata metadata, ImageCreateRequest request, ReadOnlyMemory<byte> secret, CancellationToken cancellation)
     {
-        (byte[] bytes, _) = LuksCreation.Create(LuksCreateOptions.Parse(options, "encrypt."), secret.Span, new MonotonicClock());
+        byte[] bytes = LuksCreation.Create(LuksCreateOptions.Parse(request.Options, "encrypt."), secret.Span, new MonotonicClock(), request.Secrets?.Made);
         long clusters = metadata.Geometry.ClustersFor(bytes.Length), offset = 0;
         await metadata.TakeAsync(() =>
         {

@@ -12,7 +12,7 @@ namespace Hutch.Block.Tests.Formats.Luks;
 public sealed class LuksHeaderTests : IDisposable
 {
     private static readonly byte[] Volume = LuksCreation.Create(
-        LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock()).Header;
+        LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock());
 
     private readonly ImageFolder _images = new();
 
