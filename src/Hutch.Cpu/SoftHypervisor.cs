@@ -9,8 +9,8 @@ namespace Hutch.Cpu;
 
 /// <summary>The software engine: executes guests without /dev/kvm and without privilege.</summary>
 /// <param name="timers">Timers and clock of the process.</param>
-/// <param name="lockStep">Check every translated block against the interpreter: very slow, for finding faults of the engine.</param>
-public sealed class SoftHypervisor(ITimerService timers, bool lockStep = false) : IHypervisor
+/// <param name="options">How translated code runs.</param>
+public sealed class SoftHypervisor(ITimerService timers, SoftEngineOptions options = default) : IHypervisor
 {
     /// <inheritdoc/>
     public string Name => "software";
@@ -19,7 +19,7 @@ public sealed class SoftHypervisor(ITimerService timers, bool lockStep = false) 
     public bool PrefersHugePages => false;
 
     /// <inheritdoc/>
-    public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model) => new SoftMachine(memory, topology, model, timers, lockStep: lockStep);
+    public IVirtualMachine CreateMachine(GuestMemory memory, CpuTopology topology, CpuModel model) => new SoftMachine(memory, topology, model, timers, options: options);
 
     /// <summary>What CPUs the engine can give guests on this host.</summary>
     public static CpuOffer OfferCpu() => SoftCpuid.Create().Offer();

@@ -13,6 +13,7 @@ using Hutch.Cpu.Runtime;
 using Hutch.Cpu.Tables;
 using Hutch.Host.Linux;
 using Hutch.Host.Time;
+using Hutch.Host.Trials;
 using Hutch.Model.Machine;
 using Hutch.Model.Processor;
 
@@ -28,10 +29,11 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <param name="model">CPU model; <see cref="CpuModelException"/> when it cannot be given.</param>
     /// <param name="timers">Timers and the clock.</param>
     /// <param name="readTsc">The host's TSC; null: the real one.</param>
-    /// <param name="lockStep">Check translated blocks against the interpreter.</param>
-    public SoftMachine(GuestMemory memory, CpuTopology topology, CpuModel model, ITimerService timers, Func<ulong>? readTsc = null, bool lockStep = false)
+    /// <param name="options">How translated code runs.</param>
+    public SoftMachine(GuestMemory memory, CpuTopology topology, CpuModel model, ITimerService timers, Func<ulong>? readTsc = null, SoftEngineOptions options = default)
     {
-        LockStep = lockStep;
+        LockStep = options.LockStep;
+        WritesGsBase = !options.AvoidsGsBaseInstructions && SystemTrials.FsGsBase().Works;
         Memory = memory;
         Topology = topology;
         Model = model;
@@ -61,6 +63,9 @@ internal sealed class SoftMachine : IVirtualMachine
 
     /// <summary>Translated blocks are checked against the interpreter.</summary>
     public bool LockStep { get; }
+
+    /// <summary>Translated code may use WRGSBASE.</summary>
+    public bool WritesGsBase { get; }
 
     public CodePages CodePages { get; }
 

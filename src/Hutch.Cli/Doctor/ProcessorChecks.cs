@@ -48,11 +48,12 @@ internal static class ProcessorChecks
     private static Finding SoftwareEngine(HashSet<string> flags, IHostTrials trials)
     {
         const string Id = "engine-needs";
-        if (!flags.Contains("xsave") || !flags.Contains("fsgsbase"))
-            return new Finding(Id, Verdict.Missing, "the software engine needs a CPU with xsave and fsgsbase, and this one lacks them", "use hardware KVM, or a CPU of 2013 or later", Essential: true);
+        if (!flags.Contains("xsave"))
+            return new Finding(Id, Verdict.Missing, "the software engine needs a CPU with xsave, and this one lacks it", "use hardware KVM, or a CPU of 2011 or later", Essential: true);
         return trials.FsGsBase().Works
             ? Finding.Ok(Id, "xsave and fsgsbase, which the software engine uses, are there and enabled")
-            : new Finding(Id, Verdict.Missing, "the CPU has fsgsbase but the kernel keeps it from programs", "use Linux 5.9 or later, without nofsgsbase on its command line", Essential: true);
+            : Finding.Note(Id, "programs may not use fsgsbase here: the software engine makes a system call for each switch of a guest's address space instead",
+                "for a little more speed use a CPU of 2013 or later and Linux 5.9 or later, without nofsgsbase on its command line");
     }
 
     private static Finding Virtualisation(HashSet<string> flags)

@@ -10,17 +10,27 @@ namespace Hutch.Cpu.Runtime;
 /// </summary>
 internal sealed unsafe class Stubs
 {
-    private const int Rax = 0, Rcx = 1, Rdi = 7, R10 = 10, R11 = 11, R15 = 15;
+    private const int Rax = 0, Rsi = 6, Rdi = 7, R10 = 10, R11 = 11, R15 = 15;
+
+    // linux/arch/x86/include/uapi/asm/prctl.h and syscall_64.tbl.
+    private const int ArchPrctl = 158, ArchSetGs = 0x1001;
 
     /// <summary>Guest registers that live in the host register of the same number.</summary>
     private static readonly byte[] Identity = [0, 1, 2, 3, 5, 6, 7, 8, 9, 12, 13, 14];
 
     private readonly ulong _execute;
+    private readonly bool _writesGsBase;
 
-    /// <summary>Writes the stubs. <paramref name="write"/> and <paramref name="execute"/> are the two views of the same memory.</summary>
-    public Stubs(byte* write, ulong execute, VcpuContext* context, in Callbacks callbacks)
+    /// <summary>Writes the stubs.</summary>
+    /// <param name="write">Where to.</param>
+    /// <param name="execute">The other view of the same memory.</param>
+    /// <param name="context">The vCPU's context.</param>
+    /// <param name="callbacks">What the stubs call.</param>
+    /// <param name="writesGsBase">Set GS base by WRGSBASE, which the kernel must allow; else by a system call.</param>
+    public Stubs(byte* write, ulong execute, VcpuContext* context, in Callbacks callbacks, bool writesGsBase)
     {
         _execute = execute;
+        _writesGsBase = writesGsBase;
         ulong state = (ulong)context;
         var w = new StubWriter(write);
         int resume = WriteResume(ref w);
@@ -66,15 +76,15 @@ internal sealed unsafe class Stubs
     private static uint XsaveMask => HostFeatures.Avx ? 7u : 3u;
 
     // In: RAX = host address to resume at. Guest registers come from the context, R10 and R11 from their scratch slots.
-    private static int WriteResume(ref StubWriter w)
+    private int WriteResume(ref StubWriter w)
     {
         int start = w.Length;
         w.Store(ContextOffset.ResumeTarget, Rax);
-        w.Load(Rcx, ContextOffset.ContextBase);
-        w.Compare(Rcx, ContextOffset.LoadedBase);
+        w.Load(Rsi, ContextOffset.ContextBase);
+        w.Compare(Rsi, ContextOffset.LoadedBase);
         byte* same = w.JumpIf(zero: true);
-        w.Store(ContextOffset.LoadedBase, Rcx);
-        w.Bytes(0xf3, 0x48, 0x0f, 0xae, 0xd9);                       // wrgsbase rcx
+        w.Store(ContextOffset.LoadedBase, Rsi);
+        SetGsBase(ref w);
         w.Here(same);
         w.TestByte(ContextOffset.ReloadVector);
         byte* noVector = w.JumpIf(zero: true);
@@ -101,18 +111,34 @@ internal sealed unsafe class Stubs
         return start;
     }
 
-    private static int WriteEnter(ref StubWriter w, int resume)
+    private int WriteEnter(ref StubWriter w, int resume)
     {
         int start = w.Length;
         w.Bytes(0x55, 0x53);                                         // push rbp, rbx
         w.Bytes(0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57);     // push r12, r13, r14, r15
         w.Bytes(0x48, 0x83, 0xec, 0x08);                             // sub rsp, 8: aligned to 16
-        w.Bytes(0xf3, 0x48, 0x0f, 0xae, 0xdf);                       // wrgsbase rdi
-        w.Store(ContextOffset.LoadedBase, Rdi);
+        w.Bytes(0x49, 0x89, 0xf4, 0x48, 0x89, 0xfe);                 // mov r12, rsi; mov rsi, rdi
+        SetGsBase(ref w);
+        w.Store(ContextOffset.LoadedBase, Rsi);
         w.Store(ContextOffset.HostRsp, 4);
-        w.Bytes(0x48, 0x89, 0xf0);                                   // mov rax, rsi
+        w.Bytes(0x4c, 0x89, 0xe0);                                   // mov rax, r12
         w.Jump(resume);
         return start;
+    }
+
+    // GS base = RSI. The system call loses RAX, RCX, RDI and R11.
+    private void SetGsBase(ref StubWriter w)
+    {
+        if (_writesGsBase)
+        {
+            w.Bytes(0xf3, 0x48, 0x0f, 0xae, 0xde);                   // wrgsbase rsi
+            return;
+        }
+        w.Bytes(0xbf);                                               // mov edi, imm32
+        w.Imm32(ArchSetGs);
+        w.Bytes(0xb8);                                               // mov eax, imm32
+        w.Imm32(ArchPrctl);
+        w.Bytes(0x0f, 0x05);                                         // syscall
     }
 
     private ulong WriteCallback(ref StubWriter w, ulong state, ulong function, int resume, int leave, bool hasSite)

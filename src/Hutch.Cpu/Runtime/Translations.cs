@@ -35,7 +35,7 @@ internal sealed unsafe class Translations : IDisposable
         _blocks = new BlockStore(vcpu.Machine.CodePages.PageCount);
         vcpu.Context->JumpCacheMask = ContextLayout.JumpCachePextMask;
         vcpu.Context->HostMxcsr = 0x1f80;
-        Stubs = new Stubs(_cache.Writable, (ulong)_cache.Executable, vcpu.Context, RunLoop.CallbackAddresses());
+        Stubs = new Stubs(_cache.Writable, (ulong)_cache.Executable, vcpu.Context, RunLoop.CallbackAddresses(), vcpu.Machine.WritesGsBase);
         _free = _firstFree = (Stubs.Length + 63) & ~63;
         _translator = new BlockTranslator(new StubAddresses
         {

@@ -33,7 +33,7 @@ internal sealed class EngineSelection(
     internal static EngineSelection OfThisHost(ITimerService timers, Action<string> say) => new(
         ProbeSignals.Read, known => KvmProbe.Run(new DeviceCalls(), known), RememberedVerdict.OfThisUser(CacheFolder.Path), () => KvmHypervisor.Open(),
         // For finding faults of the engine: every translated block is checked against the interpreter (one vCPU; minutes to boot).
-        () => new SoftHypervisor(timers, lockStep: Environment.GetEnvironmentVariable("HUTCH_LOCKSTEP") == "1"), say);
+        () => new SoftHypervisor(timers, new SoftEngineOptions(LockStep: Environment.GetEnvironmentVariable("HUTCH_LOCKSTEP") == "1")), say);
 
     /// <summary>Opens the engine. Throws <see cref="KvmUnavailableException"/> where the user insists on KVM and there is none.</summary>
     internal ChosenEngine Open(EngineChoice choice)

@@ -17,11 +17,11 @@ public abstract class EngineAttribute : DataAttribute
     }
 }
 
-/// <summary>Runs a theory on the software engine: its argument is the engine's name.</summary>
+/// <summary>Runs a theory on the software engine in both of its forms: its argument is the engine's name.</summary>
 public sealed class SoftwareAttribute : EngineAttribute
 {
     /// <inheritdoc/>
-    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [[Engines.Software]];
+    public override IEnumerable<object[]> GetData(MethodInfo testMethod) => [[Engines.Software], [Engines.SoftwareBySystemCall]];
 }
 
 /// <summary>Runs a theory on KVM; skipped, with the reason, on a host without it.</summary>

@@ -14,6 +14,9 @@ internal static class Engines
 {
     internal const string Software = "software", Kvm = "kvm";
 
+    /// <summary>The software engine as it is where the kernel keeps WRGSBASE from programs.</summary>
+    internal const string SoftwareBySystemCall = "software, GS base by system call";
+
     private static readonly Lazy<string?> Reason = new(Look);
 
     /// <summary>Why KVM cannot be used here; null when it can.</summary>
@@ -27,7 +30,7 @@ internal static class Engines
     }
 
     /// <summary>A new engine; the caller disposes it.</summary>
-    internal static IHypervisor Create(string name) => name == Kvm ? KvmHypervisor.Open() : new SoftwareEngine();
+    internal static IHypervisor Create(string name) => name == Kvm ? KvmHypervisor.Open() : new SoftwareEngine(new SoftEngineOptions(AvoidsGsBaseInstructions: name == SoftwareBySystemCall));
 
     private static string? Look()
     {
@@ -48,7 +51,7 @@ internal static class Engines
         private readonly TimerQueue _timers = new(new MonotonicClock());
         private readonly SoftHypervisor _engine;
 
-        internal SoftwareEngine() => _engine = new SoftHypervisor(_timers);
+        internal SoftwareEngine(SoftEngineOptions options) => _engine = new SoftHypervisor(_timers, options);
 
         public string Name => _engine.Name;
 

@@ -48,7 +48,7 @@ public sealed class DoctorTests : IDisposable
     [InlineData("ksm", 22, "ksm", "does not merge", "CONFIG_KSM")]
     [InlineData("numa", 38, "numa", "no memory policies", "CONFIG_NUMA")]
     [InlineData("code", 13, "code-memory", "may not execute", "execmem")]
-    [InlineData("fsgsbase", 0, "engine-needs", "keeps it from programs", "5.9")]
+    [InlineData("fsgsbase", 0, "engine-needs", "may not use fsgsbase", "5.9")]
     [InlineData("mkdir", 13, "cgroup", "may make none", "Delegate=yes")]
     [InlineData("libslirp.so.0", 0, "libslirp", "does not load", "apt-get install libslirp0")]
     public void A_trial_that_fails_gives_its_line_and_its_mend(string trial, int errno, string id, string text, string mend)
