@@ -23,9 +23,9 @@ internal static class Program
         ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
         ./dev bench stress [N]    N boots in a row under load
         ./dev bench kvm [N]       the KVM engine's cost of an exit beside a C loop's, and N pauses of 4 vCPUs
-        ./dev bench io [FOLDER]   4 KiB at random through the block layer beside qemu-img bench, on tmpfs and in FOLDER (build)
+        ./dev bench io [FOLDER]   4 KiB at random through the block layer beside qemu-img bench, on tmpfs and in FOLDER (build), and into a fresh qcow2 image there
         ./dev bench guest-block [N [FORMAT]]
-                                  a load on a guest's disk beside QEMU's: N rounds (3) on an image of FORMAT (qcow2)
+                                  a load on a guest's disk beside QEMU's: N rounds (5) on an image of FORMAT (qcow2)
         ./dev bench crash [N [FORMAT]]
                                   kills a Debian guest that writes N times (50); its journal must replay and nothing synced be lost
         ./dev bench img [RUNS [WORD]]
@@ -77,7 +77,7 @@ internal static class Program
             case "bench" when second == "io":
                 string folder = arguments.Length > 2 ? Path.GetFullPath(arguments[2]) : Path.Combine(root, "build");
                 return Run(root, "dotnet", "run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", "inside-bench", "io", folder);
-            case "bench" when second == "guest-block": return new GuestBlockBench(root, Third(arguments, "qcow2")).Run(Count(arguments, 3));
+            case "bench" when second == "guest-block": return new GuestBlockBench(root, Third(arguments, "qcow2")).Run(Count(arguments, 5));
             case "bench" when second == "crash": return new CrashBench(root, Third(arguments, "qcow2")).Run(Count(arguments, 50));
             case "bench" when second == "memtest": return new MemtestBench(root).Run();
             default:

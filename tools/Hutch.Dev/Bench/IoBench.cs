@@ -37,6 +37,7 @@ internal sealed partial class IoBench
         {
             foreach (string file in files.Values) Fill(file);
             foreach (Case one in Cases()) Compare(one, files[one.Where]);
+            FreshWriteBench.Run(folder);
         }
         finally
         {
