@@ -3,6 +3,7 @@ using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
 using Hutch.Devices.Virtio.Block;
 using Hutch.Devices.Virtio.Console;
+using Hutch.Devices.Virtio.Net;
 using Hutch.Devices.Virtio.Rng;
 using Hutch.Model.Machine;
 
@@ -20,6 +21,7 @@ public static class DeviceFactories
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
+        VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         VirtioRngConfig rng => new VirtioRngFactory().Create(rng, services),
         _ => throw new ConfigException($"The device {config.Id} cannot be made: this build has no {config.GetType().Name} device; leave it out."),
     };

@@ -9,6 +9,7 @@ using Hutch.Devices.Pci;
 using Hutch.Host.Events;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
+using Hutch.Net;
 
 namespace Hutch.Devices;
 
@@ -42,6 +43,9 @@ public sealed class MachineServices
     /// <summary>Opens a character back end. Throws <see cref="ConfigException"/>.</summary>
     public required Func<CharacterBackend, ICharacterChannel> OpenChannel { get; init; }
 
+    /// <summary>Opens the back end of a network card. Throws <see cref="ConfigException"/>.</summary>
+    public Func<NetworkRequest, INetBackend> OpenNetwork { get; init; } = static request => throw new ConfigException($"The network card {request.Card} has no networks here.");
+
     /// <summary>The 24 global system interrupts (PIC and IOAPIC together). Set by the platform device, which is created first.</summary>
     public IInterruptSink Gsi { get; set; } = new NoSink();
 
@@ -54,6 +58,9 @@ public sealed class MachineServices
     /// <summary>The machine's disks. Their devices add them.</summary>
     public List<IDisk> Disks { get; } = [];
 
+    /// <summary>The machine's network cards. Their devices add them.</summary>
+    public List<INetworkCard> NetworkCards { get; } = [];
+
     /// <summary>PCI segment 0, bus 0. Set by the platform device.</summary>
     public PciBus? Pci { get; set; }
 
@@ -62,3 +69,11 @@ public sealed class MachineServices
         public void SetLine(int input, bool asserted) { }
     }
 }
+
+/// <summary>What a network card asks of its machine.</summary>
+/// <param name="Card">The device's name.</param>
+/// <param name="Mac">Its address, which no other card of the host's machines may have.</param>
+/// <param name="Backend">Where its frames are to go.</param>
+/// <param name="MtuBytes">The longest IP packet; 0: as the back end likes.</param>
+/// <param name="Queues">Queues that it wants.</param>
+public sealed record NetworkRequest(string Card, string Mac, NetBackendConfig Backend, int MtuBytes, int Queues);

@@ -80,9 +80,10 @@ internal static class Program
         using TimerQueue queue = new(new MonotonicClock());
         using PausableTimers timers = new(queue);
         using BackEnds backEnds = opened = new(() => Leave(ExitStatus.UserLeft));
+        using Networks networks = new(definition.Name, queue.Clock, messages.Progress);
         using SignalExit signals = new(Leave);
         using ChosenEngine engine = EngineSelection.OfThisHost(timers, messages.Progress).Open(definition.Engine);
-        using Machine machine = new MachineBuilder(engine.Hypervisor, timers, backEnds, mailbox).Build(definition, launch.State);
+        using Machine machine = new MachineBuilder(engine.Hypervisor, timers, backEnds, mailbox, networks).Build(definition, launch.State);
         if (engine.Sentence is not null) messages.Progress(engine.Sentence);
         machine.Host.Begin(definition.Placement);
         StateDriver driver = new(machine, mailbox, definition, launch.Paused, messages.Progress);

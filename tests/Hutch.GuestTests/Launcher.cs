@@ -19,9 +19,13 @@ internal static class Launcher
     internal static string Root { get; } = FindRoot();
 
     /// <summary>Starts <c>./hutch</c> with its streams redirected; what it builds was built before.</summary>
-    internal static Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    /// <param name="arguments">Of the command.</param>
+    /// <param name="environment">Variables that are set besides.</param>
+    /// <param name="behind">A program with arguments that executes it in its own place; empty: none.</param>
+    internal static Process Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, params string[] behind)
     {
-        ProcessStartInfo start = new(Built.Value, arguments)
+        string[] command = [.. behind, Built.Value, .. arguments];
+        ProcessStartInfo start = new(command[0], command[1..])
         {
             RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetTempPath(),
         };

@@ -49,6 +49,9 @@ internal sealed partial class Vm : IAsyncDisposable
     /// <summary>The same with variables of the environment set.</summary>
     internal static Task<Vm> Boot(IReadOnlyDictionary<string, string> environment) => Boot(new Vm(Launcher.Start(["run"], environment)));
 
+    /// <summary>The same, executed by another program, for example one that enters a namespace.</summary>
+    internal static Task<Vm> BootBehind(string[] behind, params IEnumerable<string> arguments) => Boot(new Vm(Launcher.Start(["run", .. arguments], null, behind)));
+
     private static async Task<Vm> Boot(Vm vm)
     {
         await vm.WaitFor(Greeting, seconds: 300);

@@ -10,7 +10,8 @@ namespace Hutch.Cli.Commands;
 /// <summary>Makes the definition of a machine from what the user asked for.</summary>
 /// <param name="hostMemoryBytes">RAM of the host, the upper limit of a guest's.</param>
 /// <param name="prepareTinyGuest">Supplies the guest that boots when none is named, given the addition to its command line.</param>
-internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, KernelBoot> prepareTinyGuest)
+/// <param name="defaultNetwork">The value of <c>--net</c> when it is not given; null: none.</param>
+internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, KernelBoot> prepareTinyGuest, Func<string>? defaultNetwork = null)
 {
     // Queues of a disk whose option does not say: one for each vCPU, so that none waits for another, up to this.
     private const int MostUnsaidQueues = 4;
@@ -21,14 +22,15 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         // The tiny guest is prepared last: a mistake in the options is said before anything is downloaded.
         CheckImage(request);
         CpuTopology cpus = request.Cpus is null ? new CpuTopology(1, 1, 1) : CpuOptions.ParseTopology(request.Cpus);
+        string name = Name(request);
         MachineDefinition definition = new()
         {
-            Name = Name(request),
+            Name = name,
             MemoryBytes = request.Memory is null ? Math.Min(MemorySize.DefaultBytes, hostMemoryBytes) : MemorySize.Parse(request.Memory, hostMemoryBytes),
             Cpus = cpus,
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
             Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
-            Devices = [.. Devices(request, cpus)],
+            Devices = [.. Devices(request, cpus, name)],
             Boot = new KernelBoot("", null, ""),
             Placement = request.Placement,
             NoReboot = request.NoReboot,
@@ -81,13 +83,14 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         }
     }
 
-    private static List<DeviceConfig> Devices(RunRequest request, CpuTopology cpus)
+    private List<DeviceConfig> Devices(RunRequest request, CpuTopology cpus, string name)
     {
         CharacterBackend serial = request.Serial is null ? new CharacterBackend(CharacterBackendKind.Stdio) : BackendOption.Parse("--serial", request.Serial);
         List<DeviceConfig> devices = [new PlatformConfig("platform"), new SerialConfig("com1", 1, serial)];
         int queues = Math.Min(cpus.VcpuCount, MostUnsaidQueues);
         if (request.Image is not null) devices.Add(new VirtioBlockConfig("disk0", new DiskConfig(DiskOption.CheckedPath("IMAGE", request.Image)), queues));
         foreach (string disk in request.Disks) devices.Add(DiskOption.Parse(disk, $"disk{devices.Count - 2}", queues));
+        AddNetworkCards(devices, request.Nets.Count != 0 ? request.Nets : [defaultNetwork?.Invoke() ?? "none"], name);
         int ordinal = 0;
         bool entropy = false;
         foreach (string text in request.Devices)
@@ -100,6 +103,21 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         CheckNames(devices);
         CheckStandardInput(devices);
         return devices;
+    }
+
+    private static void AddNetworkCards(List<DeviceConfig> devices, IReadOnlyList<string> networks, string machine)
+    {
+        int cards = 0;
+        HashSet<string> addresses = [];
+        foreach (string network in networks)
+        {
+            VirtioNetConfig? card = NetOption.Parse(network, $"nic{cards}", machine);
+            if (card is null && networks.Count != 1) throw new UserException("--net none is for a machine without network cards; leave out the others or this one.", ExitStatus.Usage);
+            if (card is null) return;
+            if (!addresses.Add(card.Mac)) throw new UserException($"Two network cards have the address {card.Mac}; give one of them another with mac=.", ExitStatus.Usage);
+            devices.Add(card);
+            cards++;
+        }
     }
 
     private static void CheckNames(List<DeviceConfig> devices)

@@ -18,7 +18,7 @@ internal static class PlacementCommands
     {
         Command inspect = new("inspect", "Says where a machine's threads and memory are on this host.") { Name, Json };
         inspect.SetAction(Inspect);
-        Command set = new("set", "Changes where a running machine is on this host.") { Name, Json };
+        Command set = new("set", "Changes where a running machine is on this host, and its cables.") { Name, Json };
         foreach (Option option in PlacementOptions.OfSet) set.Add(option);
         set.SetAction(Set);
         return [inspect, set];

@@ -26,6 +26,12 @@ internal static class PlacementOptions
     private static readonly Option<string?> HugePages = Text("--huge-pages", "2M|1G|transparent", "Make guest RAM of huge pages.");
     private static readonly Option<string?> SetHugePages = Text("--huge-pages", "transparent|none", "Let the host make huge pages of guest RAM, or no more of them.");
     private static readonly Option<string?> Numa = Text("--numa", "bind:NODES|preferred:NODE|interleave:NODES", "NUMA nodes of guest RAM.");
+    private static readonly Option<string[]> Link = new("--link")
+    {
+        HelpName = "CARD=up|down", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
+        Description = "Plug the cable of a network card in, or pull it; may be repeated.",
+    };
+
     private static readonly Option<bool> Prealloc = new("--prealloc") { Description = "Take all of guest RAM before the guest starts." };
     private static readonly Option<bool> MemoryLock = new("--memory-lock") { Description = "Keep guest RAM in the host's RAM." };
     private static readonly Option<string?> SetMemoryLock = Text("--memory-lock", "on|off", "Keep guest RAM in the host's RAM, or let it be swapped.");
@@ -34,7 +40,7 @@ internal static class PlacementOptions
     internal static IEnumerable<Option> OfRun => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, HugePages, Numa, Prealloc, MemoryLock];
 
     /// <summary>The options of <c>hutch set</c>.</summary>
-    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, Numa, SetHugePages];
+    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, Numa, SetHugePages, Link];
 
     /// <summary>What was asked of a machine that starts. Throws <see cref="UserException"/>.</summary>
     internal static Placement Read(ParseResult result)
@@ -75,6 +81,11 @@ internal static class PlacementOptions
         Add(Numa, IsPolicy);
         Add(SetHugePages, value => value is "transparent" or "none");
         if (result.GetValue(Cgroup) is { } group) changes["cgroup"] = group;
+        foreach (string link in result.GetValue(Link) ?? [])
+        {
+            if (link.Split('=') is not [{ Length: > 0 }, "up" or "down"]) throw OptionText.Bad("--link", link, "write CARD=up or CARD=down, for example nic0=down.");
+            changes["link"] = changes.TryGetValue("link", out string? others) ? $"{others};{link}" : link;
+        }
         return changes;
     }
 

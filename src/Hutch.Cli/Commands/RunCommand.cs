@@ -40,6 +40,7 @@ internal static class RunCommand
     private static readonly Option<string?> Cpus = Text("--cpus", "N|sockets=S,dies=D,cores=C,threads=T", "vCPUs and how they are arranged. [default: 1]");
     private static readonly Option<string?> Cpu = Text("--cpu", "MODEL[,+flag,-flag]", "CPU model and features. [default: max]");
     private static readonly Option<string[]> Disk = Many("--disk", "PATH[,OPTION]...", $"Attach a disk; may be repeated. {DiskOption.Form}");
+    private static readonly Option<string[]> Net = Many("--net", "KIND[,OPTION]...", $"Connect a network card; may be repeated. [default: user, where the host has libslirp] {NetOption.Form}");
     private static readonly Option<string?> Engine = Text("--engine", "auto|kvm|software", "What executes the guest. [default: auto]");
     private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|none", "Where COM1 leads. [default: stdio]");
     private static readonly Option<string[]> Device = Many("--device", "NAME[,opt=val]", $"Add a device ({DeviceOption.Known}); may be repeated.");
@@ -52,7 +53,7 @@ internal static class RunCommand
     {
         Command command = new("run", About)
         {
-            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, Engine, Serial, Device, NoReboot, Name, Json,
+            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, Net, Engine, Serial, Device, NoReboot, Name, Json,
         };
         foreach (Option option in PlacementOptions.OfRun) command.Add(option);
         command.SetAction(Run);
@@ -73,11 +74,11 @@ internal static class RunCommand
             Image = result.GetValue(Image), Kernel = result.GetValue(Kernel), Initrd = result.GetValue(Initrd), Append = result.GetValue(Append),
             Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
             Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Devices = result.GetValue(Device) ?? [],
-            NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),
+            Nets = result.GetValue(Net) ?? [], NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),
         };
         Action<string> say = text => Messages.Progress(text, request.Json);
         MachineComposer composer = new((ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
-            append => TinyGuest.Prepare(new GuestCache(GuestCache.DefaultRoot(), say), say, append));
+            append => TinyGuest.Prepare(new GuestCache(GuestCache.DefaultRoot(), say), say, append), () => DefaultNetwork.Choose(say));
         VmmProcess.Become(composer.Compose(request));
         return 0;
     }

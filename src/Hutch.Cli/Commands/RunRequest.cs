@@ -17,6 +17,7 @@ internal sealed record RunRequest
     internal string? Engine { get; init; }
     internal string? Serial { get; init; }
     internal IReadOnlyList<string> Devices { get; init; } = [];
+    internal IReadOnlyList<string> Nets { get; init; } = [];
     internal bool NoReboot { get; init; }
     internal string? Name { get; init; }
     internal Placement Placement { get; init; } = Placement.Anywhere;

@@ -13,7 +13,7 @@ internal static class Initramfs
 {
     /// <summary>What the guest can load: drivers of the virtual devices and the power button, and file systems of disks (ext4 is part of the kernel). Others come in as dependencies.</summary>
     internal static readonly IReadOnlyList<string> WantedModules =
-        ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "vfat", "nls_cp437", "nls_ascii", "nls_utf8", "isofs", "squashfs",
+        ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtio_net", "vfat", "nls_cp437", "nls_ascii", "nls_utf8", "isofs", "squashfs",
         "button", "evdev"];
 
     private const string Filesystems = "dev /dev devtmpfs defaults 0 0\nproc /proc proc defaults 0 0\nsys /sys sysfs defaults 0 0\ntmp /tmp tmpfs defaults 0 0\n";
@@ -35,7 +35,8 @@ internal static class Initramfs
         foreach (string applet in BusyboxApplets.List(busybox))
             if (applet is not ("busybox" or "init")) cpio.Link($"bin/{applet}", "busybox");
         cpio.Link("sbin/modprobe", "/bin/busybox");
-        cpio.Program("init", InitScript());
+        cpio.Program("init", Script("init.sh"));
+        cpio.Program("etc/udhcpc.script", Script("udhcpc.sh"));
         Text(cpio, "etc/fstab", Filesystems);
         Text(cpio, "etc/profile", Profile);
         Text(cpio, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
@@ -44,10 +45,10 @@ internal static class Initramfs
         cpio.Finish();
     }
 
-    /// <summary>The script that process 1 runs.</summary>
-    internal static byte[] InitScript()
+    /// <summary>A script of the guest: <c>init.sh</c>, which process 1 runs, or <c>udhcpc.sh</c>, which the DHCP client does.</summary>
+    internal static byte[] Script(string name)
     {
-        using Stream resource = typeof(Initramfs).Assembly.GetManifestResourceStream("init.sh")!;
+        using Stream resource = typeof(Initramfs).Assembly.GetManifestResourceStream(name)!;
         byte[] script = new byte[resource.Length];
         resource.ReadExactly(script);
         return script;

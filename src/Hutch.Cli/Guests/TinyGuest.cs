@@ -29,7 +29,7 @@ internal static class TinyGuest
 
     private static string Version()
     {
-        byte[] script = Initramfs.InitScript();
+        byte[] script = [.. Initramfs.Script("init.sh"), .. Initramfs.Script("udhcpc.sh")];
         byte[] recipe = System.Text.Encoding.ASCII.GetBytes($"{Recipe} {string.Join(' ', Initramfs.WantedModules)}");
         // FNV-1a: names a cache entry, protects nothing, and loads no cryptographic library at every start.
         ulong hash = 0xcbf2_9ce4_8422_2325;

@@ -7,7 +7,10 @@ echo hutch >/proc/sys/kernel/hostname
 modprobe virtio_pci
 set --
 for alias in /sys/bus/virtio/devices/*/modalias; do
-    read -r name <"$alias" && set -- "$@" "$name"
+    read -r name <"$alias" && case $name in
+        virtio:d00000001v*) card=$name ;;
+        *) set -- "$@" "$name" ;;
+    esac
 done 2>/dev/null
 [ $# = 0 ] || modprobe -a "$@"
 # The power button is an input device; the first of its events switches off. Nobody waits for this.
@@ -28,7 +31,16 @@ stop() {
 trap 'stop poweroff' USR2
 trap 'stop reboot' TERM
 trap 'stop halt' USR1
+# The network comes up behind the shell, which does not wait for it.
+network() {
+    modprobe "$card" && ifconfig lo up
+    for name in /sys/class/net/eth*; do
+        ifconfig "${name##*/}" up && udhcpc -b -S -i "${name##*/}" -s /etc/udhcpc.script
+    done
+}
 cd /root
 setsid cttyhack sh -l &
-wait $!
+shell=$!
+[ -z "$card" ] || network >/dev/null 2>&1 &
+wait $shell
 stop poweroff

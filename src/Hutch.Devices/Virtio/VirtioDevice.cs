@@ -21,6 +21,10 @@ internal abstract class VirtioDevice : IDisposable
         : this(name, type, memory, workerForEachQueue: false, queueSizes) { }
 
     private protected VirtioDevice(string name, ushort type, GuestMemory memory, bool workerForEachQueue, params ReadOnlySpan<int> queueSizes)
+        : this(name, type, memory, workerForEachQueue ? queueSizes.Length : 1, waitsItself: false, queueSizes) { }
+
+    /// <summary>For a device that says itself which worker serves a queue (<see cref="WorkerNumber"/>), and perhaps what a worker waits for.</summary>
+    private protected VirtioDevice(string name, ushort type, GuestMemory memory, int workers, bool waitsItself, params ReadOnlySpan<int> queueSizes)
     {
         Name = name;
         DeviceType = type;
@@ -32,11 +36,11 @@ internal abstract class VirtioDevice : IDisposable
             longest = Math.Max(longest, queueSizes[i]);
         }
         _chain = new DescriptorChain(longest);
-        _workers = new QueueWorker[workerForEachQueue ? queueSizes.Length : 1];
+        _workers = new QueueWorker[workers];
         for (int i = 0; i < _workers.Length; i++)
         {
             int worker = i;
-            _workers[i] = new QueueWorker(_workers.Length == 1 ? name : $"{name}/{i}", () => Serve(worker));
+            _workers[i] = new QueueWorker(_workers.Length == 1 ? name : $"{name}/{i}", () => Serve(worker), waitsItself ? () => WaitForWork(worker) : null);
         }
     }
 
@@ -81,6 +85,7 @@ internal abstract class VirtioDevice : IDisposable
     {
         Pause();
         Features = features;
+        OnActivate();
         _driverOk = true;
         Resume();
     }
@@ -128,7 +133,16 @@ internal abstract class VirtioDevice : IDisposable
     }
 
     /// <summary>The worker that serves a queue.</summary>
-    private protected QueueWorker WorkerOf(int queue) => _workers[_workers.Length == 1 ? 0 : queue];
+    private protected QueueWorker WorkerOf(int queue) => _workers[WorkerNumber(queue)];
+
+    /// <summary>The number of the worker that serves a queue.</summary>
+    private protected virtual int WorkerNumber(int queue) => _workers.Length == 1 ? 0 : queue;
+
+    /// <summary>Sleeps until there may be work: the worker's doorbell has a count, which stays, or something of the device's own. On the worker; it may be paused.</summary>
+    private protected virtual void WaitForWork(int worker) => _workers[worker].Doorbell.WaitForCount();
+
+    /// <summary>The driver is about to become active; its features are known. The workers are quiet.</summary>
+    private protected virtual void OnActivate() { }
 
     /// <summary>Closes what the device opened, after its workers ended.</summary>
     private protected virtual void DisposeBackend() { }

@@ -46,6 +46,15 @@ public sealed unsafe class EventFd : SafeHandle
         while (!Drain()) _ = Libc.Poll(&entry, 1, -1);
     }
 
+    /// <summary>Sleeps until the count is not 0, and leaves it. May return early.</summary>
+    /// <param name="timeoutMs">At most so long, in milliseconds; -1: no limit.</param>
+    public void WaitForCount(int timeoutMs = -1)
+    {
+        // SAFETY: as in Wait.
+        PollFd entry = new() { Fd = Descriptor, Events = Libc.PollIn };
+        _ = Libc.Poll(&entry, 1, timeoutMs);
+    }
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Libc.Close((int)handle) == 0;
 }

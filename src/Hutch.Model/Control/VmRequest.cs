@@ -24,7 +24,10 @@ public static class VmVerb
     /// <summary>Answers with <see cref="VmReply.Status"/> and <see cref="VmReply.Details"/>.</summary>
     public const string Inspect = "inspect";
 
-    /// <summary>Changes where the machine runs on its host, by options: <c>vcpu-pin</c>, <c>emulator-pin</c>, <c>pin</c>, <c>sched</c>, <c>cgroup</c>, <c>ksm</c>, <c>memory-lock</c>.</summary>
+    /// <summary>
+    /// Changes where the machine runs on its host, by options: <c>vcpu-pin</c>, <c>emulator-pin</c>, <c>pin</c>, <c>sched</c>, <c>cgroup</c>, <c>ksm</c>, <c>memory-lock</c>;
+    /// and its cables, by <c>link</c>: <c>CARD=up</c> or <c>CARD=down</c>, several with ';' between them.
+    /// </summary>
     public const string Set = "set";
 
     /// <summary>Stops the vCPUs and the guest's clocks; nothing happens when they are stopped.</summary>

@@ -10,6 +10,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioBlockConfig), "virtio-blk")]
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
+[JsonDerivedType(typeof(VirtioNetConfig), "virtio-net")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]
 public abstract record DeviceConfig(string Id);

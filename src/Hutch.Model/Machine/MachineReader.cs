@@ -84,6 +84,7 @@ public static class MachineReader
             "virtio-blk" => DiskJson.Read(id, device),
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-rng" => new VirtioRngConfig(id),
+            "virtio-net" => NetJson.Read(id, device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
             "test-dev" => new TestDeviceConfig(id),
             string other => throw new FormatException($"'{other}' is no device type."),

@@ -105,6 +105,10 @@ public static class MachineWriter
             case VirtioRngConfig:
                 writer.WriteString("type", "virtio-rng");
                 break;
+            case VirtioNetConfig card:
+                writer.WriteString("type", "virtio-net");
+                NetJson.Write(writer, card);
+                break;
             case DebugExitConfig exit:
                 writer.WriteString("type", "debug-exit");
                 writer.WriteNumber("Port", exit.Port);

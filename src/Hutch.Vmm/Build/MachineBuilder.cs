@@ -18,7 +18,7 @@ namespace Hutch.Vmm.Build;
 /// Builds a machine from its definition: memory, CPUs, buses, devices through their factories, PCI resources, firmware tables.
 /// It names no concrete device; a test holds that.
 /// </summary>
-internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers timers, BackEnds backEnds, Mailbox mailbox)
+internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers timers, BackEnds backEnds, Mailbox mailbox, Networks? networks = null)
 {
     // The PCI window above 4 GiB: 32 GiB long and as aligned, so that it ends within 36 physical address bits on a small machine.
     private const ulong HighWindowBytes = 32UL << 30;
@@ -48,6 +48,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
                 Platform = mailbox,
                 OpenDisk = Disks.Open,
                 OpenChannel = backEnds.Open,
+                OpenNetwork = (networks ?? Networks.Unclaimed).Open,
             };
             ImmutableArray<IDevice>.Builder devices = ImmutableArray.CreateBuilder<IDevice>(definition.Devices.Length);
             foreach (DeviceConfig config in definition.Devices) devices.Add(undo.Add(DeviceFactories.Create(config, services)));

@@ -39,6 +39,7 @@ internal sealed class Machine : IDisposable
         _timers = timers;
         PowerButton = services.PowerButton;
         Disks = [.. services.Disks];
+        NetworkCards = [.. services.NetworkCards];
         _memory = memory;
         _cpus = cpus;
         _devices = devices;
@@ -91,6 +92,9 @@ internal sealed class Machine : IDisposable
 
     /// <summary>Its disks. They are used while the machine is stopped.</summary>
     internal ImmutableArray<IDisk> Disks { get; }
+
+    /// <summary>Its network cards.</summary>
+    internal ImmutableArray<INetworkCard> NetworkCards { get; }
 
     /// <summary>Where it runs on its host.</summary>
     internal HostPlacement Host { get; }

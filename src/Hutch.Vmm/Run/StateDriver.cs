@@ -163,7 +163,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     {
         try
         {
-            machine.Host.Set(options);
+            machine.Host.Set(LinkChange.Apply(machine.NetworkCards, options));
             return VmReply.Completed;
         }
         catch (ConfigException refused)

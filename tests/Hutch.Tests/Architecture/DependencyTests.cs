@@ -21,8 +21,9 @@ public sealed class DependencyTests
         ["Hutch.Cpu"] = ["Hutch.Core", "Hutch.Host", "Hutch.Model"],
         ["Hutch.Kvm"] = ["Hutch.Core", "Hutch.Host", "Hutch.Model"],
         ["Hutch.Block"] = ["Hutch.Host", "Hutch.Model"],
-        ["Hutch.Devices"] = ["Hutch.Block", "Hutch.Core", "Hutch.Host", "Hutch.Model"],
-        ["Hutch.Vmm"] = ["Hutch.Block", "Hutch.Core", "Hutch.Cpu", "Hutch.Devices", "Hutch.Host", "Hutch.Kvm", "Hutch.Model"],
+        ["Hutch.Net"] = ["Hutch.Host", "Hutch.Model"],
+        ["Hutch.Devices"] = ["Hutch.Block", "Hutch.Core", "Hutch.Host", "Hutch.Model", "Hutch.Net"],
+        ["Hutch.Vmm"] = ["Hutch.Block", "Hutch.Core", "Hutch.Cpu", "Hutch.Devices", "Hutch.Host", "Hutch.Kvm", "Hutch.Model", "Hutch.Net"],
         ["Hutch.Cli"] = ["Hutch.Block", "Hutch.Host", "Hutch.Model"],
     };
 

@@ -14,6 +14,7 @@ internal sealed class QueueWorker : IDisposable
 
     private readonly object _gate = new();
     private readonly Action _work;
+    private readonly Action? _wait;
     private readonly string _name;
     private Thread? _thread;
     private int _signalled;
@@ -21,11 +22,15 @@ internal sealed class QueueWorker : IDisposable
     private bool _busy;
     private bool _ended;
 
-    /// <summary>Creates a paused worker. <paramref name="work"/> must not throw and looks at <see cref="ShouldYield"/> in long loops.</summary>
-    internal QueueWorker(string name, Action work)
+    /// <summary>Creates a paused worker.</summary>
+    /// <param name="name">Name of the thread.</param>
+    /// <param name="work">Must not throw and looks at <see cref="ShouldYield"/> in long loops.</param>
+    /// <param name="wait">Sleeps until <see cref="Doorbell"/> has a count, which it leaves, or until there is other work; null: only the doorbell brings work.</param>
+    internal QueueWorker(string name, Action work, Action? wait = null)
     {
         _name = name;
         _work = work;
+        _wait = wait;
         Doorbell = EventFd.Create($"Device {name}");
     }
 
@@ -85,7 +90,15 @@ internal sealed class QueueWorker : IDisposable
     {
         while (true)
         {
-            Doorbell.Wait();
+            if (_wait is null)
+            {
+                Doorbell.Wait();
+            }
+            else
+            {
+                _wait();
+                _ = Doorbell.Drain();
+            }
             lock (_gate)
             {
                 while (_pauses != 0 && !_ended) Monitor.Wait(_gate);

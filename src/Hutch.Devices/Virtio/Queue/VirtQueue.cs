@@ -120,8 +120,8 @@ internal sealed class VirtQueue
         return QueueStatus.Popped;
     }
 
-    /// <summary>Puts the chain taken last back: it will be popped again. For a device that cannot serve it now.</summary>
-    internal void UndoPop() => _nextAvailable--;
+    /// <summary>Puts the chains taken last back: they will be popped again. For a device that cannot serve them now.</summary>
+    internal void UndoPop(int count = 1) => _nextAvailable -= (ushort)count;
 
     /// <summary>Reads a chain again that was taken before the state was saved and is not given back. False when there is no such chain.</summary>
     internal bool TryTakeAgain(ushort head, DescriptorChain chain) => IsActive && Walk(chain, head) == QueueFault.None;
@@ -136,6 +136,29 @@ internal sealed class VirtQueue
         Volatile.WriteBarrier();
         _nextUsed++;
         if (!stored || !_memory.TryWrite(UsedRing + 2, _nextUsed)) Break(QueueFault.BadRingAddress);
+    }
+
+    /// <summary>
+    /// As <see cref="PushUsed"/>, but the driver does not see it before <see cref="CommitUsed"/>: for chains that belong together, or many at once.
+    /// </summary>
+    /// <param name="ahead">How many were staged before since the last commit.</param>
+    /// <param name="head">The chain's id.</param>
+    /// <param name="writtenBytes">Bytes written from its first writable byte on.</param>
+    internal void StageUsed(int ahead, ushort head, uint writtenBytes)
+    {
+        if (!IsActive) return;
+        ulong element = UsedRing + 4 + (8UL * (uint)((_nextUsed + ahead) & (Size - 1)));
+        if (!_memory.TryWrite(element, ((ulong)writtenBytes << 32) | head)) Break(QueueFault.BadRingAddress);
+    }
+
+    /// <summary>Shows the driver so many staged elements.</summary>
+    internal void CommitUsed(int count)
+    {
+        if (!IsActive || count == 0) return;
+        // As in PushUsed.
+        Volatile.WriteBarrier();
+        _nextUsed += (ushort)count;
+        if (!_memory.TryWrite(UsedRing + 2, _nextUsed)) Break(QueueFault.BadRingAddress);
     }
 
     /// <summary>Whether the driver wants an interrupt for what was pushed since the last call (virtio 1.2 §2.7.7.2).</summary>

@@ -25,6 +25,19 @@ public sealed class MachineComposerTests
     }
 
     [Fact]
+    public void A_machine_has_the_network_that_its_host_can_give_unless_it_says_another()
+    {
+        MachineComposer composer = new(16UL << 30, _ => Tiny, () => "user");
+        Assert.Equal(NetBackendKind.User, Assert.Single(composer.Compose(new RunRequest()).Devices.OfType<VirtioNetConfig>()).Backend.Kind);
+        Assert.Empty(composer.Compose(new RunRequest { Nets = ["none"] }).Devices.OfType<VirtioNetConfig>());
+        VirtioNetConfig[] cards = [.. composer.Compose(new RunRequest { Nets = ["user", "tap"], Name = "web" }).Devices.OfType<VirtioNetConfig>()];
+        Assert.Equal(["nic0", "nic1"], cards.Select(card => card.Id));
+        Assert.NotEqual(cards[0].Mac, cards[1].Mac);
+        Assert.Throws<UserException>(() => composer.Compose(new RunRequest { Nets = ["user", "none"] }));
+        Assert.Throws<UserException>(() => composer.Compose(new RunRequest { Nets = ["user,mac=52:54:00:00:00:01", "tap,mac=52:54:00:00:00:01"] }));
+    }
+
+    [Fact]
     public void An_image_with_a_kernel_is_the_first_disk()
     {
         string file = Path.GetTempFileName();

@@ -10,6 +10,7 @@ using Hutch.Devices.Pci;
 using Hutch.Host.Events;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
+using Hutch.Net;
 
 namespace Hutch.Tests.Devices.Virtio;
 
@@ -28,6 +29,7 @@ internal sealed class TestMachine : IDisposable
             Platform = Platform,
             OpenDisk = openDisk ?? (_ => throw new ConfigException("No disk.")),
             OpenChannel = _ => channel ?? throw new ConfigException("No channel."),
+            OpenNetwork = _ => Network ?? throw new ConfigException("No network."),
             Gsi = Gsi,
         };
         Pci = new PciBus(Services);
@@ -47,6 +49,8 @@ internal sealed class TestMachine : IDisposable
     internal HandTimers Timers { get; } = new();
 
     internal StoragePlatform Platform { get; } = new();
+
+    internal INetBackend? Network { get; set; }
 
     internal MachineServices Services { get; }
 

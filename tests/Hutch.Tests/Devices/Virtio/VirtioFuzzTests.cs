@@ -27,6 +27,7 @@ public sealed class VirtioFuzzTests : IDisposable
     [InlineData("blk", 1)]
     [InlineData("console", 2)]
     [InlineData("rng", 3)]
+    [InlineData("net", 8)]
     public void Random_register_accesses_leave_a_device_that_works(string kind, int seed)
     {
         using IDevice device = Make(kind);
@@ -75,15 +76,17 @@ public sealed class VirtioFuzzTests : IDisposable
     [InlineData("blk", 5)]
     [InlineData("console", 6)]
     [InlineData("rng", 7)]
+    [InlineData("net", 9)]
     public void Random_queue_contents_leave_a_device_that_works(string kind, int seed)
     {
         using IDevice device = Make(kind);
         VirtioDriver driver = new(_machine, 1);
-        int queues = kind == "console" ? 2 : 1;
+        int queues = Queues(kind);
         Random random = new(seed);
         for (int round = 0; round < 2_000; round++)
         {
-            driver.Bring(queues, Features);
+            driver.Bring(queues, FeaturesOf(kind));
+            if (kind == "net") ((FakeNetwork)_machine.Network!).Arrive(new byte[64 + random.Next(3000)]);
             for (int queue = 0; queue < queues; queue++)
             {
                 for (int i = 0; i < VirtioDriver.QueueSize; i++)
@@ -108,8 +111,10 @@ public sealed class VirtioFuzzTests : IDisposable
         {
             "blk" => new VirtioBlockConfig(kind, new DiskConfig(_path)),
             "console" => new VirtioConsoleConfig(kind, new CharacterBackend(CharacterBackendKind.None)),
+            "net" => new VirtioNetConfig(kind, "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)),
             _ => new VirtioRngConfig(kind),
         };
+        _machine.Network = new FakeNetwork();
         IDevice device = DeviceFactories.Create(config, _machine.Services);
         _machine.Pci.AssignResources(0, 0);
         device.Start();
@@ -121,7 +126,7 @@ public sealed class VirtioFuzzTests : IDisposable
         device.Stop();
         device.Reset();
         device.Start();
-        driver.Bring(kind == "console" ? 2 : 1, Features);
+        driver.Bring(Queues(kind), FeaturesOf(kind));
         switch (kind)
         {
             case "blk":
@@ -133,6 +138,11 @@ public sealed class VirtioFuzzTests : IDisposable
                 driver.Submit(1, (0x20_0000, 16, false));
                 Assert.Equal(0u, driver.WaitUsed(1));
                 break;
+            case "net":
+                for (ulong i = 0; i < 16; i += 8) _machine.Memory.TryWrite(0x20_0000 + i, 0UL);
+                driver.Submit(1, (0x20_0000, 72, false));
+                Assert.Equal(0u, driver.WaitUsed(1));
+                break;
             default:
                 driver.Submit(0, (0x20_0000, 16, true));
                 Assert.Equal(16u, driver.WaitUsed(0));
@@ -141,6 +151,11 @@ public sealed class VirtioFuzzTests : IDisposable
         Assert.Equal(0x29c0_8086u, _machine.ReadConfig(0, 0));
         Assert.Equal(PciWindows.EcamStart, _machine.Mmio.Find(PciWindows.EcamStart)!.Start);
     }
+
+    private static int Queues(string kind) => kind switch { "console" => 2, "net" => 3, _ => 1 };
+
+    // Of a network card: checksums, large segments, mergeable buffers, the control queue with all of its commands.
+    private static ulong FeaturesOf(string kind) => kind == "net" ? Features | 1 | (1UL << 11) | (0xffUL << 15) & ~(1UL << 22) : Features;
 
     // Small numbers, addresses in RAM, and noise: each finds other paths.
     private static ulong Value(Random random) => random.Next(5) switch

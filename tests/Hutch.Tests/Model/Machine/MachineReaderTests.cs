@@ -24,6 +24,13 @@ public sealed class MachineReaderTests
         new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
         new VirtioRngConfig("rng"),
+        new VirtioNetConfig("nic0", "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.User)),
+        new VirtioNetConfig("nic1", "52:54:00:01:02:04", new NetBackendConfig(NetBackendKind.Bridge)
+        {
+            Network = "10.9.0.0/16", Host = "a", Dns = "b", DhcpStart = "c", Hostname = "d", Tftp = "/e", BootFile = "f", Restrict = true, NoIPv6 = true,
+            Forwards = [new PortForward(true, "1.2.3.4", 1, "5.6.7.8", 2), new PortForward(false, "0.0.0.0", 0, "0.0.0.0", 3)], Interface = "br0", Path = "/g", Capture = "/h",
+            Inbound = new NetRate(1, 2), Outbound = new NetRate(3),
+        }) { Queues = 2, MtuBytes = 9000, LinkDown = true },
         new DebugExitConfig("exit", 0x501, 1),
         new TestDeviceConfig("test"),
     ];

@@ -54,6 +54,7 @@ internal sealed class SnapshotMachine : IDisposable
             [
                 new PlatformConfig("platform"), new SerialConfig("com1", 1, nothing), new SerialConfig("com3", 3, nothing),
                 new VirtioBlockConfig("disk0", new DiskConfig(disk), Queues: 2), new VirtioConsoleConfig("console0", nothing), new VirtioRngConfig("rng0"),
+                new VirtioNetConfig("nic0", "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)) { Queues = 2 },
                 new DebugExitConfig("exit"), new TestDeviceConfig("test"),
             ],
         };
