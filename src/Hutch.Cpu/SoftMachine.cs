@@ -51,6 +51,7 @@ internal sealed class SoftMachine : IVirtualMachine
         Vcpus = [.. vcpus];
         Router = new ApicRouter(this);
         foreach (SoftVcpu vcpu in vcpus) vcpu.Reset();
+        memory.Layout.AddObserver(ForgetTranslations);
     }
 
     public GuestMemory Memory { get; }
@@ -133,6 +134,9 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <summary>Removes the write tags of all pages from all vCPUs and waits until none can be using one. Not on a vCPU's thread.</summary>
     public void DropAllWriteTags() => DropRemoteWriteTags(VcpuMessages.EveryPage, ulong.MaxValue, null);
 
+    /// <summary>Guest memory has another layout: no vCPU goes on with what it knew of the old one.</summary>
+    private void ForgetTranslations() => DropRemoteWriteTags(VcpuMessages.EveryTranslation, ulong.MaxValue, null);
+
     /// <summary>Invalidates translations of some granules of a page on the vCPUs that own any there.</summary>
     public void InvalidateCode(int page, ulong granules, ulong owners, SoftVcpu? self)
     {
@@ -147,6 +151,7 @@ internal sealed class SoftMachine : IVirtualMachine
     /// <inheritdoc/>
     public void Dispose()
     {
+        Memory.Layout.RemoveObserver(ForgetTranslations);
         Router.Dispose();
         foreach (SoftVcpu vcpu in SoftVcpus) vcpu.Dispose();
         CodePages.Dispose();

@@ -1,4 +1,5 @@
 using Hutch.Devices.Chipset;
+using Hutch.Devices.Firmware;
 using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
 using Hutch.Devices.Virtio.Block;
@@ -16,7 +17,9 @@ public static class DeviceFactories
     public static IDevice Create(DeviceConfig config, MachineServices services) => config switch
     {
         PlatformConfig platform => new PlatformFactory().Create(platform, services),
+        FirmwareConfig firmware => new FirmwareFactory().Create(firmware, services),
         SerialConfig serial => new SerialFactory().Create(serial, services),
+        DebugConsoleConfig debugConsole => new DebugConsoleFactory().Create(debugConsole, services),
         DebugExitConfig debugExit => new DebugExitFactory().Create(debugExit, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),

@@ -64,6 +64,15 @@ public sealed class MachineServices
     /// <summary>PCI segment 0, bus 0. Set by the platform device.</summary>
     public PciBus? Pci { get; set; }
 
+    /// <summary>The machine's firmware; null: a kernel is loaded directly. Set by the firmware device.</summary>
+    public IFirmware? Firmware { get; set; }
+
+    /// <summary>The chipset, for its other parts. Set by the platform device.</summary>
+    internal Chipset.Platform? Chipset { get; set; }
+
+    /// <summary>What firmware may boot from, in no order. Their devices add them.</summary>
+    internal List<Firmware.BootDevice> BootDevices { get; } = [];
+
     private sealed class NoSink : IInterruptSink
     {
         public void SetLine(int input, bool asserted) { }

@@ -17,8 +17,8 @@ namespace Hutch.Kvm;
 /// </summary>
 internal sealed class KvmMachine : IVirtualMachine
 {
-    // Intel's processors need a page table and a task segment in memory for real mode; both lie below 4 GiB where a PC has its firmware's flash, which is no RAM.
-    internal const ulong IdentityMap = 0xfffb_c000, TaskSegment = 0xfffb_d000;
+    // Intel's processors need a page table and a task segment in memory for real mode; both lie between the local APICs and the firmware, where a PC has nothing.
+    internal const ulong IdentityMap = 0xfeff_c000, TaskSegment = 0xfeff_d000;
     private const ulong Use32BitApicIds = 1;
 
     // What drivers write to a virtio queue's doorbell (virtio 1.2 §4.1.5.2).
@@ -114,6 +114,7 @@ internal sealed class KvmMachine : IVirtualMachine
     {
         Ring?.Dispose();
         foreach (KvmVcpu? vcpu in _vcpus) vcpu?.Dispose();
+        Slots?.Dispose();
         Vm.Dispose();
     }
 

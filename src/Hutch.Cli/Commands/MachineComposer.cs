@@ -31,7 +31,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
             Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
             Devices = [.. Devices(request, cpus, name)],
-            Boot = new KernelBoot("", null, ""),
+            Boot = null,
             Placement = request.Placement,
             NoReboot = request.NoReboot,
             Json = request.Json,
@@ -43,24 +43,22 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
     private static string Name(RunRequest request)
     {
         if (request.Name is null)
-            return VmName.From(request.Kernel is null ? "tiny" : Path.GetFileNameWithoutExtension(request.Kernel), $"-{Environment.ProcessId}");
+            return VmName.From(Path.GetFileNameWithoutExtension(request.Kernel ?? request.Image ?? (request.CdRoms.Count != 0 ? request.CdRoms[0] : "tiny")), $"-{Environment.ProcessId}");
         return NameOption.Checked(request.Name);
     }
 
     private static void CheckImage(RunRequest request)
     {
-        if (request.Image is not null && request.Kernel is null)
-        {
-            throw new UserException(File.Exists(request.Image)
-                ? $"'{request.Image}': to boot from a disk takes firmware, which this version does not have; name a kernel with --kernel."
-                : $"'{request.Image}': there is no such file, and this version has no images by name.", ExitStatus.BadConfiguration);
-        }
+        if (request.Image is not null && request.Kernel is null && !DiskOption.IsNoPath(request.Image) && !File.Exists(request.Image))
+            throw new UserException($"'{request.Image}': there is no such file, and this version has no images by name.", ExitStatus.BadConfiguration);
+        if (!FirmwareComposer.IsWanted(request) || request.Kernel is not null) FirmwareComposer.Refuse(request);
         if (request.Initrd is not null && request.Kernel is null)
             throw new UserException("--initrd belongs to a kernel; name one with --kernel.", ExitStatus.Usage);
     }
 
-    private KernelBoot Boot(RunRequest request)
+    private KernelBoot? Boot(RunRequest request)
     {
+        if (FirmwareComposer.IsWanted(request)) return null;
         if (request.Kernel is null) return prepareTinyGuest(request.Append);
         string kernel = DiskOption.CheckedPath("--kernel", request.Kernel);
         string? initrd = request.Initrd is null ? null : DiskOption.CheckedPath("--initrd", request.Initrd);
@@ -88,8 +86,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         CharacterBackend serial = request.Serial is null ? new CharacterBackend(CharacterBackendKind.Stdio) : BackendOption.Parse("--serial", request.Serial);
         List<DeviceConfig> devices = [new PlatformConfig("platform"), new SerialConfig("com1", 1, serial)];
         int queues = Math.Min(cpus.VcpuCount, MostUnsaidQueues);
-        if (request.Image is not null) devices.Add(new VirtioBlockConfig("disk0", new DiskConfig(DiskOption.CheckedPath("IMAGE", request.Image)), queues));
-        foreach (string disk in request.Disks) devices.Add(DiskOption.Parse(disk, $"disk{devices.Count - 2}", queues));
+        DriveComposer.Add(request, queues, devices);
         AddNetworkCards(devices, request.Nets.Count != 0 ? request.Nets : [defaultNetwork?.Invoke() ?? "none"], name);
         int ordinal = 0;
         bool entropy = false;
@@ -100,6 +97,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             devices.Add(device);
         }
         if (!entropy) devices.Add(new VirtioRngConfig("rng0"));
+        if (FirmwareComposer.IsWanted(request)) FirmwareComposer.Add(request, devices);
         CheckNames(devices);
         CheckStandardInput(devices);
         return devices;
@@ -132,7 +130,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         string? owner = null;
         foreach (DeviceConfig device in devices)
         {
-            CharacterBackend? backend = device switch { SerialConfig port => port.Backend, VirtioConsoleConfig console => console.Backend, _ => null };
+            CharacterBackend? backend = device switch { SerialConfig port => port.Backend, VirtioConsoleConfig console => console.Backend, DebugConsoleConfig debug => debug.Backend, _ => null };
             if (backend?.Kind != CharacterBackendKind.Stdio) continue;
             if (owner is not null)
                 throw new UserException($"'{owner}' and '{device.Id}' both want standard input; move one, for example with --serial none.", ExitStatus.Usage);

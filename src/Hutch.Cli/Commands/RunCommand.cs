@@ -30,7 +30,7 @@ internal static class RunCommand
     private static readonly Argument<string?> Image = new("image")
     {
         HelpName = "IMAGE|DISK", Arity = ArgumentArity.ZeroOrOne,
-        Description = "A disk image; with --kernel it is the first disk.",
+        Description = "A disk image, or an ISO image as a CD-ROM, to boot from; with --kernel it is the first disk.",
     };
 
     private static readonly Option<string?> Kernel = Text("--kernel", "FILE", "Kernel to boot: bzImage, ELF vmlinux, PVH or multiboot.");
@@ -41,6 +41,10 @@ internal static class RunCommand
     private static readonly Option<string?> Cpu = Text("--cpu", "MODEL[,+flag,-flag]", "CPU model and features. [default: max]");
     private static readonly Option<string[]> Disk = Many("--disk", "PATH[,OPTION]...", $"Attach a disk; may be repeated. {DiskOption.Form}");
     private static readonly Option<string[]> Net = Many("--net", "KIND[,OPTION]...", $"Connect a network card; may be repeated. [default: user, where the host has libslirp] {NetOption.Form}");
+    private static readonly Option<string[]> CdRom = Many("--cdrom", "PATH", "Attach a CD-ROM drive with an ISO image in it; may be repeated.");
+    private static readonly Option<string?> Firmware = Text("--firmware", FirmwareOption.Form, "What a machine without --kernel boots from. [default: seabios]", "--bios");
+    private static readonly Option<string?> Boot = Text("--boot", FirmwareOption.BootForm, "What the firmware tries, in this order: c disks, d CD-ROM drives. [default: order=cdn,menu=off]");
+    private static readonly Option<string[]> FwCfg = Many("--fw-cfg", FirmwareOption.EntryForm, "A file for software in the guest, by the firmware configuration device; may be repeated.");
     private static readonly Option<string?> Engine = Text("--engine", "auto|kvm|software", "What executes the guest. [default: auto]");
     private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|none", "Where COM1 leads. [default: stdio]");
     private static readonly Option<string[]> Device = Many("--device", "NAME[,opt=val]", $"Add a device ({DeviceOption.Known}); may be repeated.");
@@ -53,7 +57,7 @@ internal static class RunCommand
     {
         Command command = new("run", About)
         {
-            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, Net, Engine, Serial, Device, NoReboot, Name, Json,
+            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, CdRom, Firmware, Boot, FwCfg, Net, Engine, Serial, Device, NoReboot, Name, Json,
         };
         foreach (Option option in PlacementOptions.OfRun) command.Add(option);
         command.SetAction(Run);
@@ -73,6 +77,7 @@ internal static class RunCommand
         {
             Image = result.GetValue(Image), Kernel = result.GetValue(Kernel), Initrd = result.GetValue(Initrd), Append = result.GetValue(Append),
             Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
+            CdRoms = result.GetValue(CdRom) ?? [], Firmware = result.GetValue(Firmware), Boot = result.GetValue(Boot), FwCfg = result.GetValue(FwCfg) ?? [],
             Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Devices = result.GetValue(Device) ?? [],
             Nets = result.GetValue(Net) ?? [], NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),
         };
@@ -83,7 +88,7 @@ internal static class RunCommand
         return 0;
     }
 
-    private static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+    private static Option<string?> Text(string name, string value, string description, params string[] aliases) => new(name, aliases) { HelpName = value, Description = description };
 
     private static Option<string[]> Many(string name, string value, string description) => new(name)
     {

@@ -18,6 +18,10 @@ internal sealed record RunRequest
     internal string? Serial { get; init; }
     internal IReadOnlyList<string> Devices { get; init; } = [];
     internal IReadOnlyList<string> Nets { get; init; } = [];
+    internal IReadOnlyList<string> CdRoms { get; init; } = [];
+    internal string? Firmware { get; init; }
+    internal string? Boot { get; init; }
+    internal IReadOnlyList<string> FwCfg { get; init; } = [];
     internal bool NoReboot { get; init; }
     internal string? Name { get; init; }
     internal Placement Placement { get; init; } = Placement.Anywhere;

@@ -7,7 +7,7 @@ namespace Hutch.Cli.Options;
 internal static class DeviceOption
 {
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-console, debug-exit, test-dev";
+    internal const string Known = "virtio-rng, virtio-console, debugcon, debug-exit, test-dev";
 
     /// <summary>Reads one device. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -27,6 +27,7 @@ internal static class DeviceOption
         {
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-console" => new VirtioConsoleConfig(id, BackendOption.Parse("--device virtio-console,backend=", Take(settings, "backend") ?? "none")),
+            "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
             "debug-exit" => new DebugExitConfig(id, (ushort)Number(value, settings, "iobase", 0xf4, ushort.MaxValue), (int)Number(value, settings, "iosize", 4, 4)),
             "test-dev" => new TestDeviceConfig(id),
             _ => throw OptionText.Bad("--device", value, $"there is no device of that name; known are {Known}."),

@@ -11,7 +11,7 @@ namespace Hutch.Cli.Options;
 internal static class DiskOption
 {
     /// <summary>What the option looks like, for help and messages.</summary>
-    internal const string Form = "PATH[,format=F][,readonly][,cache=none|writeback|writethrough|directsync|unsafe][,aio=auto|threads|io_uring][,discard=on|off]"
+    internal const string Form = "PATH[,bus=virtio|sata][,bootindex=N][,format=F][,readonly][,cache=none|writeback|writethrough|directsync|unsafe][,aio=auto|threads|io_uring][,discard=on|off]"
         + "[,detect-zeroes=on|off|unmap][,backing=on|off][,serial=S][,queues=N][,werror=enospc|report|stop|ignore][,rerror=report|stop|ignore][,bps=N][,iops=N]";
 
     private static readonly (string Text, DiskCache Value)[] Caches =
@@ -28,14 +28,20 @@ internal static class DiskOption
         ("enospc", StorageErrorPolicy.Enospc), ("report", StorageErrorPolicy.Report), ("stop", StorageErrorPolicy.Stop), ("ignore", StorageErrorPolicy.Ignore),
     ];
 
+    private static readonly (string Text, bool Value)[] Buses = [("virtio", false), ("sata", true)];
+
+    private static readonly string[] VirtioOnly = ["queues", "werror", "rerror", "bps", "iops"];
+
     private static readonly (string Text, bool Value)[] Switch = [("on", true), ("off", false)];
 
     /// <summary>Reads the option and sees that the file is there. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
     /// <param name="id">The device's name.</param>
     /// <param name="queues">How many queues the disk has when the option does not say.</param>
-    internal static VirtioBlockConfig Parse(string value, string id, int queues)
+    /// <param name="isSata">It is a disk of the SATA controller, which has none of the options of a virtio disk.</param>
+    internal static VirtioBlockConfig Parse(string value, string id, int queues, out bool isSata)
     {
+        isSata = false;
         List<string> parts = OptionText.Split(value);
         VirtioBlockConfig device = new(id, new DiskConfig(CheckedImage(parts[0])), queues);
         HashSet<string> seen = [];
@@ -43,9 +49,12 @@ internal static class DiskOption
         {
             (string key, string? text) = OptionText.KeyValue(parts[i]);
             if (!seen.Add(key)) throw OptionText.Bad("--disk", value, $"'{key}' is there twice.");
-            device = key is "queues" or "serial" or "werror" or "rerror" ? ReadDevice(device, value, key, text) : device with { Disk = ReadImage(device.Disk, value, key, text) };
+            if (key == "bus") isSata = Choice(value, key, text, Buses);
+            else device = key is "queues" or "serial" or "werror" or "rerror" or "bootindex" ? ReadDevice(device, value, key, text) : device with { Disk = ReadImage(device.Disk, value, key, text) };
         }
         DiskConfig disk = device.Disk;
+        foreach (string key in isSata ? VirtioOnly : [])
+            if (seen.Contains(key)) throw OptionText.Bad("--disk", value, $"a disk with bus=sata has no '{key}'; leave it out, or make the disk bus=virtio.");
         if (disk.DetectZeroes == DetectZeroes.Unmap && !disk.Discard)
             throw OptionText.Bad("--disk", value, "detect-zeroes=unmap gives space back, which discard=off forbids; leave one of them out.");
         return device;
@@ -62,9 +71,10 @@ internal static class DiskOption
         return Path.GetFullPath(path);
     }
 
-    // What is no path (nbd://, json:) is looked at by the machine alone.
-    private static string CheckedImage(string name) =>
-        name.Contains("://", StringComparison.Ordinal) || name.StartsWith("json:", StringComparison.Ordinal) ? name : CheckedPath("--disk", name);
+    /// <summary>Whether a name is no path but nbd://, json: and the like, which is looked at by the machine alone.</summary>
+    internal static bool IsNoPath(string name) => name.Contains("://", StringComparison.Ordinal) || name.StartsWith("json:", StringComparison.Ordinal);
+
+    private static string CheckedImage(string name) => IsNoPath(name) ? name : CheckedPath("--disk", name);
 
     private static DiskConfig ReadImage(DiskConfig disk, string value, string key, string? text) => key switch
     {
@@ -87,6 +97,7 @@ internal static class DiskOption
             Queues = OptionText.TryNumber(text, VirtioBlockConfig.MostQueues, out uint number) && number != 0
                 ? (int)number : throw OptionText.Bad("--disk", value, $"queues is a number from 1 to {VirtioBlockConfig.MostQueues}."),
         },
+        "bootindex" => device with { BootIndex = OptionText.TryNumber(text, 9999, out uint index) ? (int)index : throw OptionText.Bad("--disk", value, "bootindex is a number from 0 to 9999.") },
         "serial" => device with { Serial = Serial(value, text) },
         "werror" => device with { OnWriteError = Choice(value, key, text, WritePolicies) },
         // A read finds no disk full.

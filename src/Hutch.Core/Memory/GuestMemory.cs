@@ -25,6 +25,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
         _region = region;
         LowBytes = Math.Min(region.LengthBytes, LowMemoryLimit);
         HighBytes = region.LengthBytes - LowBytes;
+        Layout = new MemoryLayout(NotifyWritten);
     }
 
     /// <summary>All RAM in bytes.</summary>
@@ -35,6 +36,9 @@ public sealed unsafe partial class GuestMemory : IDisposable
 
     /// <summary>RAM in [<see cref="HighMemoryStart"/>, + <see cref="HighBytes"/>).</summary>
     public ulong HighBytes { get; }
+
+    /// <summary>What there is besides RAM, and what of RAM the guest cannot write.</summary>
+    public MemoryLayout Layout { get; }
 
     /// <summary>First guest physical address above all RAM.</summary>
     public ulong EndOfRam => HighBytes == 0 ? LowBytes : HighMemoryStart + HighBytes;
@@ -52,13 +56,32 @@ public sealed unsafe partial class GuestMemory : IDisposable
     /// <summary>Sets the one observer of host writes (the software engine).</summary>
     public void SetWriteObserver(IGuestWriteObserver? observer) => _observer = observer;
 
-    /// <summary>Host address of a RAM byte, or null when <paramref name="address"/> is not RAM. The rest of its 4 KiB page is RAM too. For the engines only.</summary>
+    /// <summary>Host address of a byte that the guest reads without a device, or null. The rest of its 4 KiB page is such too. For the engines only.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal byte* HostAddress(ulong address)
     {
         if (address < LowBytes) return _region.Start + address;
         ulong offset = address - HighMemoryStart;
-        return offset < HighBytes ? _region.Start + LowBytes + offset : null;
+        return offset < HighBytes ? _region.Start + LowBytes + offset : RomHostAddress(address);
+    }
+
+    /// <summary>Whether the guest's stores to an address reach RAM.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool IsWritable(ulong address) => address < MemoryLayout.SegmentedBytes
+        ? address < LowBytes && (Layout.ProtectedSegments >> (int)(address / MemoryLayout.SegmentBytes) & 1) == 0
+        : address < LowBytes || address - HighMemoryStart < HighBytes;
+
+    /// <summary>As <see cref="HostAddress"/>, for a store; null also where it must not go to memory. For the engines only.</summary>
+    internal byte* WritableHostAddress(ulong address) => IsWritable(address) ? HostAddress(address) : null;
+
+    /// <summary>Reads an aligned page table entry, which may be in read-only memory too. For the engines only.</summary>
+    internal bool TryReadTable<T>(ulong address, out T value) where T : unmanaged
+    {
+        if (TryRead(address, out value)) return true;
+        byte* host = address < LowBytes || address >= HighMemoryStart ? null : RomHostAddress(address);
+        // SAFETY: an aligned entry does not cross the page that the address is good for.
+        if (host != null) value = Unsafe.ReadUnaligned<T>(host);
+        return host != null;
     }
 
     /// <summary>True when [address, address + length) is all RAM.</summary>
@@ -152,6 +175,9 @@ public sealed unsafe partial class GuestMemory : IDisposable
         if (offset + (ulong)source.Length > LowBytes) NotifyWritten(HighMemoryStart, HighBytes);
     }
 
+    // Kept out of line: only what is no RAM comes here.
+    private byte* RomHostAddress(ulong address) => Layout.FindRom(address) is RomRegion rom ? rom.HostStart + (address - rom.Start) : null;
+
     internal void NotifyWritten(ulong address, ulong lengthBytes) => _observer?.OnHostWrite(address, lengthBytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -164,5 +190,9 @@ public sealed unsafe partial class GuestMemory : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _region.Dispose();
+    public void Dispose()
+    {
+        _region.Dispose();
+        Layout.Release();
+    }
 }

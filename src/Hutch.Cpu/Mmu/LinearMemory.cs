@@ -140,7 +140,7 @@ internal sealed unsafe class LinearMemory(SoftVcpu vcpu)
         if (!vcpu.IsCanonical(linear)) return vcpu.RaiseNonCanonical();
         if (!vcpu.Walker.Walk(linear, kind, mode, out PageTranslation page)) return false;
         physical = page.PhysicalPage | (linear & 0xfff);
-        host = vcpu.Memory.HostAddress(physical);
+        host = kind == AccessKind.Write ? vcpu.Memory.WritableHostAddress(physical) : vcpu.Memory.HostAddress(physical);
         return true;
     }
 

@@ -102,7 +102,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
     private bool WalkPae(VcpuContext* c, ulong linear, ref Walked w)
     {
         ulong at = (c->Cr3 & 0xffff_ffe0) + (((linear >> 30) & 3) << 3);
-        if (!_memory.TryRead(at, out ulong pdpte) || (pdpte & Present) == 0) return false;
+        if (!_memory.TryReadTable(at, out ulong pdpte) || (pdpte & Present) == 0) return false;
         if ((pdpte & (_reservedAddress | 0x1e6 | NoExecute)) != 0) return Reserved(ref w);
         at = (pdpte & AddressMask) + (((linear >> 21) & 0x1ff) << 3);
         if (!ReadEntry(c, at, ref w, out ulong entry)) return false;
@@ -120,7 +120,7 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
     {
         w.Leaf32 = true;
         ulong at = (c->Cr3 & 0xffff_f000) + (((linear >> 22) & 0x3ff) << 2);
-        if (!_memory.TryRead(at, out uint pde) || (pde & Present) == 0) return false;
+        if (!_memory.TryReadTable(at, out uint pde) || (pde & Present) == 0) return false;
         w.Rights &= pde;
         if ((pde & PageSize) != 0 && (c->Cr4 & Cr4Pse) != 0)
         {
@@ -130,14 +130,14 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
         }
         if (!SetFlags(ref w, at, pde, Accessed)) return false;
         at = (pde & 0xffff_f000UL) + (((linear >> 12) & 0x3ff) << 2);
-        if (!_memory.TryRead(at, out uint pte) || (pte & Present) == 0) return false;
+        if (!_memory.TryReadTable(at, out uint pte) || (pte & Present) == 0) return false;
         w.Rights &= pte;
         return Leaf(ref w, at, pte, pte & 0xffff_f000UL, linear, 12);
     }
 
     private bool ReadEntry(VcpuContext* c, ulong at, ref Walked w, out ulong entry)
     {
-        if (!_memory.TryRead(at, out entry) || (entry & Present) == 0) return false;
+        if (!_memory.TryReadTable(at, out entry) || (entry & Present) == 0) return false;
         ulong reserved = _reservedAddress | ((c->Efer & EferNxe) == 0 ? NoExecute : 0);
         if ((entry & reserved) != 0) return Reserved(ref w);
         w.Rights = (w.Rights & entry & (Write | User)) | ((w.Rights | entry) & NoExecute);
@@ -190,8 +190,10 @@ internal sealed unsafe class PageWalker(SoftVcpu vcpu)
     private bool SetFlags(ref Walked w, ulong at, ulong seen, ulong flags)
     {
         if ((seen & flags) == flags) return true;
-        byte* host = _memory.HostAddress(at);
-        // SAFETY: the entry was just read from this RAM address; entries are naturally aligned, so they do not cross a page.
+        byte* host = _memory.WritableHostAddress(at);
+        // Tables in read-only memory: the processor's store goes nowhere.
+        if (host == null) return true;
+        // SAFETY: the entry was just read from this address, which is RAM; entries are naturally aligned, so they do not cross a page.
         w.Changed = w.Leaf32
             ? Interlocked.CompareExchange(ref *(uint*)host, (uint)(seen | flags), (uint)seen) != (uint)seen
             : Interlocked.CompareExchange(ref *(ulong*)host, seen | flags, seen) != seen;

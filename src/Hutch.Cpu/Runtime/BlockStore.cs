@@ -66,10 +66,10 @@ internal sealed unsafe class BlockStore : IDisposable
     private readonly BlockRecord* _records;
     private int _count;
 
-    /// <param name="ramPages">Guest RAM in pages.</param>
-    public BlockStore(int ramPages)
+    /// <param name="pages">Pages that can hold code.</param>
+    public BlockStore(int pages)
     {
-        _pageMemory = MappedRegion.Allocate((ulong)ramPages * sizeof(int), "Block index");
+        _pageMemory = MappedRegion.Allocate((ulong)pages * sizeof(int), "Block index");
         _hash = (int*)_hashMemory.Start;
         _pages = (int*)_pageMemory.Start;
         _records = (BlockRecord*)_recordMemory.Start;

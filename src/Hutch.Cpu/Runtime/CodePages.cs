@@ -28,10 +28,11 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
         _machine = machine;
         _memory = memory;
         PageCount = (int)(memory.LengthBytes >> 12);
+        IndexCount = PageCount + (int)(MemoryLayout.RomWindowBytes >> 12);
         Dirty = new DirtyLog(machine, PageCount);
-        _granuleMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
-        _writerMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
-        _ownerMemory = MappedRegion.Allocate((ulong)PageCount * 8, "Code page index");
+        _granuleMemory = MappedRegion.Allocate((ulong)IndexCount * 8, "Code page index");
+        _writerMemory = MappedRegion.Allocate((ulong)IndexCount * 8, "Code page index");
+        _ownerMemory = MappedRegion.Allocate((ulong)IndexCount * 8, "Code page index");
         _granules = (ulong*)_granuleMemory.Start;
         _writers = (ulong*)_writerMemory.Start;
         _owners = (ulong*)_ownerMemory.Start;
@@ -41,12 +42,21 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
     /// <summary>RAM in 4 KiB pages.</summary>
     public int PageCount { get; }
 
-    /// <summary>Index of a RAM page by its physical address. The caller knows that it is RAM.</summary>
-    public int IndexOf(ulong physical) => (int)((ulong)(_memory.HostAddress(physical) - _memory.HostBase) >> 12);
+    /// <summary>Pages that have an index: those of RAM, then those of the window for read-only memory.</summary>
+    public int IndexCount { get; }
+
+    /// <summary>Index of a page by its physical address. The caller knows that it is RAM or read-only memory.</summary>
+    public int IndexOf(ulong physical)
+    {
+        if (physical < _memory.LowBytes) return (int)(physical >> 12);
+        ulong offset = physical - GuestMemory.HighMemoryStart;
+        return offset < _memory.HighBytes ? (int)((_memory.LowBytes + offset) >> 12) : PageCount + (int)((physical - MemoryLayout.RomWindowStart) >> 12);
+    }
 
     /// <summary>Physical address of a page by its index.</summary>
     public ulong PhysicalOf(int pageIndex)
     {
+        if (pageIndex >= PageCount) return MemoryLayout.RomWindowStart + ((ulong)(pageIndex - PageCount) << 12);
         ulong offset = (ulong)pageIndex << 12;
         return offset < _memory.LowBytes ? offset : offset - _memory.LowBytes + GuestMemory.HighMemoryStart;
     }
@@ -105,7 +115,7 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
     public void AfterWrite(ulong physical, int size, SoftVcpu? writer)
     {
         int page = IndexOf(physical);
-        Dirty.Note(page);
+        if (page < PageCount) Dirty.Note(page);
         Interlocked.MemoryBarrier();
         ulong hit = Volatile.Read(ref _granules[page]) & GranuleBits(physical, size);
         if (hit == 0) return;

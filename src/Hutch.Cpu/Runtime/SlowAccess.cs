@@ -37,7 +37,7 @@ internal readonly unsafe struct SlowAccess(uint info)
         if (host == null) return false;
         CodePages codePages = vcpu.Machine.CodePages;
         int index = codePages.IndexOf(page.PhysicalPage);
-        bool writable = page.Writable && codePages.TryBecomeWriter(index, vcpu.Index, Kind == AccessKind.Write);
+        bool writable = page.Writable && vcpu.Memory.IsWritable(page.PhysicalPage) && codePages.TryBecomeWriter(index, vcpu.Index, Kind == AccessKind.Write);
         if (Kind == AccessKind.Write && !writable) return false;
         vcpu.Contexts.Fill(address, Mode, page, host, index, writable);
         c->ScratchR10 = (ulong)host;

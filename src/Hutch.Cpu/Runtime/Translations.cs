@@ -32,7 +32,7 @@ internal sealed unsafe class Translations : IDisposable
     {
         _vcpu = vcpu;
         _cache = ExecutableRegion.Allocate(CacheBytes, "Code cache of a vCPU");
-        _blocks = new BlockStore(vcpu.Machine.CodePages.PageCount);
+        _blocks = new BlockStore(vcpu.Machine.CodePages.IndexCount);
         vcpu.Context->JumpCacheMask = ContextLayout.JumpCachePextMask;
         vcpu.Context->HostMxcsr = 0x1f80;
         Stubs = new Stubs(_cache.Writable, (ulong)_cache.Executable, vcpu.Context, RunLoop.CallbackAddresses(), vcpu.Machine.WritesGsBase);

@@ -3,13 +3,16 @@ using System.Threading;
 namespace Hutch.Cpu.Runtime;
 
 /// <summary>
-/// Messages from other threads to one vCPU about pages of code: drop write tags (no granules), of one page or of all, or drop translations. The vCPU takes them
+/// Messages from other threads to one vCPU about pages: drop write tags (no granules), of one page or of all, drop translated code, or forget where pages are. The vCPU takes them
 /// before it (re-)enters translated code.
 /// </summary>
 internal sealed class VcpuMessages(SoftVcpu vcpu)
 {
     /// <summary>In the place of a page: all of them.</summary>
     public const int EveryPage = -1;
+
+    /// <summary>In the place of a page, with no granules: forget every translation of addresses, because what memory is where has changed.</summary>
+    public const int EveryTranslation = -2;
 
     private readonly Lock _lock = new();
     private (int Page, ulong Granules)[] _items = new (int, ulong)[64];
@@ -41,7 +44,8 @@ internal sealed class VcpuMessages(SoftVcpu vcpu)
             for (int i = 0; i < _count; i++)
             {
                 (int page, ulong granules) = _items[i];
-                if (page == EveryPage) vcpu.Contexts.DropAllWriteTags();
+                if (page == EveryTranslation) vcpu.Contexts.FlushAll();
+                else if (page == EveryPage) vcpu.Contexts.DropAllWriteTags();
                 else if (granules == 0) vcpu.Contexts.DropWriteTags(page, vcpu.Machine.CodePages.PhysicalOf(page));
                 else vcpu.Translations.InvalidateBlocks(page, granules);
             }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Hutch.Devices.Pci;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Acpi;
@@ -11,6 +12,9 @@ public sealed record AcpiOptions
 
     /// <summary>The serial ports that exist: numbers 1 to 4 for COM1 to COM4.</summary>
     public ImmutableArray<int> SerialPorts { get; init; } = [];
+
+    /// <summary>Where the memory-mapped PCI configuration space is.</summary>
+    public ulong EcamStart { get; init; } = PciWindows.EcamStart;
 
     /// <summary>First address of the 64-bit PCI window.</summary>
     public ulong PciWindow64Start { get; init; }

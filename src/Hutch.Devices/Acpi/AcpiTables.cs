@@ -27,13 +27,8 @@ public static class AcpiTables
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Cpus.VcpuCount, 1);
         List<byte> image = [];
         // The RSDP comes first, so its place is known; its content follows when the XSDT's place is.
-        Place(image, new byte[RsdpLengthBytes], TableAlignment);
-        uint facs = Place(image, BuildFacs(), FacsAlignment);
-        uint dsdt = Place(image, Dsdt.Build(options), TableAlignment);
-        uint fadt = Place(image, Fadt.Build(facs, dsdt), TableAlignment);
-        uint madt = Place(image, Madt.Build(options.Cpus), TableAlignment);
-        uint mcfg = Place(image, BuildMcfg(), TableAlignment);
-        uint xsdt = Place(image, new AcpiTable("XSDT", 1).UInt64(fadt).UInt64(madt).UInt64(mcfg).Finish(), TableAlignment);
+        Place(image, (uint)BaseAddress, new byte[RsdpLengthBytes], TableAlignment);
+        uint xsdt = Lay(image, (uint)BaseAddress, options).Xsdt;
         if (image.Count > MaximumLengthBytes)
             throw new ConfigException($"The ACPI tables for {options.Cpus.VcpuCount} vCPUs do not fit below the F segment; use fewer vCPUs.");
         byte[] bytes = [.. image];
@@ -41,16 +36,31 @@ public static class AcpiTables
         return new AcpiImage(BaseAddress, bytes, BaseAddress);
     }
 
-    private static uint Place(List<byte> image, byte[] table, int alignment)
+    /// <summary>Appends all tables but the RSDP.</summary>
+    /// <param name="image">What lies at <paramref name="start"/> so far.</param>
+    /// <param name="start">Address of the image's first byte, a multiple of 64.</param>
+    /// <param name="options">The machine.</param>
+    internal static (uint Fadt, uint Xsdt) Lay(List<byte> image, uint start, AcpiOptions options)
+    {
+        uint facs = Place(image, start, BuildFacs(), FacsAlignment);
+        uint dsdt = Place(image, start, Dsdt.Build(options), TableAlignment);
+        uint fadt = Place(image, start, Fadt.Build(facs, dsdt), TableAlignment);
+        uint madt = Place(image, start, Madt.Build(options.Cpus), TableAlignment);
+        uint mcfg = Place(image, start, BuildMcfg(options.EcamStart), TableAlignment);
+        uint xsdt = Place(image, start, new AcpiTable("XSDT", 1).UInt64(fadt).UInt64(madt).UInt64(mcfg).Finish(), TableAlignment);
+        return (fadt, xsdt);
+    }
+
+    private static uint Place(List<byte> image, uint start, byte[] table, int alignment)
     {
         while (image.Count % alignment != 0) image.Add(0);
-        uint address = (uint)BaseAddress + (uint)image.Count;
+        uint address = start + (uint)image.Count;
         image.AddRange(table);
         return address;
     }
 
     /// <summary>Root system description pointer, revision 2 (§5.2.5.3). It has no RSDT: every guest of this century reads the XSDT.</summary>
-    private static byte[] BuildRsdp(ulong xsdt)
+    internal static byte[] BuildRsdp(ulong xsdt)
     {
         byte[] rsdp = new byte[RsdpLengthBytes];
         Encoding.ASCII.GetBytes("RSD PTR ").CopyTo(rsdp, 0);
@@ -74,6 +84,6 @@ public static class AcpiTables
     }
 
     /// <summary>Memory-mapped configuration space (PCI Firmware 3.3 §4.1.2): segment 0, the buses that there can be.</summary>
-    private static byte[] BuildMcfg() =>
-        new AcpiTable("MCFG", 1).Zeroes(8).UInt64(PciWindows.EcamStart).UInt16(0).Byte(0).Byte(PciWindows.LastBus).UInt32(0).Finish();
+    private static byte[] BuildMcfg(ulong start) =>
+        new AcpiTable("MCFG", 1).Zeroes(8).UInt64(start).UInt16(0).Byte(0).Byte(PciWindows.LastBus).UInt32(0).Finish();
 }

@@ -25,7 +25,7 @@ internal static class Dsdt
         using (aml.Scope("\\_SB"))
         {
             for (int i = 0; i < options.Cpus.VcpuCount; i++) WriteProcessor(aml, i);
-            WriteReservedRanges(aml);
+            WriteReservedRanges(aml, (uint)options.EcamStart);
             using (aml.Device(PciHost))
             {
                 WriteHostBridge(aml, options);
@@ -50,14 +50,14 @@ internal static class Dsdt
     }
 
     /// <summary>Ranges that are in use but that no device below claims: ECAM (PCI Firmware 3.3 §4.1.2 wants it here) and the PM block.</summary>
-    private static void WriteReservedRanges(AmlWriter aml)
+    private static void WriteReservedRanges(AmlWriter aml, uint ecam)
     {
         using (aml.Device("MBRD"))
         {
             aml.Name("_HID").EisaId("PNP0C02");
             aml.Name("_UID").Integer(0);
             aml.Name("_CRS").Buffer(new ResourceTemplate()
-                .Memory32Fixed((uint)PciWindows.EcamStart, (uint)PciWindows.EcamBytes)
+                .Memory32Fixed(ecam, (uint)PciWindows.EcamBytes)
                 .Io(PmBlock.BasePort, (byte)PmBlock.LengthBytes)
                 .ToArray());
         }
@@ -74,11 +74,24 @@ internal static class Dsdt
             .BusNumbers(0, PciWindows.LastBus)
             .Io(0xcf8, 8)
             .IoWindow(0x0000, 0x0cf7)
-            .IoWindow(0x0d00, 0xffff)
-            .MemoryWindow32((uint)PciWindows.LowStart, (uint)PciWindows.LowEnd);
+            .IoWindow(0x0d00, 0xffff);
+        WriteLowWindow(windows, (uint)options.EcamStart);
         if (options.PciWindow64LengthBytes != 0)
             windows.MemoryWindow64(options.PciWindow64Start, options.PciWindow64Start + (options.PciWindow64LengthBytes - 1));
         aml.Name("_CRS").Buffer(windows.ToArray());
+    }
+
+    /// <summary>The window below 4 GiB, without the configuration space where firmware put that into it: 256 MiB then, as firmware believes.</summary>
+    private static void WriteLowWindow(ResourceTemplate windows, uint ecam)
+    {
+        const uint start = (uint)PciWindows.LowStart, end = (uint)PciWindows.LowEnd, reserved = 256u << 20;
+        if (ecam is < start or > end)
+        {
+            windows.MemoryWindow32(start, end);
+            return;
+        }
+        if (ecam > start) windows.MemoryWindow32(start, ecam - 1);
+        if (end - ecam >= reserved) windows.MemoryWindow32(ecam + reserved, end);
     }
 
     /// <summary>_OSC (ACPI 6.5 §6.2.11): grants the guest what there is and says so where it asked for more.</summary>

@@ -11,13 +11,17 @@ namespace Hutch.Devices.Chipset;
 /// </summary>
 internal sealed class GsiController : IInterruptSink
 {
-    private const int TimerInput = 0, TimerPin = 2, IsaInputs = 16;
+    /// <summary>PCI interrupts, at the IOAPIC's pins from 16 on.</summary>
+    public const int PirqCount = 8;
+
+    private const int TimerInput = 0, TimerPin = 2, IsaInputs = 16, NotRouted = -1;
 
     private readonly Lock _lock = new();
     private readonly Pic _pic;
     private readonly Ioapic _ioapic;
     private readonly int[] _assertedSources = new int[Ioapic.PinCount];
     private readonly Source[] _direct = new Source[Ioapic.PinCount];
+    private readonly int[] _routes = [NotRouted, NotRouted, NotRouted, NotRouted, NotRouted, NotRouted, NotRouted, NotRouted];
 
     /// <summary>Joins the two controllers.</summary>
     public GsiController(Pic pic, Ioapic ioapic)
@@ -35,6 +39,23 @@ internal sealed class GsiController : IInterruptSink
         return new InterruptLine(new Source(this, gsi), gsi);
     }
 
+    /// <summary>
+    /// Leads a PCI interrupt also to an input of the PIC, as the PIRQ routing registers do (Intel ICH9 data sheet §13.1.14), for guests that do not use the IOAPIC.
+    /// </summary>
+    /// <param name="pirq">0 to 7 for PIRQA to PIRQH.</param>
+    /// <param name="irq">ISA interrupt, or null: it goes to the IOAPIC alone.</param>
+    public void RoutePirq(int pirq, int? irq)
+    {
+        lock (_lock)
+        {
+            int before = _routes[pirq];
+            _routes[pirq] = irq is int number and not TimerPin and >= 0 and < IsaInputs ? number : NotRouted;
+            if (before == _routes[pirq]) return;
+            if (before != NotRouted) UpdatePic(before);
+            if (_routes[pirq] != NotRouted) UpdatePic(_routes[pirq]);
+        }
+    }
+
     /// <inheritdoc/>
     public void SetLine(int input, bool asserted)
     {
@@ -45,8 +66,16 @@ internal sealed class GsiController : IInterruptSink
     {
         int sources = _assertedSources[gsi] += asserted ? 1 : -1;
         if (sources != (asserted ? 1 : 0) || gsi == TimerPin) return;
-        if (gsi < IsaInputs) _pic.SetInput(gsi, asserted);
+        if (gsi < IsaInputs) UpdatePic(gsi);
+        else if (gsi - IsaInputs < PirqCount && _routes[gsi - IsaInputs] is int routed and not NotRouted) UpdatePic(routed);
         _ioapic.SetInput(gsi == TimerInput ? TimerPin : gsi, asserted);
+    }
+
+    private void UpdatePic(int irq)
+    {
+        bool asserted = _assertedSources[irq] != 0;
+        for (int pirq = 0; pirq < PirqCount; pirq++) asserted |= _routes[pirq] == irq && _assertedSources[IsaInputs + pirq] != 0;
+        _pic.SetInput(irq, asserted);
     }
 
     private sealed class Source(GsiController owner, int gsi) : IInterruptSink

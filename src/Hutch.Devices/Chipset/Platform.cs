@@ -54,6 +54,9 @@ internal sealed class Platform : IDevice, IInterruptControllers
     /// <summary>PCI bus 0.</summary>
     public PciBus Pci { get; }
 
+    /// <summary>ACPI fixed hardware.</summary>
+    public PmBlock Pm => _pm;
+
     /// <inheritdoc cref="PmBlock.PressPowerButton"/>
     public void PressPowerButton() => _pm.PressPowerButton();
 

@@ -12,6 +12,7 @@ internal sealed class PlatformFactory : IDeviceFactory<PlatformConfig>
         services.Gsi = platform.Gsi;
         services.Controllers = platform;
         services.Pci = platform.Pci;
+        services.Chipset = platform;
         services.PowerButton = platform.PressPowerButton;
         return platform;
     }

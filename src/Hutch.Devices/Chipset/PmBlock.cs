@@ -28,6 +28,11 @@ internal sealed class PmBlock : IBusDevice, IStateUnit, IDisposable
     /// <summary>Global system interrupt of the SCI.</summary>
     public const int SciGsi = 9;
 
+    /// <summary>APMC_EN of SMI_EN (Intel ICH9 data sheet §13.8.3.9): set and read-only, which tells firmware that nothing is to be set up for system management mode.</summary>
+    private const byte SmiCommandEnabled = 0x20;
+
+    private const int SmiEnableOffset = 0x30;
+
     private const ushort TimerStatus = 1 << 0, PowerButtonStatus = 1 << 8, EventBits = 0x8731, EnableBits = 0x0721;
     private const ushort SciEnabled = 1 << 0, ControlKept = 0x1c02, SleepEnable = 1 << 13;
 
@@ -63,8 +68,11 @@ internal sealed class PmBlock : IBusDevice, IStateUnit, IDisposable
 
     private long Ticks => Rate.TicksAt(_clock.MonotonicNanoseconds);
 
+    /// <summary>The block's place, which firmware chooses through the LPC bridge; without firmware it stays at <see cref="BasePort"/>.</summary>
+    public BusRegion? Region { get; private set; }
+
     /// <summary>Puts the block at its ports.</summary>
-    public void MapOn(AddressBus ports) => ports.Map("pm", BasePort, LengthBytes, this);
+    public void MapOn(AddressBus ports) => Region = ports.Map("pm", BasePort, LengthBytes, this);
 
     /// <summary>The power button was pressed (ACPI 6.5 §4.8.3.1.1.1). Any thread.</summary>
     public void PressPowerButton()
@@ -163,6 +171,7 @@ internal sealed class PmBlock : IBusDevice, IStateUnit, IDisposable
             >= 8 and < 12 => (byte)((ticks & ((1L << _timerBits) - 1)) >> ((register - TimerOffset) * 8)),
             0x20 or 0x21 => (byte)(_gpeStatus >> shift),
             0x22 or 0x23 => (byte)(_gpeEnable >> shift),
+            SmiEnableOffset => SmiCommandEnabled,
             _ => 0,
         };
     }

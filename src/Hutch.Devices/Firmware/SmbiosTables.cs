@@ -15,7 +15,13 @@ public static class SmbiosTables
     /// <summary>Where the image goes.</summary>
     public const ulong BaseAddress = 0xF_0000;
 
-    private const int EntryLengthBytes = 24, EntryChecksumOffset = 5, TableOffset = 32;
+    /// <summary>Length of the entry point in bytes.</summary>
+    internal const int EntryLengthBytes = 24;
+
+    /// <summary>Offset of the structures in the image.</summary>
+    internal const int TableOffset = 32;
+
+    private const int EntryChecksumOffset = 5;
     private const byte MajorVersion = 3, MinorVersion = 6;
     private const string Manufacturer = "Hutch", Product = "Hutch";
     private const ulong Mebibyte = 1 << 20, ModuleBytes = 16ul << 30;

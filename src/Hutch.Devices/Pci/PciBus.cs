@@ -6,20 +6,26 @@ using Hutch.Core.State;
 namespace Hutch.Devices.Pci;
 
 /// <summary>
-/// PCI segment 0, bus 0: both configuration mechanisms, the host bridge, the functions, resource assignment and INTx routing.
+/// PCI segment 0, bus 0: both configuration mechanisms, the host bridge, the functions, resource assignment and INTx routing. A machine without firmware has its
+/// resources assigned here; otherwise firmware does that, as on a PC.
 /// No function and no other bus reads as all ones. Any thread; configuration accesses are serialised.
 /// </summary>
 public sealed class PciBus
 {
-    private const int SlotCount = 32;
+    private const int SlotCount = 32, FunctionCount = 8;
     private const int FirstGsi = 16, RoutedGsis = 8;
+
+    // The chipset's own slots (from 25 on) share PIRQA to PIRQD, whatever their number.
+    private const int FirstChipsetSlot = 25;
 
     private readonly MachineServices _services;
     private readonly Lock _lock = new();
     private readonly Lock _interruptLock = new();
-    private readonly PciFunction?[] _functions = new PciFunction?[SlotCount];
-    private readonly uint[] _asserted = new uint[RoutedGsis];      // one bit per slot: lines are shared, level is the OR
+    private readonly PciFunction?[] _functions = new PciFunction?[SlotCount * FunctionCount];
+    private readonly int[] _asserted = new int[RoutedGsis];        // how many functions drive a line: lines are shared, level is the OR
+    private readonly bool[] _drives = new bool[SlotCount * FunctionCount];
     private readonly PciConfigPorts _ports;
+    private readonly BusRegion _ecam;
     private int _nextSlot;
 
     /// <summary>
@@ -32,8 +38,9 @@ public sealed class PciBus
         _services = services;
         _ports = new PciConfigPorts(this);
         services.Ports.Map("pci configuration", PciConfigPorts.FirstPort, PciConfigPorts.PortCount, _ports);
-        services.Mmio.Map("pci ecam", PciWindows.EcamStart, PciWindows.EcamBytes, new PciEcam(this));
-        _ = Add(new PciHostBridge());
+        _ecam = services.Mmio.Map("pci ecam", PciWindows.EcamStart, PciWindows.EcamBytes, new PciEcam(this));
+        HostBridge = new PciHostBridge();
+        _ = Add(HostBridge);
     }
 
     /// <summary>
@@ -42,6 +49,15 @@ public sealed class PciBus
     /// </summary>
     public IBusDevice? ResetControl { get; set; }
 
+    /// <summary>Function 00:00.0.</summary>
+    internal PciHostBridge HostBridge { get; }
+
+    /// <summary>The BARs have their places from <see cref="AssignResources"/>, and a reset returns there.</summary>
+    internal bool IsAssigned { get; private set; }
+
+    /// <summary>Where the memory-mapped configuration space is; 0: nowhere.</summary>
+    internal ulong EcamStart => _ecam.IsMapped ? _ecam.Start : 0;
+
     internal AddressBus Ports => _services.Ports;
 
     internal AddressBus Mmio => _services.Mmio;
@@ -49,19 +65,59 @@ public sealed class PciBus
     /// <summary>The GSI of a device's interrupt pin; the _PRT of the DSDT says the same.</summary>
     /// <param name="slot">Device number, 0 to 31.</param>
     /// <param name="pin">0 to 3 for INTA to INTD.</param>
-    public static int GsiOf(int slot, int pin) => FirstGsi + ((slot + pin) & (RoutedGsis - 1));
+    public static int GsiOf(int slot, int pin) => FirstGsi + (slot >= FirstChipsetSlot ? pin & 3 : (slot + pin) & (RoutedGsis - 1));
 
     /// <summary>Places a function in the next free slot, as function 0. Throws <see cref="ConfigException"/> when the bus is full.</summary>
     internal int Add(PciFunction function)
     {
         lock (_lock)
         {
+            while (_nextSlot < SlotCount && _functions[_nextSlot * FunctionCount] is not null) _nextSlot++;
             if (_nextSlot == SlotCount) throw new ConfigException($"{function.Name} does not fit: PCI bus 0 holds {SlotCount - 1} devices; remove one.");
             int slot = _nextSlot++;
-            function.Attach(this, slot);
-            _functions[slot] = function;
+            function.Attach(this, slot, 0);
+            _functions[slot * FunctionCount] = function;
             return slot;
         }
+    }
+
+    /// <summary>Places a function of the chipset where the chipset has it; function 0 of the slot first.</summary>
+    internal void AddAt(PciFunction function, int slot, int number)
+    {
+        lock (_lock)
+        {
+            int index = (slot * FunctionCount) + number;
+            if (_functions[index] is PciFunction other)
+                throw new ConfigException($"{function.Name} and {other.Name} both belong at PCI device {slot}, function {number}; remove one.");
+            if (number != 0) (_functions[slot * FunctionCount] ?? throw new InvalidOperationException($"{function.Name} needs function 0 of its slot.")).BecomeMultifunction();
+            function.Attach(this, slot, number);
+            _functions[index] = function;
+        }
+    }
+
+    /// <summary>Whether there is a function.</summary>
+    internal bool Has(int slot, int number) => _functions[(slot * FunctionCount) + number] is not null;
+
+    /// <summary>Moves the memory-mapped configuration space; null takes it away. Under the configuration lock.</summary>
+    internal void MoveEcam(ulong? start)
+    {
+        if (start is not ulong place) _ecam.Unmap();
+        else if (!_ecam.IsMapped || _ecam.Start != place) _ = _ecam.MapAt(place);
+    }
+
+    /// <summary>The lowest and the highest address above 4 GiB that a BAR decodes now; zeros where none does.</summary>
+    internal (ulong First, ulong Last) HighRange()
+    {
+        ulong first = ulong.MaxValue, last = 0;
+        lock (_lock)
+            foreach (PciFunction? function in _functions)
+                foreach (PciBar bar in function?.Bars ?? [])
+                {
+                    if (bar.Region is not { IsMapped: true } region || region.Start < PciWindows.FourGib) continue;
+                    first = Math.Min(first, region.Start);
+                    last = Math.Max(last, region.Start + (region.LengthBytes - 1));
+                }
+        return last == 0 ? (0, 0) : (first, last);
     }
 
     /// <summary>
@@ -74,6 +130,7 @@ public sealed class PciBus
     {
         lock (_lock)
         {
+            IsAssigned = true;
             PciResourceAllocator.Assign(_functions, highStart, highBytes);
             foreach (PciFunction? function in _functions)
             {
@@ -107,7 +164,9 @@ public sealed class PciBus
         lock (_lock)
         {
             function.ExchangeConfig(fields);
-            if (fields.IsRestoring) UpdateAllBars();
+            if (!fields.IsRestoring) return;
+            function.OnRestored();
+            UpdateAllBars();
         }
     }
 
@@ -124,17 +183,17 @@ public sealed class PciBus
     {
         lock (_lock)
         {
-            if (bus == 0 && function == 0 && _functions[device] is PciFunction target) target.ReadConfig(register, data);
+            if (bus == 0 && _functions[(device * FunctionCount) + function] is PciFunction target) target.ReadConfig(register, data);
             else data.Fill(0xff);
         }
     }
 
     internal void WriteConfig(int bus, int device, int function, int register, ReadOnlySpan<byte> data)
     {
-        if (bus != 0 || function != 0) return;
+        if (bus != 0) return;
         lock (_lock)
         {
-            if (_functions[device] is PciFunction target && target.WriteConfig(register, data)) UpdateAllBars();
+            if (_functions[(device * FunctionCount) + function] is PciFunction target && target.WriteConfig(register, data)) UpdateAllBars();
         }
     }
 
@@ -144,10 +203,12 @@ public sealed class PciBus
         int gsi = GsiOf(function.Slot, pin);
         lock (_interruptLock)
         {
-            ref uint line = ref _asserted[gsi - FirstGsi];
-            uint before = line;
-            line = asserted ? line | (1u << function.Slot) : line & ~(1u << function.Slot);
-            if ((before != 0) != (line != 0)) _services.Gsi.SetLine(gsi, line != 0);
+            ref bool drives = ref _drives[(function.Slot * FunctionCount) + function.Number];
+            if (drives == asserted) return;
+            drives = asserted;
+            ref int line = ref _asserted[gsi - FirstGsi];
+            line += asserted ? 1 : -1;
+            if (line == (asserted ? 1 : 0)) _services.Gsi.SetLine(gsi, asserted);
         }
     }
 

@@ -47,6 +47,9 @@ internal abstract class PciFunction
     /// <summary>Device number on bus 0; -1 until attached.</summary>
     internal int Slot { get; private set; } = -1;
 
+    /// <summary>Function number, 0 to 7.</summary>
+    internal int Number { get; private set; }
+
     /// <summary>The function's BARs.</summary>
     internal IReadOnlyList<PciBar> Bars => _bars;
 
@@ -54,14 +57,21 @@ internal abstract class PciFunction
     private protected ushort CommandRegister => Get16(Command);
 
     /// <summary>Connects the function to its bus; the power-on content of configuration space is fixed here.</summary>
-    internal void Attach(PciBus bus, int slot)
+    internal void Attach(PciBus bus, int slot, int number)
     {
         _bus = bus;
         Slot = slot;
+        Number = number;
         foreach (PciBar bar in _bars)
             bar.Region = (bar.Kind == PciBarKind.Io ? bus.Ports : bus.Mmio).Reserve($"{Name} bar{bar.Index}", bar.LengthBytes, bar.Device);
         _powerOn = (byte[])_config.Clone();
     }
+
+    /// <summary>What configuration space holds now is what a reset returns to.</summary>
+    private protected void RememberPowerOn() => _powerOn = (byte[])_config.Clone();
+
+    /// <summary>Says that the slot has more functions than this one, number 0.</summary>
+    internal void BecomeMultifunction() => _config[HeaderType] = _powerOn[HeaderType] = Multifunction;
 
     /// <summary>Reads 1, 2 or 4 bytes; <paramref name="offset"/> + length is within 4096.</summary>
     internal virtual void ReadConfig(int offset, Span<byte> data)
@@ -136,8 +146,11 @@ internal abstract class PciFunction
         SetInterrupt(false);
         foreach (PciBar bar in _bars)
             if (bar.BootAddress != 0) SetBar(bar, bar.BootAddress);
-        EnableDecode();
+        if (_bus!.IsAssigned) EnableDecode();
     }
+
+    /// <summary>Configuration space was restored; what follows from it besides ranges is to be made so. Under the bus's configuration lock.</summary>
+    internal virtual void OnRestored() { }
 
     /// <summary>
     /// Saves or restores what the guest can change of configuration space; the rest is the machine's, and a state from a machine with another function
@@ -165,6 +178,9 @@ internal abstract class PciFunction
         _interrupt = asserted;
         UpdateInterruptLine();
     }
+
+    /// <summary>Lets the guest write bits of a register.</summary>
+    private protected void MakeWritable(int offset, byte mask) => _writable[offset] = mask;
 
     /// <summary>Says that the function uses INTA.</summary>
     private protected void UseInterruptPin() => _config[InterruptPin] = 1;
@@ -223,7 +239,8 @@ internal abstract class PciFunction
     /// <summary>Sets a 32-bit register past the masks.</summary>
     private protected void Put32(int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(_config.AsSpan(offset), value);
 
-    private void Put16(int offset, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(_config.AsSpan(offset), value);
+    /// <summary>Sets a 16-bit register past the masks.</summary>
+    private protected void Put16(int offset, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(_config.AsSpan(offset), value);
 
     private ulong GetBar(PciBar bar)
     {

@@ -12,6 +12,9 @@ internal static class PciRegisters
     internal const ushort CommandSerr = 1 << 8, CommandInterruptDisable = 1 << 10;
     internal const ushort StatusInterrupt = 1 << 3, StatusCapabilities = 1 << 4, StatusWriteOneToClear = 0xf900;
 
+    /// <summary>Header type bit: the slot has more than one function.</summary>
+    internal const byte Multifunction = 0x80;
+
     internal const byte CapabilityVendor = 0x09, CapabilityExpress = 0x10, CapabilityMsix = 0x11;
 }
 

@@ -14,7 +14,8 @@ internal static class PciResourceAllocator
                 foreach (PciBar bar in function.Bars) bars.Add((function, bar));
         // The order among equals stays slot and register order, so that the same machine always gets the same addresses.
         bars.Sort(static (a, b) => a.Bar.LengthBytes != b.Bar.LengthBytes ? b.Bar.LengthBytes.CompareTo(a.Bar.LengthBytes)
-            : a.Function.Slot != b.Function.Slot ? a.Function.Slot.CompareTo(b.Function.Slot) : a.Bar.Index.CompareTo(b.Bar.Index));
+            : a.Function.Slot != b.Function.Slot ? a.Function.Slot.CompareTo(b.Function.Slot)
+            : a.Function.Number != b.Function.Number ? a.Function.Number.CompareTo(b.Function.Number) : a.Bar.Index.CompareTo(b.Bar.Index));
 
         Window io = new(PciWindows.IoStart, PciWindows.IoEnd);
         Window low = new(PciWindows.LowStart, PciWindows.LowEnd);

@@ -14,7 +14,7 @@ internal struct KvmMemoryRegion
     /// <summary>Guest physical address in bytes, page aligned.</summary>
     public ulong GuestAddress;
 
-    /// <summary>Length in bytes; 0 deletes the slot.</summary>
+    /// <summary>Length in bytes; 0 removes the slot.</summary>
     public ulong LengthBytes;
 
     /// <summary>Host address, page aligned.</summary>
@@ -22,6 +22,9 @@ internal struct KvmMemoryRegion
 
     /// <summary>KVM_MEM_LOG_DIRTY_PAGES.</summary>
     internal const uint LogDirtyPages = 1;
+
+    /// <summary>KVM_MEM_READONLY: stores leave the guest as accesses.</summary>
+    internal const uint ReadOnly = 2;
 }
 
 /// <summary>struct kvm_dirty_log (linux/kvm.h).</summary>

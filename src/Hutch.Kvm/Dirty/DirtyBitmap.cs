@@ -44,9 +44,18 @@ internal sealed unsafe class DirtyBitmap(KvmMachine machine, GuestMemory memory)
                     machine.Vm.Call(KvmIoctl.ClearDirtyLog, "KVM_CLEAR_DIRTY_LOG", ref clear);
                 }
             }
-            // The high slot begins where the low one ends, at a whole word.
-            Span<ulong> target = bitmap[(slot.FirstPage / 64)..];
-            for (int i = 0; i < words.Length; i++) target[i] |= words[i];
+            Add(bitmap, words, slot.FirstPage);
+        }
+    }
+
+    // A slot need not begin at a whole word of the answer.
+    private static void Add(Span<ulong> bitmap, ReadOnlySpan<ulong> words, int firstPage)
+    {
+        int at = firstPage / 64, shift = firstPage % 64;
+        for (int i = 0; i < words.Length; i++)
+        {
+            bitmap[at + i] |= words[i] << shift;
+            if (shift != 0 && words[i] >> (64 - shift) is not 0 and ulong rest) bitmap[at + i + 1] |= rest;
         }
     }
 

@@ -14,7 +14,8 @@ internal sealed class HostWrites(GuestMemory memory) : IGuestWriteObserver
     /// <inheritdoc/>
     public void OnHostWrite(ulong address, ulong lengthBytes)
     {
-        if (lengthBytes == 0) return;
+        // A flash chip's bytes are no RAM.
+        if (lengthBytes == 0 || !memory.IsRam(address, lengthBytes)) return;
         ulong offset = address < memory.LowBytes ? address : address - GuestMemory.HighMemoryStart + memory.LowBytes;
         ulong last = (offset + lengthBytes - 1) >> PageShift;
         for (ulong page = offset >> PageShift; page <= last; page++) Interlocked.Or(ref _pages[page / 64], 1ul << (int)(page % 64));

@@ -6,11 +6,14 @@ namespace Hutch.Model.Machine;
 /// <param name="Id">Name of the device, unique in the machine.</param>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(PlatformConfig), "platform")]
+[JsonDerivedType(typeof(FirmwareConfig), "firmware")]
 [JsonDerivedType(typeof(SerialConfig), "serial")]
 [JsonDerivedType(typeof(VirtioBlockConfig), "virtio-blk")]
+[JsonDerivedType(typeof(AhciConfig), "ahci")]
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioNetConfig), "virtio-net")]
+[JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]
 public abstract record DeviceConfig(string Id);
@@ -37,6 +40,9 @@ public sealed record VirtioBlockConfig(string Id, DiskConfig Disk, int Queues = 
     /// <summary>The longest serial number, in ASCII characters (virtio 1.2 §5.2.6).</summary>
     public const int LongestSerial = 20;
 
+    /// <summary>Its place in the order in which firmware tries to boot, lower ones first; null: not tried for what it is called.</summary>
+    public int? BootIndex { get; init; }
+
     /// <summary>What happens when a read fails.</summary>
     public StorageErrorPolicy OnReadError { get; init; } = StorageErrorPolicy.Report;
 
@@ -49,6 +55,12 @@ public sealed record VirtioConsoleConfig(string Id, CharacterBackend Backend) : 
 
 /// <summary>A virtio entropy device (virtio 1.2 §5.4).</summary>
 public sealed record VirtioRngConfig(string Id) : DeviceConfig(Id);
+
+/// <summary>The port on which firmware writes what it does, as QEMU's isa-debugcon.</summary>
+/// <param name="Id">Device name.</param>
+/// <param name="Backend">Where the text goes.</param>
+/// <param name="Port">I/O port; SeaBIOS and OVMF use 0x402.</param>
+public sealed record DebugConsoleConfig(string Id, CharacterBackend Backend, ushort Port = 0x402) : DeviceConfig(Id);
 
 /// <summary>Ends the process with <c>(value &lt;&lt; 1) | 1</c> when the guest writes the port, as QEMU's isa-debug-exit.</summary>
 public sealed record DebugExitConfig(string Id, ushort Port = 0xf4, int SizeBytes = 4) : DeviceConfig(Id);

@@ -15,7 +15,54 @@ internal static class DiskJson
     /// <summary>Writes the properties into an open object.</summary>
     internal static void Write(Utf8JsonWriter writer, VirtioBlockConfig block)
     {
-        DiskConfig disk = block.Disk;
+        WriteImage(writer, block.Disk);
+        writer.WriteNumber("Queues", block.Queues);
+        writer.WriteString("Serial", block.Serial);
+        WriteBootIndex(writer, block.BootIndex);
+        writer.WriteString("OnReadError", Policies[(int)block.OnReadError]);
+        writer.WriteString("OnWriteError", Policies[(int)block.OnWriteError]);
+    }
+
+    /// <summary>Writes the properties of a controller into an open object.</summary>
+    internal static void Write(Utf8JsonWriter writer, AhciConfig ahci)
+    {
+        writer.WriteStartArray("Drives");
+        foreach (SataDriveConfig drive in ahci.Drives)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("Id", drive.Id);
+            WriteImage(writer, drive.Disk);
+            writer.WriteBoolean("IsCdRom", drive.IsCdRom);
+            writer.WriteString("Serial", drive.Serial);
+            WriteBootIndex(writer, drive.BootIndex);
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
+    }
+
+    /// <summary>Reads them. Throws as <see cref="Read"/>.</summary>
+    internal static AhciConfig ReadAhci(string id, JsonElement device)
+    {
+        JsonElement list = device.GetProperty("Drives");
+        SataDriveConfig[] drives = new SataDriveConfig[list.GetArrayLength()];
+        for (int index = 0; index < drives.Length; index++)
+        {
+            JsonElement drive = list[index];
+            drives[index] = new SataDriveConfig(MachineReader.Text(drive, "Id"), ReadImage(drive.GetProperty("Disk")), MachineReader.Flag(drive, "IsCdRom"), MachineReader.OptionalText(drive, "Serial"))
+            {
+                BootIndex = MachineReader.OptionalNumber(drive, "BootIndex"),
+            };
+        }
+        return new AhciConfig(id, System.Collections.Immutable.ImmutableArray.Create(drives));
+    }
+
+    private static void WriteBootIndex(Utf8JsonWriter writer, int? index)
+    {
+        if (index is int number) writer.WriteNumber("BootIndex", number);
+    }
+
+    private static void WriteImage(Utf8JsonWriter writer, DiskConfig disk)
+    {
         writer.WriteStartObject("Disk");
         writer.WriteString("Path", disk.Path);
         writer.WriteString("Format", disk.Format);
@@ -28,17 +75,23 @@ internal static class DiskJson
         writer.WriteNumber("BytesPerSecond", disk.BytesPerSecond);
         writer.WriteNumber("OperationsPerSecond", disk.OperationsPerSecond);
         writer.WriteEndObject();
-        writer.WriteNumber("Queues", block.Queues);
-        writer.WriteString("Serial", block.Serial);
-        writer.WriteString("OnReadError", Policies[(int)block.OnReadError]);
-        writer.WriteString("OnWriteError", Policies[(int)block.OnWriteError]);
     }
 
     /// <summary>Reads them; a definition that was written before a property was invented has its default. Throws what <see cref="JsonElement"/> throws, and <see cref="FormatException"/>.</summary>
     internal static VirtioBlockConfig Read(string id, JsonElement device)
     {
-        JsonElement disk = device.GetProperty("Disk");
-        DiskConfig image = new(MachineReader.Text(disk, "Path"), MachineReader.OptionalText(disk, "Format"), MachineReader.Flag(disk, "ReadOnly"))
+        int queues = device.TryGetProperty("Queues", out JsonElement count) ? count.GetInt32() : 1;
+        return new VirtioBlockConfig(id, ReadImage(device.GetProperty("Disk")), queues, MachineReader.OptionalText(device, "Serial"))
+        {
+            BootIndex = MachineReader.OptionalNumber(device, "BootIndex"),
+            OnReadError = (StorageErrorPolicy)Choice(device, "OnReadError", Policies),
+            OnWriteError = (StorageErrorPolicy)Choice(device, "OnWriteError", Policies, (int)StorageErrorPolicy.Enospc),
+        };
+    }
+
+    private static DiskConfig ReadImage(JsonElement disk)
+    {
+        return new DiskConfig(MachineReader.Text(disk, "Path"), MachineReader.OptionalText(disk, "Format"), MachineReader.Flag(disk, "ReadOnly"))
         {
             Cache = (DiskCache)Choice(disk, "Cache", Caches),
             Aio = (DiskAio)Choice(disk, "Aio", Aios),
@@ -47,12 +100,6 @@ internal static class DiskJson
             NoBacking = MachineReader.Flag(disk, "NoBacking"),
             BytesPerSecond = disk.TryGetProperty("BytesPerSecond", out JsonElement bytes) ? bytes.GetInt64() : 0,
             OperationsPerSecond = disk.TryGetProperty("OperationsPerSecond", out JsonElement operations) ? operations.GetInt64() : 0,
-        };
-        int queues = device.TryGetProperty("Queues", out JsonElement count) ? count.GetInt32() : 1;
-        return new VirtioBlockConfig(id, image, queues, MachineReader.OptionalText(device, "Serial"))
-        {
-            OnReadError = (StorageErrorPolicy)Choice(device, "OnReadError", Policies),
-            OnWriteError = (StorageErrorPolicy)Choice(device, "OnWriteError", Policies, (int)StorageErrorPolicy.Enospc),
         };
     }
 

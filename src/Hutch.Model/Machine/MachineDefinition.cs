@@ -20,8 +20,8 @@ public sealed record MachineDefinition
     /// <summary>Which engine executes guest code.</summary>
     public required EngineChoice Engine { get; init; }
 
-    /// <summary>What the machine starts from.</summary>
-    public required KernelBoot Boot { get; init; }
+    /// <summary>The kernel that the machine starts from; null: firmware, which is one of the devices.</summary>
+    public required KernelBoot? Boot { get; init; }
 
     /// <summary>The devices, in the order in which they are created.</summary>
     public required ImmutableArray<DeviceConfig> Devices { get; init; }

@@ -45,7 +45,7 @@ public static class MachineReader
                 nameof(EngineChoice.Software) => EngineChoice.Software,
                 string other => throw new FormatException($"'{other}' is no engine."),
             },
-            Boot = new KernelBoot(Text(boot, "KernelPath"), OptionalText(boot, "InitrdPath"), Text(boot, "CommandLine")),
+            Boot = boot.ValueKind == JsonValueKind.Null ? null : new KernelBoot(Text(boot, "KernelPath"), OptionalText(boot, "InitrdPath"), Text(boot, "CommandLine")),
             Devices = ImmutableArray.Create(devices),
             Placement = root.TryGetProperty("Placement", out JsonElement placement) ? ReadPlacement(placement) : Placement.Anywhere,
             NoReboot = Flag(root, "NoReboot"),
@@ -81,6 +81,9 @@ public static class MachineReader
         {
             "platform" => new PlatformConfig(id),
             "serial" => new SerialConfig(id, device.GetProperty("Port").GetInt32(), ReadBackend(device.GetProperty("Backend"))),
+            "firmware" => FirmwareJson.Read(id, device),
+            "ahci" => DiskJson.ReadAhci(id, device),
+            "debugcon" => new DebugConsoleConfig(id, ReadBackend(device.GetProperty("Backend")), device.GetProperty("Port").GetUInt16()),
             "virtio-blk" => DiskJson.Read(id, device),
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-rng" => new VirtioRngConfig(id),
@@ -110,6 +113,10 @@ public static class MachineReader
 
     /// <summary>A truth value that is false where it is missing.</summary>
     internal static bool Flag(JsonElement parent, string name) => parent.TryGetProperty(name, out JsonElement value) && value.GetBoolean();
+
+    /// <summary>A number that may be missing or null.</summary>
+    internal static int? OptionalNumber(JsonElement parent, string name) =>
+        parent.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value.GetInt32() : null;
 
     private static ImmutableArray<string> Texts(JsonElement parent, string name)
     {

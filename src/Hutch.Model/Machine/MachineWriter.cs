@@ -42,11 +42,15 @@ public static class MachineWriter
             EngineChoice.Software => nameof(EngineChoice.Software),
             _ => throw new ArgumentOutOfRangeException(nameof(definition)),
         });
-        writer.WriteStartObject("Boot");
-        writer.WriteString("KernelPath", definition.Boot.KernelPath);
-        writer.WriteString("InitrdPath", definition.Boot.InitrdPath);
-        writer.WriteString("CommandLine", definition.Boot.CommandLine);
-        writer.WriteEndObject();
+        if (definition.Boot is KernelBoot boot)
+        {
+            writer.WriteStartObject("Boot");
+            writer.WriteString("KernelPath", boot.KernelPath);
+            writer.WriteString("InitrdPath", boot.InitrdPath);
+            writer.WriteString("CommandLine", boot.CommandLine);
+            writer.WriteEndObject();
+        }
+        else writer.WriteNull("Boot");
         writer.WriteStartArray("Devices");
         foreach (DeviceConfig device in definition.Devices) WriteDevice(writer, device);
         writer.WriteEndArray();
@@ -89,6 +93,10 @@ public static class MachineWriter
             case PlatformConfig:
                 writer.WriteString("type", "platform");
                 break;
+            case FirmwareConfig firmware:
+                writer.WriteString("type", "firmware");
+                FirmwareJson.Write(writer, firmware);
+                break;
             case SerialConfig serial:
                 writer.WriteString("type", "serial");
                 writer.WriteNumber("Port", serial.Port);
@@ -97,6 +105,15 @@ public static class MachineWriter
             case VirtioBlockConfig block:
                 writer.WriteString("type", "virtio-blk");
                 DiskJson.Write(writer, block);
+                break;
+            case AhciConfig ahci:
+                writer.WriteString("type", "ahci");
+                DiskJson.Write(writer, ahci);
+                break;
+            case DebugConsoleConfig debug:
+                writer.WriteString("type", "debugcon");
+                writer.WriteNumber("Port", debug.Port);
+                WriteBackend(writer, debug.Backend);
                 break;
             case VirtioConsoleConfig console:
                 writer.WriteString("type", "virtio-console");

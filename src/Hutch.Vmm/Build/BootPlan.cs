@@ -11,10 +11,11 @@ using Hutch.Vmm.Boot;
 namespace Hutch.Vmm.Build;
 
 /// <summary>
-/// A direct boot that can be carried out again and again. After a reset the plan does what firmware and a boot loader would
-/// have done: tables, kernel, initial RAM disk, local APICs.
+/// How the machine starts, which can be done again and again. In a direct boot the plan does what firmware and a boot loader would
+/// have done: resources, tables, kernel, initial RAM disk, local APICs. With firmware it shows that at the place where processors begin, and the rest is the firmware's.
 /// </summary>
-internal sealed class BootPlan(KernelBoot boot) : IDisposable
+/// <param name="boot">The kernel of a direct boot; null: firmware.</param>
+internal sealed class BootPlan(KernelBoot? boot) : IDisposable
 {
     // Local APIC registers in the xAPIC page, and what the firmware of a PC leaves in them (virtual wire mode, MP 1.4 §3.6.2.2).
     private const int SpuriousVector = 0xf0, Lint0 = 0x350, Lint1 = 0x360;
@@ -26,18 +27,40 @@ internal sealed class BootPlan(KernelBoot boot) : IDisposable
 
     private BootImages? _images;
 
-    /// <summary>The firmware's tables. Set before <see cref="Load"/>.</summary>
-    internal FirmwareTables? Tables { get; set; }
+    private FirmwareTables? _tables;
+    private IFirmware? _firmware;
 
-    /// <summary>Opens and parses the images. Throws <see cref="ConfigException"/>.</summary>
-    internal void Open() => _images ??= BootImages.Open(boot);
+    /// <summary>Opens and parses the images of a direct boot. Throws <see cref="ConfigException"/>.</summary>
+    internal void Open()
+    {
+        if (boot is not null) _images ??= BootImages.Open(boot);
+    }
+
+    /// <summary>Gives the devices their places and makes the tables, or has the firmware know of the machine. Called once, after the last device was made. Throws <see cref="ConfigException"/>.</summary>
+    internal void Prepare(MachineDefinition definition, MachineServices services, ulong highWindowStart, ulong highWindowBytes)
+    {
+        if (boot is not null)
+        {
+            if (services.Firmware is not null) throw new ConfigException("A machine starts from a kernel or from firmware; leave one out.");
+            services.Pci?.AssignResources(highWindowStart, highWindowBytes);
+            _tables = new FirmwareTables(definition, highWindowStart, highWindowBytes);
+            return;
+        }
+        _firmware = services.Firmware ?? throw new ConfigException("The machine has neither a kernel nor firmware to start from; name a kernel, or add a firmware device.");
+        _firmware.Describe(definition, highWindowStart, highWindowBytes);
+    }
 
     /// <summary>Fills zeroed memory and points the boot processor at the kernel; every vCPU has just been reset. Throws <see cref="ConfigException"/> where the images have to be opened and cannot be.</summary>
     internal void Load(GuestMemory memory, IVirtualMachine cpus)
     {
+        if (_firmware is not null)
+        {
+            _firmware.Load();
+            return;
+        }
         Open();
         BootImages images = _images!;
-        ulong root = Tables!.Write(memory);
+        ulong root = _tables!.Write(memory);
         MemoryRange[] map = MemoryMap.Describe(memory, PciWindows.EcamStart, PciWindows.EcamBytes);
         byte[] seed = new byte[32];
         HostRandom.Fill(seed);
@@ -54,7 +77,7 @@ internal sealed class BootPlan(KernelBoot boot) : IDisposable
                     Cpu = state,
                     Map = map,
                     RootPointer = root,
-                    CommandLine = boot.CommandLine,
+                    CommandLine = boot!.CommandLine,
                     Initrd = images.Initrd,
                     RandomSeed = seed,
                 });

@@ -15,7 +15,7 @@ using Hutch.Vmm.Snapshot;
 namespace Hutch.Vmm.Build;
 
 /// <summary>
-/// Builds a machine from its definition: memory, CPUs, buses, devices through their factories, PCI resources, firmware tables.
+/// Builds a machine from its definition: memory, CPUs, buses, devices through their factories; resources and tables are the boot plan's.
 /// It names no concrete device; a test holds that.
 /// </summary>
 internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers timers, BackEnds backEnds, Mailbox mailbox, Networks? networks = null)
@@ -53,8 +53,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
             ImmutableArray<IDevice>.Builder devices = ImmutableArray.CreateBuilder<IDevice>(definition.Devices.Length);
             foreach (DeviceConfig config in definition.Devices) devices.Add(undo.Add(DeviceFactories.Create(config, services)));
             ulong highWindow = HighWindowStart(memory);
-            services.Pci?.AssignResources(highWindow, HighWindowBytes);
-            boot.Tables = new FirmwareTables(definition, highWindow, HighWindowBytes);
+            boot.Prepare(definition, services, highWindow, HighWindowBytes);
             MachineExits exits = new(services.Ports, services.Mmio, services.Controllers, mailbox);
             Machine machine = new(memory, cpus, devices.MoveToImmutable(), boot, exits, mailbox, timers, services);
             // From here on the machine owns the parts.

@@ -1,5 +1,6 @@
 using Hutch.Block;
 using Hutch.Block.Graph;
+using Hutch.Devices.Firmware;
 using Hutch.Devices.Virtio.Transport;
 using Hutch.Model.Machine;
 
@@ -25,6 +26,8 @@ internal sealed class VirtioBlockFactory : IDeviceFactory<VirtioBlockConfig>
         VirtioBlock disk = new(config, services, node);
         VirtioPci device = VirtioPci.Create(disk, services);
         services.Disks.Add(disk);
+        // The path that QEMU's firmware expects: a SCSI adapter by its class, and its first disk.
+        if (config.BootIndex is int index) services.BootDevices.Add(new BootDevice(index, $"/pci@i0cf8/scsi@{device.Slot:x}/disk@0,0"));
         return device;
     }
 }

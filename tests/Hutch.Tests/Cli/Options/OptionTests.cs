@@ -78,7 +78,7 @@ public sealed class OptionTests
         File.WriteAllBytes(path, [0]);
         try
         {
-            VirtioBlockConfig disk = DiskOption.Parse($"{path.Replace(",", ",,", StringComparison.Ordinal)},format=raw,readonly", "disk0", queues: 2);
+            VirtioBlockConfig disk = DiskOption.Parse($"{path.Replace(",", ",,", StringComparison.Ordinal)},format=raw,readonly", "disk0", queues: 2, out _);
             Assert.Equal(new VirtioBlockConfig("disk0", new DiskConfig(path, "raw", ReadOnly: true), Queues: 2), disk);
         }
         finally
@@ -95,8 +95,8 @@ public sealed class OptionTests
             {
                 Cache = DiskCache.None, Aio = DiskAio.IoUring, Discard = true, DetectZeroes = DetectZeroes.Unmap, NoBacking = true, BytesPerSecond = 10 << 20, OperationsPerSecond = 500,
             }, Queues: 8, Serial: "A-1") { OnReadError = StorageErrorPolicy.Stop, OnWriteError = StorageErrorPolicy.Ignore },
-            DiskOption.Parse("/dev/null,readonly=off,cache=none,aio=io_uring,discard=on,detect-zeroes=unmap,backing=off,bps=10M,iops=500,queues=8,serial=A-1,rerror=stop,werror=ignore", "d", 1));
-        Assert.Equal("nbd://host/export", DiskOption.Parse("nbd://host/export", "d", 1).Disk.Path);
+            DiskOption.Parse("/dev/null,readonly=off,cache=none,aio=io_uring,discard=on,detect-zeroes=unmap,backing=off,bps=10M,iops=500,queues=8,serial=A-1,rerror=stop,werror=ignore", "d", 1, out _));
+        Assert.Equal("nbd://host/export", DiskOption.Parse("nbd://host/export", "d", 1, out _).Disk.Path);
     }
 
     [Theory]
@@ -128,7 +128,7 @@ public sealed class OptionTests
     [InlineData("/dev/null,format=qcow9", "'qcow9' is not known")]
     [InlineData("/dev/null,sparse", "'sparse' is not known")]
     public void A_bad_disk_is_refused_with_its_cause(string text, string cause) =>
-        Assert.Contains(cause, Assert.Throws<UserException>(() => DiskOption.Parse(text, "disk0", 1)).Message, StringComparison.Ordinal);
+        Assert.Contains(cause, Assert.Throws<UserException>(() => DiskOption.Parse(text, "disk0", 1, out _)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_back_end_is_named_by_kind_and_path()

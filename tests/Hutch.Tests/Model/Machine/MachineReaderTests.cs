@@ -13,6 +13,10 @@ public sealed class MachineReaderTests
     private static readonly DeviceConfig[] EveryDevice =
     [
         new PlatformConfig("platform"),
+        new FirmwareConfig("firmware", "/b") { VariablesPath = "/v", Menu = true, MenuMilliseconds = 3, Entries = [new FwCfgEntry("opt/a", "/f", null), new FwCfgEntry("opt/b", null, "text")] },
+        new FirmwareConfig("plain", "/b"),
+        new AhciConfig("sata", [new SataDriveConfig("cd", new DiskConfig("/i", "raw", ReadOnly: true), IsCdRom: true, "s") { BootIndex = 2 }, new SataDriveConfig("hd", new DiskConfig("/h"))]),
+        new DebugConsoleConfig("debug", new CharacterBackend(CharacterBackendKind.File, "/l"), 0x403),
         new SerialConfig("com1", 1, new CharacterBackend(CharacterBackendKind.Stdio)),
         new SerialConfig("com2", 2, new CharacterBackend(CharacterBackendKind.File, "/tmp/a \"b\"\u00e9")),
         new VirtioBlockConfig("disk0", new DiskConfig("/d", "raw", ReadOnly: true)),
@@ -20,7 +24,7 @@ public sealed class MachineReaderTests
         new VirtioBlockConfig("disk2", new DiskConfig("/f", "qcow2")
         {
             Cache = DiskCache.Unsafe, Aio = DiskAio.IoUring, Discard = false, DetectZeroes = DetectZeroes.Unmap, NoBacking = true, BytesPerSecond = 1, OperationsPerSecond = 2,
-        }, Queues: 3, "serial") { OnReadError = StorageErrorPolicy.Stop, OnWriteError = StorageErrorPolicy.Ignore },
+        }, Queues: 3, "serial") { OnReadError = StorageErrorPolicy.Stop, OnWriteError = StorageErrorPolicy.Ignore, BootIndex = 1 },
         new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
         new VirtioRngConfig("rng"),
@@ -42,7 +46,7 @@ public sealed class MachineReaderTests
         Cpus = new CpuTopology(1, 2, 3),
         Cpu = new CpuModel("max", ["avx2", "sha_ni"], ["pcid"]),
         Engine = engine,
-        Boot = new KernelBoot("/k", engine == EngineChoice.Auto ? null : "/i", "a=b \"c\""),
+        Boot = engine == EngineChoice.Kvm ? null : new KernelBoot("/k", engine == EngineChoice.Auto ? null : "/i", "a=b \"c\""),
         Devices = [.. EveryDevice],
         Placement = engine == EngineChoice.Auto ? Placement.Anywhere : new Placement
         {

@@ -1,0 +1,23 @@
+using System.Collections.Immutable;
+
+namespace Hutch.Model.Machine;
+
+/// <summary>The SATA controller of an ICH9 and what is plugged into it.</summary>
+/// <param name="Id">Device name.</param>
+/// <param name="Drives">The drives, in the order of their ports; at most <see cref="PortCount"/>.</param>
+public sealed record AhciConfig(string Id, ImmutableArray<SataDriveConfig> Drives) : DeviceConfig(Id)
+{
+    /// <summary>Ports that the controller has.</summary>
+    public const int PortCount = 6;
+}
+
+/// <summary>A SATA disk or CD-ROM drive.</summary>
+/// <param name="Id">Its name, unique among the machine's devices.</param>
+/// <param name="Disk">The image.</param>
+/// <param name="IsCdRom">It is a CD-ROM drive, and the image the medium in it.</param>
+/// <param name="Serial">Its serial number; null: its name.</param>
+public sealed record SataDriveConfig(string Id, DiskConfig Disk, bool IsCdRom = false, string? Serial = null)
+{
+    /// <summary>Its place in the order in which firmware tries to boot, lower ones first.</summary>
+    public int? BootIndex { get; init; }
+}
