@@ -1,3 +1,4 @@
+using Hutch.Devices.Ahci;
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Firmware;
 using Hutch.Devices.Serial;
@@ -23,6 +24,7 @@ public static class DeviceFactories
         DebugExitConfig debugExit => new DebugExitFactory().Create(debugExit, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
+        AhciConfig ahci => new AhciFactory().Create(ahci, services),
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         VirtioRngConfig rng => new VirtioRngFactory().Create(rng, services),

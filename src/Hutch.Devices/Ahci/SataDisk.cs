@@ -1,0 +1,244 @@
+using System;
+using System.Buffers.Binary;
+using System.Numerics;
+using Hutch.Block.Graph;
+using Hutch.Core.State;
+using Hutch.Model.Machine;
+using static Hutch.Devices.Ahci.AtaRegisters;
+
+namespace Hutch.Devices.Ahci;
+
+/// <summary>A SATA disk (ATA8-ACS): reads, writes and flushes, queued or not, with 28 or 48 bits of address, and TRIM.</summary>
+internal sealed class SataDisk : SataDrive
+{
+    private const int BlockBytes = 512, MostTrimBlocks = 8, MultipleSectors = 16;
+    private const byte ErrorLog = 0x10, LogDirectory = 0x00;
+
+    private readonly bool _canTrim;
+    private readonly int _sectorBytes;
+    private readonly byte[] _answer = new byte[BlockBytes];
+    private readonly byte[] _trimList = new byte[MostTrimBlocks * BlockBytes];
+    private readonly byte[] _errorLog = new byte[BlockBytes];
+    private bool _hasWriteCache = true;
+
+    internal SataDisk(SataDriveConfig config, BlockNode node) : base(config, node)
+    {
+        _sectorBytes = Math.Max(BlockBytes, node.Limits.RequestAlignmentBytes);
+        _canTrim = config.Disk.Discard && node.Limits.CanDiscard && !node.Limits.IsReadOnly;
+    }
+
+    /// <inheritdoc/>
+    internal override uint Signature => DiskSignature;
+
+    private ulong Sectors => (ulong)(Node.LengthBytes / _sectorBytes);
+
+    /// <inheritdoc/>
+    internal override void Execute(SataRequest request)
+    {
+        byte command = request.Fis[2];
+        switch (command)
+        {
+            case ReadSectors or ReadMultiple or ReadDma: Transfer(request, SataOperation.Read, isLong: false); break;
+            case ReadSectorsExt or ReadMultipleExt or ReadDmaExt: Transfer(request, SataOperation.Read, isLong: true); break;
+            case WriteSectors or WriteMultiple or WriteDma: Transfer(request, SataOperation.Write, isLong: false); break;
+            case WriteSectorsExt or WriteMultipleExt or WriteDmaExt: Transfer(request, SataOperation.Write, isLong: true); break;
+            case WriteDmaFuaExt or WriteMultipleFuaExt: Transfer(request, SataOperation.Write, isLong: true, isDurable: true); break;
+            case ReadFpdma or WriteFpdma: TransferQueued(request, command == ReadFpdma ? SataOperation.Read : SataOperation.Write); break;
+            case ReadVerify or ReadVerifyExt: Verify(request, command == ReadVerifyExt); break;
+            case FlushCache or FlushCacheExt: request.Operation = SataOperation.Flush; break;
+            case DataSetManagement: Trim(request); break;
+            case Identify: Answer(request, BuildIdentity()); break;
+            case ReadLogExt or ReadLogDmaExt: ReadLog(request); break;
+            case SetFeatures: SetFeature(request); break;
+            case SetMultiple when request.Fis[12] is not 0 and <= MultipleSectors && BitOperations.IsPow2(request.Fis[12]): break;
+            case CheckPower: request.Count = 0xff; break;
+            case Recalibrate or ExecuteDiagnostic or InitializeParameters or StandbyImmediate or IdleImmediate or Standby or Idle or Sleep:
+                if (command == ExecuteDiagnostic) request.Error = 1;
+                break;
+            default: Refuse(request); break;
+        }
+    }
+
+    /// <inheritdoc/>
+    internal override void Fail(SataRequest request)
+    {
+        Refuse(request, request.Operation == SataOperation.Read ? ErrorUncorrectable : ErrorAbort);
+        if (!request.IsQueued) return;
+        // Log page 10h tells the driver which of its queued commands failed (ATA8-ACS, "NCQ Command Error log").
+        Array.Clear(_errorLog);
+        _errorLog[0] = (byte)request.Slot;
+        _errorLog[2] = request.Status;
+        _errorLog[3] = request.Error;
+        request.Fis.Slice(4, 3).CopyTo(_errorLog.AsSpan(4));
+        request.Fis.Slice(8, 3).CopyTo(_errorLog.AsSpan(8));
+        byte sum = 0;
+        foreach (byte value in _errorLog) sum += value;
+        _errorLog[^1] = (byte)-sum;
+    }
+
+    /// <inheritdoc/>
+    internal override void Reset()
+    {
+        _hasWriteCache = true;
+        Array.Clear(_errorLog);
+    }
+
+    /// <inheritdoc/>
+    internal override void Exchange(StateFields fields)
+    {
+        if (!fields.IsRestoring) FlushForState();
+        ulong sectors = Sectors;
+        fields.Value("sectors", ref sectors);
+        if (sectors != Sectors)
+            throw new StateException($"The disk {Name} had {sectors} sectors when the state was saved and has {Sectors} now; restore with the image of that time.");
+        fields.Value("write-cache", ref _hasWriteCache);
+        fields.Bytes("error-log", _errorLog);
+    }
+
+    private void Transfer(SataRequest request, SataOperation operation, bool isLong, bool isDurable = false)
+    {
+        ulong lba = isLong ? request.Lba : request.Lba & 0xff_ffff | (ulong)(request.Fis[7] & 0xf) << 24;
+        uint count = isLong ? request.RequestedCount : request.Fis[12];
+        if (count == 0) count = isLong ? 65536u : 256u;
+        // Cylinders, heads and sectors went with the drives that had them.
+        if ((request.Fis[7] & DeviceLba) == 0) Refuse(request);
+        else Begin(request, operation, lba, count, isDurable);
+        request.IsProgrammedInput = request.Fis[2] is ReadSectors or ReadSectorsExt or ReadMultiple or ReadMultipleExt;
+    }
+
+    private void TransferQueued(SataRequest request, SataOperation operation)
+    {
+        request.IsQueued = true;
+        uint count = request.Features;
+        // The tag says which bit of the active register the command has.
+        if (request.RequestedCount >> 3 != request.Slot) Refuse(request);
+        else Begin(request, operation, request.Lba, count == 0 ? 65536u : count, (request.Fis[7] & DeviceFua) != 0);
+    }
+
+    private void Begin(SataRequest request, SataOperation operation, ulong lba, uint count, bool isDurable)
+    {
+        if (lba > Sectors || count > Sectors - lba)
+        {
+            Refuse(request, ErrorNotFound);
+            return;
+        }
+        long length = (long)count * _sectorBytes;
+        if (request.RoomBytes < length || (operation == SataOperation.Write && Node.Limits.IsReadOnly))
+        {
+            Refuse(request);
+            return;
+        }
+        request.Operation = operation;
+        request.Offset = (long)lba * _sectorBytes;
+        request.LengthBytes = length;
+        request.Flags = operation == SataOperation.Write && (isDurable || !_hasWriteCache) ? WriteFlags.Durable : WriteFlags.None;
+    }
+
+    private void Verify(SataRequest request, bool isLong)
+    {
+        ulong lba = isLong ? request.Lba : request.Lba & 0xff_ffff | (ulong)(request.Fis[7] & 0xf) << 24;
+        uint count = isLong ? request.RequestedCount : request.Fis[12];
+        if (count == 0) count = isLong ? 65536u : 256u;
+        if (lba > Sectors || count > Sectors - lba) Refuse(request, ErrorNotFound);
+    }
+
+    // Ranges of 48 bits of address and 16 bits of count; a count of 0 is an unused entry (ATA8-ACS §7.10.3.2).
+    private void Trim(SataRequest request)
+    {
+        int bytes = request.RequestedCount * BlockBytes;
+        if (!_canTrim || (request.Features & 1) == 0 || bytes == 0 || bytes > _trimList.Length || request.CopyOut(_trimList.AsSpan(0, bytes)) != bytes)
+        {
+            Refuse(request);
+            return;
+        }
+        (long, long)[] ranges = new (long, long)[bytes / 8];
+        int used = 0;
+        for (int at = 0; at < bytes; at += 8)
+        {
+            ulong entry = BinaryPrimitives.ReadUInt64LittleEndian(_trimList.AsSpan(at));
+            ulong lba = entry & 0xffff_ffff_ffff, count = entry >> 48;
+            if (count == 0) continue;
+            if (lba > Sectors || count > Sectors - lba)
+            {
+                Refuse(request, ErrorNotFound);
+                return;
+            }
+            ranges[used++] = ((long)lba * _sectorBytes, (long)count * _sectorBytes);
+        }
+        request.Ranges = ranges[..used];
+        request.Operation = SataOperation.Trim;
+    }
+
+    private void ReadLog(SataRequest request)
+    {
+        byte log = request.Fis[4];
+        Array.Clear(_answer);
+        if (request.RequestedCount != 1 || request.Fis[5] != 0 || log is not (LogDirectory or ErrorLog))
+        {
+            Refuse(request);
+            return;
+        }
+        if (log == ErrorLog) _errorLog.CopyTo(_answer, 0);
+        else _answer[0] = _answer[2 * ErrorLog] = 1;             // version of the directory; pages of the error log
+        Answer(request, _answer);
+    }
+
+    private void SetFeature(SataRequest request)
+    {
+        switch (request.Fis[3])
+        {
+            case 0x02: _hasWriteCache = true; break;
+            case 0x82: _hasWriteCache = false; break;
+            case 0x03 or 0x55 or 0xaa or 0x66 or 0xcc: break;     // transfer mode, read look-ahead, defaults
+            default: Refuse(request); break;
+        }
+    }
+
+    private byte[] BuildIdentity()
+    {
+        Span<byte> identity = _answer;
+        identity.Clear();
+        ulong sectors = Sectors;
+        Put(identity, 0, 0x0040);
+        Put(identity, 1, (ushort)Math.Min(16383, sectors / (16 * 63)));
+        Put(identity, 3, 16);
+        Put(identity, 6, 63);
+        PutText(identity, 10, 20, Serial);
+        PutText(identity, 23, 8, "1.0");
+        PutText(identity, 27, 40, "Hutch disk");
+        Put(identity, 47, 0x8000 | MultipleSectors);
+        Put(identity, 49, 0x0f00);                              // LBA, DMA
+        Put(identity, 50, 0x4000);
+        Put(identity, 53, 0x0006);                              // words 64 to 70 and 88 are valid
+        Put(identity, 59, 0x0100 | MultipleSectors);
+        BinaryPrimitives.WriteUInt32LittleEndian(identity[120..], (uint)Math.Min(sectors, 0x0fff_ffff));
+        Put(identity, 63, 0x0007);
+        Put(identity, 64, 0x0003);
+        for (int word = 65; word <= 68; word++) Put(identity, word, 120);
+        Put(identity, 75, AhciRegisters.SlotCount - 1);
+        Put(identity, 76, 0x010e);                              // three speeds, queued commands
+        Put(identity, 80, 0x01f0);                              // ATA/ATAPI-4 to ATA8-ACS
+        Put(identity, 82, 0x4028);                              // NOP, write cache, power management
+        Put(identity, 83, 0x7400);                              // FLUSH CACHE (EXT), 48-bit addresses
+        Put(identity, 84, 0x4060);                              // FUA, general purpose logging
+        Put(identity, 85, (ushort)(0x4008 | (_hasWriteCache ? 0x20 : 0)));
+        Put(identity, 86, 0x3400);
+        Put(identity, 87, 0x4060);
+        Put(identity, 88, 0x203f);
+        BinaryPrimitives.WriteUInt64LittleEndian(identity[200..], sectors);
+        Put(identity, 105, _canTrim ? (ushort)MostTrimBlocks : (ushort)0);
+        int physical = BitOperations.Log2((uint)Math.Max(1, Node.Limits.PhysicalBlockBytes / _sectorBytes));
+        Put(identity, 106, (ushort)(0x4000 | (physical > 0 ? 0x2000 | (physical & 0xf) : 0) | (_sectorBytes > BlockBytes ? 0x1000 : 0)));
+        BinaryPrimitives.WriteUInt32LittleEndian(identity[234..], (uint)_sectorBytes / 2);
+        Put(identity, 169, _canTrim ? (ushort)1 : (ushort)0);
+        Put(identity, 217, 1);                                  // no rotation
+        Put(identity, 222, 0x1000 | 0x003f);
+        identity[510] = 0xa5;
+        byte sum = 0;
+        foreach (byte value in identity) sum += value;
+        identity[511] = (byte)-sum;
+        return _answer;
+    }
+
+    private static void Put(Span<byte> identity, int word, int value) => BinaryPrimitives.WriteUInt16LittleEndian(identity[(2 * word)..], (ushort)value);
+}

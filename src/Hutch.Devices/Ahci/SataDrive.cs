@@ -1,0 +1,106 @@
+using System;
+using System.Text;
+using System.Threading.Tasks;
+using Hutch.Block.Formats;
+using Hutch.Block.Graph;
+using Hutch.Core.State;
+using Hutch.Model.Machine;
+using static Hutch.Devices.Ahci.AtaRegisters;
+
+namespace Hutch.Devices.Ahci;
+
+/// <summary>What is plugged into a port: it answers commands at once, or says what its storage is to do for them. Called by the controller's worker, or while the machine is stopped.</summary>
+internal abstract class SataDrive : IDisposable
+{
+    private const int SerialBytes = 20;
+
+    private protected SataDrive(SataDriveConfig config, BlockNode node)
+    {
+        Name = config.Id;
+        Node = node;
+        string serial = config.Serial ?? config.Id;
+        Serial = serial.Length > SerialBytes ? serial[..SerialBytes] : serial;
+    }
+
+    /// <summary>Its name.</summary>
+    internal string Name { get; }
+
+    /// <summary>What its bytes are in. Owned.</summary>
+    internal BlockNode Node { get; }
+
+    /// <summary>What the port's signature register tells of it.</summary>
+    internal abstract uint Signature { get; }
+
+    /// <summary>Its serial number.</summary>
+    private protected string Serial { get; }
+
+    /// <summary>Takes a command: answers it, or sets what storage is to do.</summary>
+    internal abstract void Execute(SataRequest request);
+
+    /// <summary>Storage failed a command: makes that its answer.</summary>
+    internal abstract void Fail(SataRequest request);
+
+    /// <summary>A reset of the device.</summary>
+    internal abstract void Reset();
+
+    /// <summary>Saves or restores what the device keeps between commands.</summary>
+    internal abstract void Exchange(StateFields fields);
+
+    /// <summary>Flushes and closes.</summary>
+    public void Dispose()
+    {
+        try
+        {
+            Finish(Node.FlushAsync(default));
+        }
+        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        {
+            // The guest was never told that these writes are durable, and nobody is left to tell.
+        }
+        Finish(Node.DisposeAsync());
+    }
+
+    /// <summary>Flushes, for a state that is saved. Throws <see cref="StateException"/>.</summary>
+    private protected void FlushForState()
+    {
+        try
+        {
+            Finish(Node.FlushAsync(default));
+        }
+        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        {
+            throw new StateException($"The disk {Name} cannot be flushed: {refused.Message}", refused);
+        }
+    }
+
+    /// <summary>Answers with an error.</summary>
+    private protected static void Refuse(SataRequest request, byte error = ErrorAbort)
+    {
+        request.Operation = SataOperation.None;
+        request.Status = StatusGood | StatusError;
+        request.Error = error;
+    }
+
+    /// <summary>Answers with data of the drive's own, as much of it as there is room for.</summary>
+    private protected static void Answer(SataRequest request, ReadOnlySpan<byte> data)
+    {
+        request.IsProgrammedInput = true;
+        request.CopyIn(data);
+    }
+
+    /// <summary>Puts text into words: two characters in each, the first one in the high byte (ATA8-ACS §3.4.9).</summary>
+    private protected static void PutText(Span<byte> identity, int word, int characters, string text)
+    {
+        Span<byte> ascii = stackalloc byte[characters];
+        ascii.Fill((byte)' ');
+        Encoding.ASCII.GetBytes(text.AsSpan(0, Math.Min(text.Length, characters)), ascii);
+        for (int i = 0; i < characters; i++) identity[(2 * word) + (i ^ 1)] = ascii[i];
+    }
+
+    // For what is done while the machine stands: waiting costs nobody anything.
+    private static void Finish(ValueTask task)
+    {
+        if (task.IsCompleted) task.GetAwaiter().GetResult();
+        else task.AsTask().GetAwaiter().GetResult();
+    }
+}
