@@ -18,6 +18,9 @@ public sealed partial class NetworkTests : IDisposable
     private const int TransferBytes = 16 << 20;
     private const string WaitForAddress = "until ifconfig eth0 2>/dev/null | grep -q 'inet addr'; do usleep 20000; done";
 
+    // State 0A is LISTEN (proc(5)).
+    private const string WaitForListener = "until cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':0000 0A '; do usleep 20000; done";
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -78,7 +81,7 @@ public sealed partial class NetworkTests : IDisposable
     {
         await using Vm vm = await Vm.Boot("--net", "user,hostfwd=tcp:127.0.0.1:0-:7");
         await vm.Shell(WaitForAddress);
-        await vm.Shell("{ nc -l -p 7 -e cat & }");
+        await vm.Shell("{ nc -l -p 7 -e cat & }; " + WaitForListener);
         Match said = ForwardedPort().Match(vm.Errors);
         Assert.True(said.Success, vm.Errors);
         byte[] content = RandomNumberGenerator.GetBytes(1 << 20), back = new byte[content.Length];
@@ -170,7 +173,7 @@ public sealed partial class NetworkTests : IDisposable
             await SetAddress(second, "10.77.0.3");
             Assert.Contains("1 packets received", await first.Shell("ping -c 1 -w 10 10.77.0.1"), StringComparison.Ordinal);
             Assert.Contains("1 packets received", await first.Shell("ping -c 1 -w 10 10.77.0.3"), StringComparison.Ordinal);
-            await second.Shell("{ nc -l -p 9 | sha256sum >/tmp/sum & }");
+            await second.Shell("{ nc -l -p 9 | sha256sum >/tmp/sum & }; " + WaitForListener);
             string sum = await first.Shell($"dd if=/dev/urandom of=/tmp/file bs=64k count={TransferBytes >> 16} 2>/dev/null; nc 10.77.0.3 9 </tmp/file; sha256sum </tmp/file", seconds: 120);
             Assert.Equal(sum, await second.Shell("until [ -s /tmp/sum ]; do usleep 20000; done; cat /tmp/sum"));
             Assert.Equal(0, await first.PowerOff());
