@@ -41,6 +41,7 @@ internal sealed class LpcBridge : PciFunction, IBusDevice
         MakeWritable(RootComplexBase, (byte)RootComplexEnable);
         for (int i = 1; i < 4; i++) MakeWritable(RootComplexBase + i, (byte)(RootComplexBits >> (8 * i)));
         platform.Pci.AddAt(this, ChipsetSlot, 0);
+        OnRestored();
     }
 
     /// <inheritdoc/>

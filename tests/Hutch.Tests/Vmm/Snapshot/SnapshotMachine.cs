@@ -60,6 +60,25 @@ internal sealed class SnapshotMachine : IDisposable
         };
     }
 
+    /// <summary>A machine that boots from firmware, with what only such a machine has.</summary>
+    internal static MachineDefinition WithFirmware(string folder)
+    {
+        MachineDefinition plain = Everything(folder);
+        string image = Path.Combine(folder, "image"), flash = Path.Combine(folder, "flash"), sata = Path.Combine(folder, "sata");
+        if (!File.Exists(image)) File.WriteAllBytes(image, new byte[128 << 10]);
+        if (!File.Exists(flash)) File.WriteAllBytes(flash, new byte[16 << 10]);
+        if (!File.Exists(sata)) File.WriteAllBytes(sata, new byte[1 << 20]);
+        return plain with
+        {
+            Boot = null,
+            Devices =
+            [
+                new PlatformConfig("platform"), new FirmwareConfig("firmware", image) { VariablesPath = flash }, new DebugConsoleConfig("debug", new CharacterBackend(CharacterBackendKind.None)),
+                new AhciConfig("sata", [new SataDriveConfig("sata0", new DiskConfig(sata)), new SataDriveConfig("cdrom0", new DiskConfig(image, "raw", ReadOnly: true), IsCdRom: true)]),
+            ],
+        };
+    }
+
     /// <summary>Lets the boot processor do something, then stops the machine again.</summary>
     internal void Execute(Action<IVcpuExits> guest)
     {

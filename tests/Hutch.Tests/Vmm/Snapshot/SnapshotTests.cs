@@ -20,7 +20,8 @@ public sealed class SnapshotTests : IDisposable
 
     private string FilePath => Path.Combine(_folder, "state");
 
-    private SnapshotMachine Build(StateFileReader? state = null) => new(SnapshotMachine.Everything(_folder), state);
+    private SnapshotMachine Build(StateFileReader? state = null, bool firmware = false) =>
+        new(firmware ? SnapshotMachine.WithFirmware(_folder) : SnapshotMachine.Everything(_folder), state);
 
     // Every port that a device has but those that end or reset the machine, and the registers in memory.
     private static void Poke(IVcpuExits exits, Random random, int accesses)
@@ -58,6 +59,46 @@ public sealed class SnapshotTests : IDisposable
             }
             using StateFileReader state = StateFileReader.Open(FilePath);
             using SnapshotMachine back = Build(state);
+            AssertSame(before, back.Save().ToBytes(), seed);
+        }
+    }
+
+    // The configuration device, the bridges and the controller by ports, flash and registers by memory.
+    private static void PokeFirmware(IVcpuExits exits, Random random, int accesses)
+    {
+        byte[] data = new byte[4];
+        for (int i = 0; i < accesses; i++)
+        {
+            random.NextBytes(data);
+            switch (random.Next(5))
+            {
+                case 0: exits.WritePort((ushort)(0x510 + random.Next(12)), data.AsSpan(0, random.Next(2) == 0 ? 2 : 4)); break;
+                case 1: exits.WriteMmio(0xfffd_c000 + (ulong)random.Next(0x4000), data.AsSpan(0, 1)); break;
+                case 2: exits.WriteMmio(PciWindows.EcamStart + (random.Next(3) == 0 ? 0 : 31UL << 15) + ((ulong)(random.Next(2) * 2) << 12) + (ulong)(random.Next(64) * 4), data); break;
+                case 3: exits.WriteMmio(0xfe00_0000 + (ulong)random.Next(0x400) / 4 * 4, data); break;
+                default: exits.WriteMmio(0xc_0000 + (ulong)random.Next(0x3_ff00), data); break;
+            }
+            if (i % 64 != 0) continue;
+            // The controller stays where its registers are poked.
+            exits.WriteMmio(PciWindows.EcamStart + (31UL << 15) + (2UL << 12) + 0x24, [0, 0, 0, 0xfe]);
+            exits.WriteMmio(PciWindows.EcamStart + (31UL << 15) + (2UL << 12) + 4, [6, 0]);
+        }
+    }
+
+    [Fact]
+    public void A_restored_machine_with_firmware_saves_the_same_bytes()
+    {
+        for (int seed = 0; seed < 20; seed++)
+        {
+            byte[] before;
+            using (SnapshotMachine machine = Build(firmware: true))
+            {
+                machine.Execute(exits => PokeFirmware(exits, new Random(seed), accesses: 3000));
+                before = machine.Save().ToBytes();
+                machine.Save(FilePath);
+            }
+            using StateFileReader state = StateFileReader.Open(FilePath);
+            using SnapshotMachine back = Build(state, firmware: true);
             AssertSame(before, back.Save().ToBytes(), seed);
         }
     }
@@ -220,11 +261,14 @@ public sealed class SnapshotTests : IDisposable
     [Fact]
     public void The_schema_only_grows()
     {
-        using SnapshotMachine machine = Build();
-        machine.Execute(static _ => { });
-        StateSections sections = machine.Save();
         List<string> now = [];
-        foreach (string name in sections.Names.Where(static name => name != "definition")) now.AddRange(new StateReader(name, sections.Find(name)).Describe());
+        foreach (bool firmware in new[] { false, true })
+        {
+            using SnapshotMachine machine = Build(firmware: firmware);
+            machine.Execute(static _ => { });
+            StateSections sections = machine.Save();
+            foreach (string name in sections.Names.Where(static name => name != "definition")) now.AddRange(new StateReader(name, sections.Find(name)).Describe().Except(now));
+        }
         string golden = Path.Combine(Repository.Root, "schema", "state.golden");
         if (Environment.GetEnvironmentVariable("HUTCH_UPDATE_GOLDEN") == "1") File.WriteAllLines(golden, now);
         string[] then = File.ReadAllLines(golden);
