@@ -12,23 +12,23 @@ namespace Hutch.Cpu.Tests.Conformance;
 /// </summary>
 public sealed class ConformanceTests(ITestOutputHelper output)
 {
-    [Fact]
+    [HostCpuFact]
     public void Interpreted_instructions_do_what_the_host_cpu_does() =>
         Check((guest, vector, outcome) => guest.Interpret(vector, outcome), translated: false);
 
-    [Fact]
+    [HostCpuFact]
     public void Interpreted_instructions_of_32_bit_code_do_what_the_host_cpu_does() =>
         Check((guest, vector, outcome) => guest.Interpret(vector, outcome), translated: false, bitness: 32);
 
-    [Fact]
+    [HostCpuFact]
     public void Translated_instructions_do_what_the_host_cpu_does() =>
         Check((guest, vector, outcome) => guest.Run(vector, outcome), translated: true);
 
-    [Fact]
+    [HostCpuFact]
     public void Translated_blocks_do_what_the_host_cpu_does() =>
         CheckBlocks((guest, vector, outcome) => guest.Run(vector, outcome), translated: true);
 
-    [Fact]
+    [HostCpuFact]
     public void Interpreted_blocks_do_what_the_host_cpu_does() =>
         CheckBlocks((guest, vector, outcome) => guest.Interpret(vector, outcome), translated: false);
 

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Hutch.Cpu.State;
 using Hutch.Cpu.Translate;
 using Hutch.Host.Memory;
+using Hutch.Host.Trials;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -174,14 +175,29 @@ internal sealed unsafe class CodeBench : IDisposable
 
     private static int Slot(AssemblerRegister64 register) => (register.Value - Register.RAX) * 8;
 
+    // GS base = rdi. As the engine's stubs do it.
+    private static void SetGsBase(Assembler a)
+    {
+        const int ArchPrctl = 158, ArchSetGs = 0x1001;
+        if (SystemTrials.FsGsBase().Works)
+        {
+            a.wrgsbase(rdi);
+            return;
+        }
+        a.mov(rsi, rdi);
+        a.mov(edi, ArchSetGs);
+        a.mov(eax, ArchPrctl);
+        a.syscall();
+    }
+
     // rdi = context, rsi = host code, rdx = R11.
     private static void Enter(Assembler a)
     {
         foreach (AssemblerRegister64 register in Saved) a.push(register);
         a.sub(rsp, 8);
-        a.wrgsbase(rdi);
-        a.mov(__qword_ptr.gs[HostRspOffset], rsp);
         a.mov(r10, rsi);
+        SetGsBase(a);
+        a.mov(__qword_ptr.gs[HostRspOffset], rsp);
         a.mov(r11, rdx);
         a.mov(eax, 7);
         a.xor(edx, edx);
