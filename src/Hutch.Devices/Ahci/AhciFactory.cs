@@ -1,5 +1,4 @@
 using System.Collections.Generic;
-using Hutch.Block;
 using Hutch.Block.Graph;
 using Hutch.Devices.Firmware;
 using Hutch.Model.Machine;
@@ -35,15 +34,7 @@ internal sealed class AhciFactory : IDeviceFactory<AhciConfig>
 
     private static SataDrive Open(SataDriveConfig config, MachineServices services)
     {
-        BlockNode node;
-        try
-        {
-            node = services.OpenDisk(config.Disk);
-        }
-        catch (DiskOpenException refused)
-        {
-            throw new ConfigException(refused.Message, refused);
-        }
+        BlockNode node = services.OpenDisk(config.Disk);
         if (!config.IsCdRom) return new SataDisk(config, node);
         if (node.Limits.RequestAlignmentBytes <= DiscSectorBytes) return new SataCdRom(config, node);
         _ = node.DisposeAsync().AsTask();

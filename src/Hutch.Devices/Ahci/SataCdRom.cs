@@ -323,6 +323,4 @@ internal sealed class SataCdRom : SataDrive
     private static ushort Word(ReadOnlySpan<byte> packet, int at) => BinaryPrimitives.ReadUInt16BigEndian(packet[at..]);
 
     private static uint Double(ReadOnlySpan<byte> packet, int at) => BinaryPrimitives.ReadUInt32BigEndian(packet[at..]);
-
-    private static void Put(Span<byte> identity, int word, int value) => BinaryPrimitives.WriteUInt16LittleEndian(identity[(2 * word)..], (ushort)value);
 }

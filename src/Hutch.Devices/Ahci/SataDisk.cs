@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using Hutch.Block.Graph;
 using Hutch.Core.State;
+using Hutch.Devices.Storage;
 using Hutch.Model.Machine;
 using static Hutch.Devices.Ahci.AtaRegisters;
 
@@ -71,9 +72,7 @@ internal sealed class SataDisk : SataDrive
         _errorLog[3] = request.Error;
         request.Fis.Slice(4, 3).CopyTo(_errorLog.AsSpan(4));
         request.Fis.Slice(8, 3).CopyTo(_errorLog.AsSpan(8));
-        byte sum = 0;
-        foreach (byte value in _errorLog) sum += value;
-        _errorLog[^1] = (byte)-sum;
+        _errorLog[^1] = Checksum(_errorLog);
     }
 
     /// <inheritdoc/>
@@ -86,20 +85,15 @@ internal sealed class SataDisk : SataDrive
     /// <inheritdoc/>
     internal override void Exchange(StateFields fields)
     {
-        if (!fields.IsRestoring) FlushForState();
-        ulong sectors = Sectors;
-        fields.Value("sectors", ref sectors);
-        if (sectors != Sectors)
-            throw new StateException($"The disk {Name} had {sectors} sectors when the state was saved and has {Sectors} now; restore with the image of that time.");
+        if (!fields.IsRestoring) DiskNodes.FlushForState(Node, Name);
+        DiskNodes.ExchangeSectors(fields, Name, Sectors);
         fields.Value("write-cache", ref _hasWriteCache);
         fields.Bytes("error-log", _errorLog);
     }
 
     private void Transfer(SataRequest request, SataOperation operation, bool isLong, bool isDurable = false)
     {
-        ulong lba = isLong ? request.Lba : request.Lba & 0xff_ffff | (ulong)(request.Fis[7] & 0xf) << 24;
-        uint count = isLong ? request.RequestedCount : request.Fis[12];
-        if (count == 0) count = isLong ? 65536u : 256u;
+        (ulong lba, uint count) = Range(request, isLong);
         // Cylinders, heads and sectors went with the drives that had them.
         if ((request.Fis[7] & DeviceLba) == 0) Refuse(request);
         else Begin(request, operation, lba, count, isDurable);
@@ -117,7 +111,7 @@ internal sealed class SataDisk : SataDrive
 
     private void Begin(SataRequest request, SataOperation operation, ulong lba, uint count, bool isDurable)
     {
-        if (lba > Sectors || count > Sectors - lba)
+        if (!IsOnDisk(lba, count))
         {
             Refuse(request, ErrorNotFound);
             return;
@@ -136,11 +130,19 @@ internal sealed class SataDisk : SataDrive
 
     private void Verify(SataRequest request, bool isLong)
     {
+        (ulong lba, uint count) = Range(request, isLong);
+        if (!IsOnDisk(lba, count)) Refuse(request, ErrorNotFound);
+    }
+
+    // 28 or 48 bits of address; a count of 0 is the most that there can be.
+    private static (ulong Lba, uint Count) Range(SataRequest request, bool isLong)
+    {
         ulong lba = isLong ? request.Lba : request.Lba & 0xff_ffff | (ulong)(request.Fis[7] & 0xf) << 24;
         uint count = isLong ? request.RequestedCount : request.Fis[12];
-        if (count == 0) count = isLong ? 65536u : 256u;
-        if (lba > Sectors || count > Sectors - lba) Refuse(request, ErrorNotFound);
+        return (lba, count != 0 ? count : isLong ? 65536u : 256u);
     }
+
+    private bool IsOnDisk(ulong lba, ulong count) => lba <= Sectors && count <= Sectors - lba;
 
     // Ranges of 48 bits of address and 16 bits of count; a count of 0 is an unused entry (ATA8-ACS §7.10.3.2).
     private void Trim(SataRequest request)
@@ -151,21 +153,18 @@ internal sealed class SataDisk : SataDrive
             Refuse(request);
             return;
         }
-        (long, long)[] ranges = new (long, long)[bytes / 8];
-        int used = 0;
         for (int at = 0; at < bytes; at += 8)
         {
             ulong entry = BinaryPrimitives.ReadUInt64LittleEndian(_trimList.AsSpan(at));
             ulong lba = entry & 0xffff_ffff_ffff, count = entry >> 48;
             if (count == 0) continue;
-            if (lba > Sectors || count > Sectors - lba)
+            if (!IsOnDisk(lba, count))
             {
                 Refuse(request, ErrorNotFound);
                 return;
             }
-            ranges[used++] = ((long)lba * _sectorBytes, (long)count * _sectorBytes);
+            request.Ranges.Add(((long)lba * _sectorBytes, (long)count * _sectorBytes));
         }
-        request.Ranges = ranges[..used];
         request.Operation = SataOperation.Trim;
     }
 
@@ -234,11 +233,15 @@ internal sealed class SataDisk : SataDrive
         Put(identity, 217, 1);                                  // no rotation
         Put(identity, 222, 0x1000 | 0x003f);
         identity[510] = 0xa5;
-        byte sum = 0;
-        foreach (byte value in identity) sum += value;
-        identity[511] = (byte)-sum;
+        identity[511] = Checksum(identity);
         return _answer;
     }
 
-    private static void Put(Span<byte> identity, int word, int value) => BinaryPrimitives.WriteUInt16LittleEndian(identity[(2 * word)..], (ushort)value);
+    // What makes all bytes of a page add up to zero.
+    private static byte Checksum(ReadOnlySpan<byte> page)
+    {
+        byte sum = 0;
+        foreach (byte value in page[..^1]) sum += value;
+        return (byte)-sum;
+    }
 }

@@ -1,9 +1,9 @@
 using System;
+using System.Buffers.Binary;
 using System.Text;
-using System.Threading.Tasks;
-using Hutch.Block.Formats;
 using Hutch.Block.Graph;
 using Hutch.Core.State;
+using Hutch.Devices.Storage;
 using Hutch.Model.Machine;
 using static Hutch.Devices.Ahci.AtaRegisters;
 
@@ -47,31 +47,7 @@ internal abstract class SataDrive : IDisposable
     internal abstract void Exchange(StateFields fields);
 
     /// <summary>Flushes and closes.</summary>
-    public void Dispose()
-    {
-        try
-        {
-            Finish(Node.FlushAsync(default));
-        }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
-        {
-            // The guest was never told that these writes are durable, and nobody is left to tell.
-        }
-        Finish(Node.DisposeAsync());
-    }
-
-    /// <summary>Flushes, for a state that is saved. Throws <see cref="StateException"/>.</summary>
-    private protected void FlushForState()
-    {
-        try
-        {
-            Finish(Node.FlushAsync(default));
-        }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
-        {
-            throw new StateException($"The disk {Name} cannot be flushed: {refused.Message}", refused);
-        }
-    }
+    public void Dispose() => DiskNodes.Close(Node);
 
     /// <summary>Answers with an error.</summary>
     private protected static void Refuse(SataRequest request, byte error = ErrorAbort)
@@ -97,10 +73,6 @@ internal abstract class SataDrive : IDisposable
         for (int i = 0; i < characters; i++) identity[(2 * word) + (i ^ 1)] = ascii[i];
     }
 
-    // For what is done while the machine stands: waiting costs nobody anything.
-    private static void Finish(ValueTask task)
-    {
-        if (task.IsCompleted) task.GetAwaiter().GetResult();
-        else task.AsTask().GetAwaiter().GetResult();
-    }
+    /// <summary>Writes a word.</summary>
+    private protected static void Put(Span<byte> identity, int word, int value) => BinaryPrimitives.WriteUInt16LittleEndian(identity[(2 * word)..], (ushort)value);
 }

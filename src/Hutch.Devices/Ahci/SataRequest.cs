@@ -1,10 +1,10 @@
 using System;
 using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
+using System.Collections.Generic;
 using System.Threading.Tasks;
-using Hutch.Block.Formats;
 using Hutch.Block.Graph;
 using Hutch.Core.Memory;
+using Hutch.Devices.Storage;
 using Hutch.Host.Files;
 using static Hutch.Devices.Ahci.AhciRegisters;
 
@@ -45,7 +45,7 @@ internal sealed class SataRequest
     private IoSegment[] _segments = [];
     private int _count, _rangeAt;
     private bool _begun;
-    private ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter _operation;
+    private PendingOperation _operation;
 
     /// <summary>Makes the one of a slot; <paramref name="completed"/> is called on any thread.</summary>
     internal SataRequest(AhciPort port, int slot, Action<SataRequest> completed)
@@ -106,7 +106,7 @@ internal sealed class SataRequest
     internal WriteFlags Flags { get; set; }
 
     /// <summary>For <see cref="SataOperation.Trim"/>: offsets and lengths in bytes.</summary>
-    internal (long Offset, long LengthBytes)[] Ranges { get; set; } = [];
+    internal List<(long Offset, long LengthBytes)> Ranges { get; } = [];
 
     /// <summary>The FIS as the guest wrote it (Serial ATA 3.3 §10.5.5).</summary>
     internal ReadOnlySpan<byte> Fis => _fis;
@@ -170,18 +170,11 @@ internal sealed class SataRequest
         {
             while (Begin(node, out ValueTask operation))
             {
-                if (!operation.IsCompleted)
-                {
-                    _operation = operation.ConfigureAwait(false).GetAwaiter();
-                    // The last line that touches this object: the completion may be there before it returns.
-                    _operation.UnsafeOnCompleted(_completed);
-                    return false;
-                }
-                operation.GetAwaiter().GetResult();
+                if (!_operation.TryFinish(operation, _completed)) return false;
             }
             Finish();
         }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        catch (Exception refused) when (DiskNodes.IsFailure(refused))
         {
             Failure = refused;
         }
@@ -193,9 +186,9 @@ internal sealed class SataRequest
     {
         try
         {
-            _operation.GetResult();
+            _operation.Finish();
         }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        catch (Exception refused) when (DiskNodes.IsFailure(refused))
         {
             // Some of it may be in the guest's memory already.
             if (Operation == SataOperation.Read) MarkWritten();
@@ -217,6 +210,7 @@ internal sealed class SataRequest
         RoomBytes = 0;
         IsQueued = IsProgrammedInput = _begun = false;
         _count = _rangeAt = 0;
+        Ranges.Clear();
     }
 
     private bool Begin(BlockNode node, out ValueTask operation)
@@ -224,7 +218,7 @@ internal sealed class SataRequest
         operation = default;
         if (Operation == SataOperation.Trim)
         {
-            if (_rangeAt == Ranges.Length) return false;
+            if (_rangeAt == Ranges.Count) return false;
             (long offset, long length) = Ranges[_rangeAt++];
             operation = node.DiscardAsync(offset, length, default);
             return true;

@@ -1,12 +1,12 @@
 using System;
 using System.Threading;
 using System.Threading.Tasks;
-using Hutch.Block;
-using Hutch.Block.Formats;
 using Hutch.Block.Graph;
+using Hutch.Block.Jobs;
 using Hutch.Core.Bus;
 using Hutch.Core.Memory;
 using Hutch.Core.State;
+using Hutch.Devices.Storage;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Firmware;
@@ -31,7 +31,7 @@ internal sealed class FlashChip : IBusDevice, IDisposable
     private readonly byte[] _block = new byte[BlockBytes];
     private readonly byte[] _query;
     private FlashCommand _command = FlashCommand.ReadArray;
-    private byte _status = Ready;
+    private byte _status;
     private uint _start;
     private byte _count, _expected;
     private bool _isDirty;
@@ -56,12 +56,12 @@ internal sealed class FlashChip : IBusDevice, IDisposable
                 throw new ConfigException($"The firmware's variables {path} have {length} bytes, which is no multiple of {BlockBytes} or too many; copy the template that belongs to the firmware image.");
             if (node.Limits.IsReadOnly) throw new ConfigException($"The firmware's variables {path} cannot be written; copy the template to a file of your own.");
             byte[] content = new byte[length];
-            Finish(node.ReadBytesAsync(0, content, default));
+            Blocking.Wait(node.ReadBytesAsync(0, content, default));
             RomRegion rom = services.Memory.Layout.AddRom(end - (ulong)length, (ulong)length);
             rom.Write(0, content);
             return new FlashChip(node, rom, services);
         }
-        catch (Exception refused) when (refused is DiskOpenException or BlockIoException or ImageException)
+        catch (Exception refused) when (DiskNodes.IsFailure(refused))
         {
             Close(node);
             throw new ConfigException($"The firmware's variables {path} cannot be opened: {refused.Message.TrimEnd('.')}.", refused);
@@ -79,7 +79,7 @@ internal sealed class FlashChip : IBusDevice, IDisposable
         lock (_lock)
         {
             Array.Clear(_buffer);
-            _status = Ready;
+            _status = 0;
             _start = _count = _expected = 0;
             Show(FlashCommand.ReadArray);
         }
@@ -164,12 +164,12 @@ internal sealed class FlashChip : IBusDevice, IDisposable
                 break;
             case FlashCommand.EraseConfirm:
                 if (value == Confirm) Erase(offset);
-                else _status |= EraseError | ProgramError;
+                else _status |= Ready | EraseError | ProgramError;
                 Show(FlashCommand.ReadStatus);
                 break;
             case FlashCommand.LockSetup:
                 // Blocks have no locks; to lock or unlock one does nothing.
-                if (value is not (Unlock or Confirm)) _status |= EraseError | ProgramError;
+                if (value is not (Unlock or Confirm)) _status |= Ready | EraseError | ProgramError;
                 Show(FlashCommand.ReadStatus);
                 break;
             case FlashCommand.BufferCount or FlashCommand.BufferData or FlashCommand.BufferConfirm:
@@ -186,7 +186,11 @@ internal sealed class FlashChip : IBusDevice, IDisposable
         switch (value)
         {
             case 0x10 or 0x40: Show(FlashCommand.ProgramData); break;
-            case 0x50: _status = Ready; break;
+            case 0x50:
+                // No bit is left, not even that of a chip that is ready: OVMF tells a chip from RAM and ROM by this zero.
+                _status = 0;
+                Show(FlashCommand.ReadArray);
+                break;
             case 0x20 or 0x60 or 0x70 or 0x90 or 0x98 or 0xe8: Show((FlashCommand)value); break;
             case 0x00 or 0xf0 or 0xff: Show(FlashCommand.ReadArray); break;
             default: Show(FlashCommand.ReadStatus); break;
@@ -216,7 +220,7 @@ internal sealed class FlashChip : IBusDevice, IDisposable
                 Show(FlashCommand.ReadStatus);
                 return;
         }
-        _status |= EraseError | ProgramError;
+        _status |= Ready | EraseError | ProgramError;
         Show(FlashCommand.ReadStatus);
     }
 
@@ -227,6 +231,7 @@ internal sealed class FlashChip : IBusDevice, IDisposable
         _rom.Read(offset, content);
         for (int i = 0; i < content.Length; i++) content[i] &= value[i];
         _rom.Write(offset, content);
+        _status |= Ready;
         if (!Store(offset, _block.AsMemory(0, value.Length))) _status |= ProgramError;
     }
 
@@ -235,6 +240,7 @@ internal sealed class FlashChip : IBusDevice, IDisposable
         offset -= offset % BlockBytes;
         _block.AsSpan().Fill(Erased);
         _rom.Write(offset, _block);
+        _status |= Ready;
         if (!Store(offset, _block)) _status |= EraseError;
     }
 
@@ -252,15 +258,15 @@ internal sealed class FlashChip : IBusDevice, IDisposable
         return Try(() => _node.WriteBytesAsync(offset, content, WriteFlags.None, default));
     }
 
-    // The guest sees its error bit; the operator hears of it.
+    // The guest sees its error bit; the operator hears of it. Writes are rare and short: the vCPU waits for them, as for a chip.
     private bool Try(Func<ValueTask> operation)
     {
         try
         {
-            Finish(operation());
+            Blocking.Wait(operation());
             return true;
         }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        catch (Exception refused) when (DiskNodes.IsFailure(refused))
         {
             _platform.StorageFailed($"The firmware's variables cannot be written: {refused.Message.TrimEnd('.')}; the guest is told.", pause: false);
             return false;
@@ -269,13 +275,6 @@ internal sealed class FlashChip : IBusDevice, IDisposable
 
     private static void Close(BlockNode? node)
     {
-        if (node is not null) Finish(node.DisposeAsync());
-    }
-
-    // Writes are rare and short: the vCPU waits for them, as for a chip.
-    private static void Finish(ValueTask task)
-    {
-        if (task.IsCompleted) task.GetAwaiter().GetResult();
-        else task.AsTask().GetAwaiter().GetResult();
+        if (node is not null) Blocking.Wait(node.DisposeAsync());
     }
 }

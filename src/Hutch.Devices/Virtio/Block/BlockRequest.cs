@@ -1,9 +1,8 @@
 using System;
 using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
 using System.Threading.Tasks;
-using Hutch.Block.Formats;
 using Hutch.Block.Graph;
+using Hutch.Devices.Storage;
 using Hutch.Devices.Virtio.Queue;
 using Hutch.Host.Files;
 using static Hutch.Devices.Virtio.Block.VirtioBlockRegisters;
@@ -29,7 +28,7 @@ internal sealed class BlockRequest
     private ulong _sector;
     private long _room;
     private bool _begun;
-    private ConfiguredValueTaskAwaitable.ConfiguredValueTaskAwaiter _operation;
+    private PendingOperation _operation;
 
     /// <summary>Makes one for <paramref name="disk"/>; <paramref name="completed"/> is called on any thread when an operation completed.</summary>
     internal BlockRequest(VirtioBlock disk, int maxBuffers, Action<BlockRequest> completed)
@@ -104,18 +103,11 @@ internal sealed class BlockRequest
         {
             while (Begin(out ValueTask operation))
             {
-                if (!operation.IsCompleted)
-                {
-                    _operation = operation.ConfigureAwait(false).GetAwaiter();
-                    // The last line that touches this object: the completion may be there before it returns.
-                    _operation.UnsafeOnCompleted(_completed);
-                    return false;
-                }
-                operation.GetAwaiter().GetResult();
+                if (!_operation.TryFinish(operation, _completed)) return false;
                 End();
             }
         }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        catch (Exception refused) when (DiskNodes.IsFailure(refused))
         {
             Fail(refused);
         }
@@ -127,10 +119,10 @@ internal sealed class BlockRequest
     {
         try
         {
-            _operation.GetResult();
+            _operation.Finish();
             End();
         }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        catch (Exception refused) when (DiskNodes.IsFailure(refused))
         {
             Fail(refused);
             return true;

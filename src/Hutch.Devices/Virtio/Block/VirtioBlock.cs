@@ -1,9 +1,9 @@
 using System;
 using System.Text;
-using System.Threading.Tasks;
-using Hutch.Block.Formats;
 using Hutch.Block.Graph;
+using Hutch.Block.Jobs;
 using Hutch.Core.State;
+using Hutch.Devices.Storage;
 using Hutch.Model.Machine;
 using static Hutch.Devices.Virtio.Block.VirtioBlockRegisters;
 
@@ -83,9 +83,9 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
         if (Node.Limits.IsReadOnly) throw new ConfigException($"The disk {Name} is read-only and keeps its size.");
         try
         {
-            Finish(Node.ResizeAsync(lengthBytes, Preallocation.Off, default));
+            Blocking.Wait(Node.ResizeAsync(lengthBytes, Preallocation.Off, default));
         }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
+        catch (Exception refused) when (DiskNodes.IsFailure(refused))
         {
             throw new ConfigException($"The disk {Name} cannot be resized: {refused.Message.TrimEnd('.')}.", refused);
         }
@@ -120,19 +120,8 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     /// <inheritdoc/>
     private protected override void ExchangeOwn(StateFields fields)
     {
-        ulong sectors = _config.CapacitySectors;
-        try
-        {
-            // What the guest believes to be on the disk must be there before the state that believes it.
-            if (!fields.IsRestoring) Finish(Node.FlushAsync(default));
-        }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
-        {
-            throw new StateException($"The disk {Name} cannot be flushed: {refused.Message}", refused);
-        }
-        fields.Value("sectors", ref sectors);
-        if (sectors != _config.CapacitySectors)
-            throw new StateException($"The disk {Name} had {sectors} sectors when the state was saved and has {_config.CapacitySectors} now; restore with the image of that time.");
+        if (!fields.IsRestoring) DiskNodes.FlushForState(Node, Name);
+        DiskNodes.ExchangeSectors(fields, Name, _config.CapacitySectors);
         for (int i = 0; i < _queues.Length; i++)
         {
             // Requests that storage failed and that are made again when the machine goes on.
@@ -146,15 +135,7 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     /// <inheritdoc/>
     private protected override void DisposeBackend()
     {
-        try
-        {
-            Finish(Node.FlushAsync(default));
-        }
-        catch (Exception refused) when (refused is BlockIoException or ImageException)
-        {
-            // The guest was never told that these writes are durable, and nobody is left to tell.
-        }
-        Finish(Node.DisposeAsync());
+        DiskNodes.Close(Node);
         Limits?.Dispose();
     }
 
@@ -168,12 +149,5 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
         int[] entries = new int[queues];
         Array.Fill(entries, QueueEntries);
         return entries;
-    }
-
-    // For what is done while the machine stands: waiting costs nobody anything.
-    private static void Finish(ValueTask task)
-    {
-        if (task.IsCompleted) task.GetAwaiter().GetResult();
-        else task.AsTask().GetAwaiter().GetResult();
     }
 }

@@ -1,5 +1,3 @@
-using Hutch.Block;
-using Hutch.Block.Graph;
 using Hutch.Devices.Firmware;
 using Hutch.Devices.Virtio.Transport;
 using Hutch.Model.Machine;
@@ -14,16 +12,7 @@ internal sealed class VirtioBlockFactory : IDeviceFactory<VirtioBlockConfig>
     {
         if (config.Queues is < 1 or > VirtioBlockConfig.MostQueues)
             throw new ConfigException($"The disk {config.Id} cannot have {config.Queues} queues; give it 1 to {VirtioBlockConfig.MostQueues}.");
-        BlockNode node;
-        try
-        {
-            node = services.OpenDisk(config.Disk);
-        }
-        catch (DiskOpenException e)
-        {
-            throw new ConfigException(e.Message, e);
-        }
-        VirtioBlock disk = new(config, services, node);
+        VirtioBlock disk = new(config, services, services.OpenDisk(config.Disk));
         VirtioPci device = VirtioPci.Create(disk, services);
         services.Disks.Add(disk);
         // The path that QEMU's firmware expects: a SCSI adapter by its class, and its first disk.

@@ -3,11 +3,11 @@ using System.Buffers.Binary;
 using System.IO;
 using System.Linq;
 using System.Text;
-using Hutch.Block;
 using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Model.Machine;
 using Hutch.Tests.Devices.Virtio;
+using Hutch.Vmm.Build;
 using Xunit;
 
 namespace Hutch.Tests.Devices.Ahci;
@@ -27,7 +27,7 @@ public sealed class AhciTests : IDisposable
         for (int i = 0; i < Sectors; i++) BinaryPrimitives.WriteInt32LittleEndian(disk.AsSpan(i * 512), i);
         File.WriteAllBytes(_path, disk);
         File.WriteAllBytes(_disc, disk);
-        _machine = new TestMachine(config => config.Path == "pending" ? _pending : DiskOpener.Open(config));
+        _machine = new TestMachine(config => config.Path == "pending" ? _pending : Disks.Open(config));
     }
 
     public void Dispose()

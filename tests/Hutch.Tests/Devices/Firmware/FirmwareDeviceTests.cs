@@ -163,6 +163,12 @@ public sealed class FirmwareDeviceTests
             machine.Services.Mmio.Read(PcMachine.FlashStart, _data.AsSpan(0, 1));
             return _data[0];
         }
+        // OVMF looks for a chip: the array after the status was cleared, then a status of zero.
+        Command(0, 0x50);
+        Assert.True(chip.IsVisible);
+        Command(0, 0x70);
+        Assert.Equal(0, Status());
+        Command(0, 0xff);
         Command(5, 0x10);
         Assert.False(chip.IsVisible);
         Command(5, 0x3c);

@@ -2,13 +2,13 @@ using System;
 using System.Buffers.Binary;
 using System.IO;
 using System.Text;
-using Hutch.Block;
 using Hutch.Core.Bus;
 using Hutch.Core.Memory;
 using Hutch.Devices;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
 using Hutch.Tests.Devices.Virtio;
+using Hutch.Vmm.Build;
 
 namespace Hutch.Tests.Devices.Firmware;
 
@@ -33,7 +33,7 @@ internal sealed class PcMachine : IDisposable
         Services = new MachineServices
         {
             Memory = Memory, Ports = new AddressBus("ports"), Mmio = new AddressBus("mmio"), Interrupts = Router, Timers = _timers, Platform = Platform,
-            OpenDisk = DiskOpener.Open, OpenChannel = _ => throw new ConfigException("No channel."),
+            OpenDisk = Disks.Open, OpenChannel = _ => throw new ConfigException("No channel."),
         };
         _platform = DeviceFactories.Create(new PlatformConfig("platform"), Services);
         Firmware = DeviceFactories.Create(new FirmwareConfig("firmware", ImagePath) { VariablesPath = FlashPath, Entries = [.. entries] }, Services);

@@ -1,9 +1,9 @@
 using System;
 using System.IO;
 using System.Text;
-using Hutch.Block;
 using Hutch.Devices;
 using Hutch.Model.Machine;
+using Hutch.Vmm.Build;
 using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
@@ -14,7 +14,7 @@ public sealed class VirtioBlockTests : IDisposable
     private const ulong AllFeatures = (1UL << 32) | (1UL << 29) | (1UL << 28) | (1UL << 9) | (1UL << 13) | (1UL << 14);
 
     private readonly string _path = Path.GetTempFileName();
-    private readonly TestMachine _machine = new(DiskOpener.Open);
+    private readonly TestMachine _machine = new(Disks.Open);
     private IDevice? _device;
 
     [Fact]

@@ -1,9 +1,9 @@
 using System;
 using System.IO;
-using Hutch.Block;
 using Hutch.Devices;
 using Hutch.Devices.Pci;
 using Hutch.Model.Machine;
+using Hutch.Vmm.Build;
 using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
@@ -20,7 +20,7 @@ public sealed class VirtioFuzzTests : IDisposable
     public VirtioFuzzTests()
     {
         File.WriteAllBytes(_path, new byte[1 << 20]);
-        _machine = new TestMachine(DiskOpener.Open, new LoopChannel());
+        _machine = new TestMachine(Disks.Open, new LoopChannel());
     }
 
     [Theory]
