@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using Hutch.Host.Networks;
 using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Options;
@@ -13,7 +14,6 @@ internal static class NetOption
         + "user: [,hostfwd=tcp|udp:[ADDR]:PORT-[GUEST]:PORT]...[,restrict=on|off][,net=A.B.C.D/N][,host=IP][,dns=IP][,dhcpstart=IP][,hostname=NAME][,ipv6=on|off][,tftp=DIR]"
         + "[,bootfile=FILE]; tap: [,ifname=NAME]";
 
-    private const int LongestInterface = 15;
 
     /// <summary>Reads the option; null for a card that is not wanted. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -42,7 +42,7 @@ internal static class NetOption
         {
             ("user", null) => new NetBackendConfig(NetBackendKind.User),
             ("tap", null) => new NetBackendConfig(NetBackendKind.Tap),
-            ("bridge", { Length: > 0 and <= LongestInterface }) => new NetBackendConfig(NetBackendKind.Bridge) { Interface = name },
+            ("bridge", { Length: > 0 and <= NetworkInterfaces.LongestName }) => new NetBackendConfig(NetBackendKind.Bridge) { Interface = name },
             ("passt", { Length: > 0 }) => new NetBackendConfig(NetBackendKind.Passt) { Path = Path.GetFullPath(name) },
             _ => throw OptionText.Bad("--net", value, "write user, tap, bridge=BR, passt=PATH or none, then options."),
         };
@@ -66,7 +66,7 @@ internal static class NetOption
         ("out", _) => backend with { Outbound = Rate(value, key, text) },
         ("ifname", NetBackendKind.Tap) => backend with
         {
-            Interface = text.Length <= LongestInterface ? text : throw OptionText.Bad("--net", value, $"an interface's name has at most {LongestInterface} letters."),
+            Interface = text.Length <= NetworkInterfaces.LongestName ? text : throw OptionText.Bad("--net", value, $"an interface's name has at most {NetworkInterfaces.LongestName} letters."),
         },
         (_, NetBackendKind.User) => ReadUser(backend, value, key, text),
         _ => throw Unknown(value, key),

@@ -1,5 +1,6 @@
 using System;
 using System.Threading;
+using Hutch.Host.Linux;
 
 namespace Hutch.Host.Events;
 
@@ -76,7 +77,8 @@ internal sealed class InputPump : IDisposable
             bool holding = _end > _start;
             if (!holding) _waiting = false;
             int fd = open && (_alwaysRead || !holding) ? _fd : -1;
-            bool ready = OpenFile.WaitForInput(fd, _wake, holding ? RetryMs : -1);
+            bool ready = OpenFile.Wait(fd, Libc.PollIn, _wake, holding ? RetryMs : -1);
+            _ = _wake.Drain();
             if (ready && !_stopping) open = Fill();
         }
         _ended?.Invoke();

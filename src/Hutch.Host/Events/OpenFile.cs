@@ -54,15 +54,19 @@ internal static unsafe class OpenFile
         return ready > 0;
     }
 
-    /// <summary>Waits for input on <paramref name="fd"/> (unless it is -1) or for the event; true when <paramref name="fd"/> has input or has ended.</summary>
-    internal static bool WaitForInput(int fd, EventFd wake, int timeoutMs)
+    /// <summary>
+    /// Waits for events of a descriptor, for the event's count, which it leaves, or for some time; true when the descriptor is ready (or broken). May return early.
+    /// </summary>
+    /// <param name="fd">Descriptor; -1: only the event counts.</param>
+    /// <param name="events">What to wait for; 0: only the event counts.</param>
+    /// <param name="wake">Ends the wait.</param>
+    /// <param name="timeoutMs">At most so long, in milliseconds; -1: no limit.</param>
+    internal static bool Wait(int fd, short events, EventFd wake, int timeoutMs)
     {
         PollFd* polls = stackalloc PollFd[2];
         polls[0] = new PollFd { Fd = wake.Descriptor, Events = Libc.PollIn };
-        polls[1] = new PollFd { Fd = fd, Events = Libc.PollIn };
+        polls[1] = new PollFd { Fd = events == 0 ? -1 : fd, Events = events };
         // SAFETY: two entries, on this frame; poll ignores entries with a negative descriptor.
-        if (Libc.Poll(polls, 2, timeoutMs) <= 0) return false;
-        if (polls[0].Returned != 0) wake.Drain();
-        return polls[1].Returned != 0;
+        return Libc.Poll(polls, 2, timeoutMs) > 0 && polls[1].Returned != 0;
     }
 }

@@ -85,11 +85,7 @@ public sealed unsafe class FrameStream : IDisposable
     public void Wait(EventFd wake, bool receive, bool send, int timeoutMs)
     {
         send |= _sending != 0;
-        PollFd* polls = stackalloc PollFd[2];
-        polls[0] = new PollFd { Fd = wake.Descriptor, Events = Libc.PollIn };
-        polls[1] = new PollFd { Fd = IsEnded || !(receive || send) ? -1 : Descriptor, Events = (short)((receive ? Libc.PollIn : 0) | (send ? Libc.PollOut : 0)) };
-        // SAFETY: two entries, on this frame; poll ignores entries with a negative descriptor.
-        _ = Libc.Poll(polls, 2, timeoutMs);
+        _ = OpenFile.Wait(IsEnded ? -1 : Descriptor, (short)((receive ? Libc.PollIn : 0) | (send ? Libc.PollOut : 0)), wake, timeoutMs);
     }
 
     /// <inheritdoc/>

@@ -92,11 +92,7 @@ public sealed unsafe class TapQueue : IDisposable
     /// <summary>Sleeps until there is a frame or room for one, as asked, until <paramref name="wake"/> has a count, or for some time.</summary>
     public void Wait(EventFd wake, bool receive, bool send, int timeoutMs)
     {
-        PollFd* polls = stackalloc PollFd[2];
-        polls[0] = new PollFd { Fd = wake.Descriptor, Events = Libc.PollIn };
-        polls[1] = new PollFd { Fd = receive || send ? Descriptor : -1, Events = (short)((receive ? Libc.PollIn : 0) | (send ? Libc.PollOut : 0)) };
-        // SAFETY: two entries, on this frame; poll ignores entries with a negative descriptor.
-        _ = Libc.Poll(polls, 2, timeoutMs);
+        _ = OpenFile.Wait(Descriptor, (short)((receive ? Libc.PollIn : 0) | (send ? Libc.PollOut : 0)), wake, timeoutMs);
     }
 
     /// <inheritdoc/>

@@ -113,15 +113,13 @@ internal sealed class CaptureFile : IDisposable
         Put32(block[4..], (uint)block.Length);
     }
 
-    private void End(ReadOnlySpan<byte> block)
+    private void End(Span<byte> block)
     {
-        Span<byte> length = stackalloc byte[4];
-        Put32(length, (uint)block.Length);
+        Put32(block[^4..], (uint)block.Length);
         if (_isBroken) return;
         try
         {
-            _file.Write(block[..^4]);
-            _file.Write(length);
+            _file.Write(block);
         }
         catch (IOException full)
         {

@@ -1,6 +1,7 @@
 using System;
 using Hutch.Host.Events;
 using Hutch.Host.Files;
+using Hutch.Net.Packets;
 
 namespace Hutch.Net.Filters;
 
@@ -22,8 +23,7 @@ internal sealed class CaptureQueue : INetQueue, INetBuffers
     public bool Transmit(in PacketOffload offload, ReadOnlySpan<IoSegment> frame)
     {
         // A guest that changes a frame under way has two of it; which one the file gets says nothing about the network.
-        int length = 0;
-        foreach (IoSegment segment in frame) length += segment.CopyTo(_frame.AsSpan(length));
+        int length = FrameSegments.Gather(frame, _frame);
         if (!_inner.Transmit(offload, frame)) return false;
         _file.Write(_frame.AsSpan(0, length), fromGuest: true);
         return true;

@@ -1,6 +1,7 @@
 using System;
 using Hutch.Host.Events;
 using Hutch.Host.Files;
+using Hutch.Net.Packets;
 
 namespace Hutch.Net.Filters;
 
@@ -24,10 +25,7 @@ internal sealed class RateQueue : INetQueue, INetBuffers
     {
         _holdsOutbound = _outbound is not null && _outbound.WaitMs != 0;
         if (_holdsOutbound || !_inner.Transmit(offload, frame)) return false;
-        if (_outbound is null) return true;
-        long bytes = 0;
-        foreach (IoSegment segment in frame) bytes += segment.LengthBytes;
-        _outbound.Charge(bytes);
+        _outbound?.Charge(FrameSegments.LengthOf(frame));
         return true;
     }
 

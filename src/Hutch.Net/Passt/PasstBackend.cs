@@ -60,10 +60,7 @@ internal sealed class PasstBackend : INetBackend, INetQueue
         if (_stream.IsEnded) return true;
         Span<byte> room = _stream.Outgoing;
         if (room.IsEmpty) return false;
-        int length = 0;
-        foreach (IoSegment segment in frame) length += segment.CopyTo(room[length..]);
-        if ((offload.Flags & PacketOffload.NeedsChecksum) != 0) InternetChecksum.Complete(room[..length], offload);
-        _stream.Send(length);
+        _stream.Send(FrameSegments.Gather(frame, offload, room));
         return true;
     }
 

@@ -24,18 +24,11 @@ internal sealed class UserQueue : INetQueue, ISlirpClient
     /// <inheritdoc/>
     public bool Transmit(in PacketOffload offload, ReadOnlySpan<IoSegment> frame)
     {
-        int length = 0;
-        foreach (IoSegment segment in frame) length += (int)segment.LengthBytes;
-        if (length > _frame.Length)
-        {
-            if (length > PacketOffload.LongestFrame) return true;
-            _frame = new byte[PacketOffload.LongestFrame];
-        }
+        long length = FrameSegments.LengthOf(frame);
+        if (length > PacketOffload.LongestFrame) return true;
+        if (length > _frame.Length) _frame = new byte[PacketOffload.LongestFrame];
         // The stack looks at frames again and again: it gets a copy that the guest cannot change.
-        int filled = 0;
-        foreach (IoSegment segment in frame) filled += segment.CopyTo(_frame.AsSpan(filled));
-        if ((offload.Flags & PacketOffload.NeedsChecksum) != 0) InternetChecksum.Complete(_frame.AsSpan(0, filled), offload);
-        Stack!.Input(_frame.AsSpan(0, filled));
+        Stack!.Input(_frame.AsSpan(0, FrameSegments.Gather(frame, offload, _frame)));
         return true;
     }
 

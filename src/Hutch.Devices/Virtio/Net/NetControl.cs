@@ -7,7 +7,7 @@ using static Hutch.Devices.Virtio.Net.VirtioNetRegisters;
 namespace Hutch.Devices.Virtio.Net;
 
 /// <summary>The control queue (virtio 1.2 §5.1.6.5): what the driver wants to receive, its address, its queues. On the first worker.</summary>
-internal sealed class NetControl(VirtioNet card)
+internal sealed class NetControl(VirtioNet card, QueueWorker worker)
 {
     private const int CommandBytes = 2;
 
@@ -20,7 +20,7 @@ internal sealed class NetControl(VirtioNet card)
         do
         {
             queue.DisableNotifications();
-            while (true)
+            while (!worker.ShouldYield)
             {
                 QueueStatus status = queue.TryPop(_chain);
                 if (status == QueueStatus.Broken) card.Transport.NeedsReset();
@@ -31,7 +31,7 @@ internal sealed class NetControl(VirtioNet card)
             }
             if (queue.ShouldInterrupt()) card.Transport.InterruptQueue(index);
         }
-        while (queue.EnableNotifications());
+        while (!worker.ShouldYield && queue.EnableNotifications());
     }
 
     private bool Execute()

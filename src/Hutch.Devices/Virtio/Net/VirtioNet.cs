@@ -35,7 +35,7 @@ internal sealed class VirtioNet : VirtioDevice, INetworkCard
         _ownAddress = _address = ToNumber(address);
         _mtuBytes = config.MtuBytes != 0 ? config.MtuBytes : backend.MtuBytes;
         _status = config.LinkDown ? 0 : StatusLinkUp;
-        _control = new NetControl(this);
+        _control = new NetControl(this, WorkerOf(0));
         _pairs = new NetQueuePair[pairs];
         for (int i = 0; i < pairs; i++) _pairs[i] = new NetQueuePair(this, backend, WorkerOf(2 * i), i);
     }
