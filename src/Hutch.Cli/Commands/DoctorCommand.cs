@@ -40,7 +40,7 @@ internal static class DoctorCommand
 
     private static int Run(IReadOnlyList<string> required, bool json)
     {
-        DoctorReport report = DoctorReport.Examine(new HostFiles("/"), new HostTrials(), CacheFolder.Path ?? "/");
+        DoctorReport report = DoctorReport.Examine(new HostFiles("/"), new HostTrials(), UserFolders.Cache ?? "/");
         foreach (string id in required)
             if (report.All.All(finding => finding.Id != id))
                 throw new UserException($"--require '{id}': there is no such check; there are {string.Join(", ", report.All.Select(finding => finding.Id))}.", ExitStatus.Usage);

@@ -16,7 +16,7 @@ internal static class FirmwareComposer
     /// <summary>Adds the firmware behind the platform and numbers what it can boot. Throws <see cref="UserException"/>.</summary>
     internal static void Add(RunRequest request, List<DeviceConfig> devices)
     {
-        string? folder = StateFolder.Path;
+        string? folder = UserFolders.State;
         string? variables = request.Name is null || folder is null ? null : Path.Combine(folder, "firmware", $"{request.Name}.fd");
         FirmwareConfig firmware = FirmwareOption.Parse(request.Firmware, variables);
         string order = FirmwareOption.ParseBoot(request.Boot, ref firmware);

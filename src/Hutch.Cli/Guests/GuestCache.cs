@@ -24,7 +24,7 @@ internal sealed class GuestCache
     }
 
     /// <summary>The user's cache.</summary>
-    internal static string DefaultRoot() => CacheFolder.Path
+    internal static string DefaultRoot() => UserFolders.Cache
         ?? throw new UserException("There is no place for the tiny guest: set HOME or XDG_CACHE_HOME to a directory of yours.", ExitStatus.BadConfiguration);
 
     /// <summary>Returns the directory of the entry; <paramref name="make"/> fills it in a temporary place when it is not there.</summary>

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Text;
+using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Firmware;
 
@@ -9,7 +10,7 @@ namespace Hutch.Devices.Firmware;
 internal sealed class FwCfgItems
 {
     /// <summary>The longest name of a file, in ASCII characters.</summary>
-    internal const int LongestName = 55;
+    internal const int LongestName = FwCfgEntry.LongestName;
 
     private const ushort Directory = 0x19, FirstFile = 0x20;
     private const int EntryBytes = 64, NameOffset = 8;

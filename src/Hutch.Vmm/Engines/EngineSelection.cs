@@ -31,7 +31,7 @@ internal sealed class EngineSelection(
 {
     /// <summary>The choice for this host and user.</summary>
     internal static EngineSelection OfThisHost(ITimerService timers, Action<string> say) => new(
-        ProbeSignals.Read, known => KvmProbe.Run(new DeviceCalls(), known), RememberedVerdict.OfThisUser(CacheFolder.Path), () => KvmHypervisor.Open(),
+        ProbeSignals.Read, known => KvmProbe.Run(new DeviceCalls(), known), RememberedVerdict.OfThisUser(UserFolders.Cache), () => KvmHypervisor.Open(),
         // For finding faults of the engine: every translated block is checked against the interpreter (one vCPU; minutes to boot).
         () => new SoftHypervisor(timers, new SoftEngineOptions(LockStep: Environment.GetEnvironmentVariable("HUTCH_LOCKSTEP") == "1")), say);
 

@@ -36,15 +36,9 @@ public sealed class HostCpuFactAttribute : FactAttribute
     // add [rsp+rax], ecx: the address is mapped and writable.
     private static TestVector ThroughStackPointer(ulong address)
     {
-        var vector = new TestVector { Rip = OracleLayout.Code + 0x100, Flags = 0x202, Length = 3 };
-        vector.Code.AsSpan().Fill(0xcc);
-        ((ReadOnlySpan<byte>)[0x01, 0x0c, 0x04]).CopyTo(vector.Code);
+        var vector = TestVector.Of(0x01, 0x0c, 0x04);
         vector.Gpr[4] = NotCanonical;
         vector.Gpr[0] = address - NotCanonical;
-        vector.Legacy[0] = 0x7f;
-        vector.Legacy[1] = 3;
-        vector.Legacy[24] = 0x80;
-        vector.Legacy[25] = 0x1f;
         return vector;
     }
 }

@@ -1,30 +1,17 @@
-using System;
 using Xunit;
 
 namespace Hutch.Cpu.Tests.Conformance;
 
 public sealed class OracleTests
 {
-    private static TestVector Vector(params byte[] code)
-    {
-        var vector = new TestVector { Rip = OracleLayout.Code + 0x100, Flags = 0x202, Length = code.Length };
-        vector.Code.AsSpan().Fill(0xcc);
-        code.CopyTo(vector.Code, 0);
-        vector.Legacy[0] = 0x7f;
-        vector.Legacy[1] = 3;
-        vector.Legacy[24] = 0x80;
-        vector.Legacy[25] = 0x1f;
-        return vector;
-    }
-
     [Fact]
     public void The_oracle_runs_an_instruction_and_returns_its_state()
     {
         using var oracle = new OracleProcess(new byte[OracleLayout.DataBytes]);
-        TestVector add = Vector(0x01, 0xd8);             // add eax, ebx
+        TestVector add = TestVector.Of(0x01, 0xd8);             // add eax, ebx
         add.Gpr[0] = 0xffff_ffff_0000_0001;
         add.Gpr[3] = 0xffff_ffff;
-        TestVector store = Vector(0x66, 0x0f, 0xef, 0xc1); // pxor xmm0, xmm1
+        TestVector store = TestVector.Of(0x66, 0x0f, 0xef, 0xc1); // pxor xmm0, xmm1
         store.Legacy[160 + 16] = 0x55;
         oracle.Run([add, store]);
         var outcome = new TestOutcome();
@@ -38,14 +25,14 @@ public sealed class OracleTests
     public void The_oracle_reports_faults()
     {
         using var oracle = new OracleProcess(new byte[OracleLayout.DataBytes]);
-        TestVector load = Vector(0x8b, 0x03);            // mov eax, [rbx]
+        TestVector load = TestVector.Of(0x8b, 0x03);            // mov eax, [rbx]
         load.Gpr[3] = OracleLayout.Unmapped + 8;
-        TestVector store = Vector(0x89, 0x03);           // mov [rbx], eax
+        TestVector store = TestVector.Of(0x89, 0x03);           // mov [rbx], eax
         store.Gpr[3] = OracleLayout.ReadOnly + 16;
-        TestVector divide = Vector(0xf7, 0xf3);          // div ebx
-        TestVector noncanonical = Vector(0x8b, 0x03);
+        TestVector divide = TestVector.Of(0xf7, 0xf3);          // div ebx
+        TestVector noncanonical = TestVector.Of(0x8b, 0x03);
         noncanonical.Gpr[3] = 0x8000_0000_0000_0000;
-        TestVector undefined = Vector(0x0f, 0x0b);
+        TestVector undefined = TestVector.Of(0x0f, 0x0b);
         oracle.Run([load, store, divide, noncanonical, undefined]);
         var outcome = new TestOutcome();
         (int, ulong, ulong)[] seen = new (int, ulong, ulong)[5];

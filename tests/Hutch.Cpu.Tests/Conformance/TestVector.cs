@@ -1,3 +1,5 @@
+using System;
+using System.Buffers.Binary;
 
 namespace Hutch.Cpu.Tests.Conformance;
 
@@ -36,6 +38,17 @@ internal sealed class TestVector
     /// <summary>The first 416 bytes of an FXSAVE image, and the upper halves of the YMM registers.</summary>
     public readonly byte[] Legacy = new byte[OracleLayout.LegacyBytes];
     public readonly byte[] YmmHigh = new byte[OracleLayout.YmmHighBytes];
+
+    /// <summary>64-bit code in an ordinary environment: interrupts on, x87 and SSE as the ABI leaves them.</summary>
+    public static TestVector Of(params ReadOnlySpan<byte> code)
+    {
+        var vector = new TestVector { Rip = OracleLayout.Code + 0x100, Flags = 0x202, Length = code.Length };
+        vector.Code.AsSpan().Fill(0xcc);
+        code.CopyTo(vector.Code);
+        BinaryPrimitives.WriteUInt16LittleEndian(vector.Legacy, 0x037f);
+        BinaryPrimitives.WriteUInt32LittleEndian(vector.Legacy.AsSpan(24), 0x1f80);
+        return vector;
+    }
 }
 
 /// <summary>The state that an instruction ended in.</summary>
