@@ -52,6 +52,12 @@ public sealed record BlockOpenRequest
     /// <summary>How requests are given to the kernel.</summary>
     public AioMode Aio { get; init; } = AioMode.Auto;
 
+    /// <summary>
+    /// What awaits the image's requests may go on on the thread that carries them out, which spares a hop, and must be quick and never block there. Otherwise it
+    /// goes on on the thread pool.
+    /// </summary>
+    public bool ContinuesInline { get; init; }
+
     /// <summary>Discards reach the storage; otherwise they are ignored.</summary>
     public bool Unmap { get; init; } = true;
 

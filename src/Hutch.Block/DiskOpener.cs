@@ -60,6 +60,8 @@ public static class DiskOpener
     private static BlockOpenRequest Request(DiskConfig disk) => new()
     {
         Filename = disk.Path,
+        // What a device does on a completion is to wake its own thread.
+        ContinuesInline = true,
         Format = disk.Format,
         ReadOnly = disk.ReadOnly,
         References = disk.NoBacking ? ReferencePolicy.NoBacking : ReferencePolicy.Follow,

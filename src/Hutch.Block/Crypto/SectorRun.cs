@@ -8,8 +8,10 @@ namespace Hutch.Block.Crypto;
 /// <summary>Moves data through a cipher, between a request's memory and a buffer of ours; a long run on several cores at once.</summary>
 internal static class SectorRun
 {
-    // Below this, waking other threads costs more than they take off.
-    private const int LeastParallelBytes = 128 * 1024, PartBytes = 64 * 1024;
+    /// <summary>So long is worth other threads: below this, waking them costs more than they take off.</summary>
+    internal const int LongBytes = 128 * 1024;
+
+    private const int PartBytes = 64 * 1024;
 
     /// <summary>Copies <paramref name="source"/> into <paramref name="destination"/> and encrypts it there.</summary>
     internal static void Encrypt(ISectorCipher cipher, long offset, IoVector source, NativeBuffer destination)
@@ -37,7 +39,7 @@ internal static class SectorRun
         destination.CopyFrom(data);
     }
 
-    private static bool IsLong(int lengthBytes) => lengthBytes >= LeastParallelBytes && Environment.ProcessorCount > 1;
+    private static bool IsLong(int lengthBytes) => lengthBytes >= LongBytes && Environment.ProcessorCount > 1;
 
     private static void EncryptParts(ISectorCipher cipher, long offset, IoVector source, NativeBuffer destination)
     {

@@ -20,9 +20,6 @@ internal sealed record FileOpenOptions
     /// <summary>Discards reach the storage; otherwise they do nothing.</summary>
     internal bool Unmap { get; init; } = true;
 
-    /// <summary>
-    /// What awaits a request goes on on the engine's thread, without a hop, and must never block there: for a machine's devices. Otherwise it goes on on the
-    /// thread pool.
-    /// </summary>
+    /// <summary>See <see cref="BlockOpenRequest.ContinuesInline"/>.</summary>
     internal bool ContinuesInline { get; init; }
 }

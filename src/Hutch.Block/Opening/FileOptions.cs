@@ -7,13 +7,17 @@ namespace Hutch.Block.Opening;
 internal sealed record FileOptions
 {
     /// <summary>Takes what the request says.</summary>
-    internal FileOptions(BlockOpenRequest request) => (Cache, Aio, ForceShare, Unmap) = (request.Cache, request.Aio, request.ForceShare, request.Unmap);
+    internal FileOptions(BlockOpenRequest request) =>
+        (Cache, Aio, ContinuesInline, ForceShare, Unmap) = (request.Cache, request.Aio, request.ContinuesInline, request.ForceShare, request.Unmap);
 
     /// <summary>Page cache and durability.</summary>
     internal CacheMode Cache { get; init; }
 
     /// <summary>How requests are given to the kernel.</summary>
     internal AioMode Aio { get; init; }
+
+    /// <summary>See <see cref="BlockOpenRequest.ContinuesInline"/>.</summary>
+    internal bool ContinuesInline { get; init; }
 
     /// <summary>The file may be in use by a writer.</summary>
     internal bool ForceShare { get; init; }
@@ -31,6 +35,7 @@ internal sealed record FileOptions
         ForceShare = readOnly && ForceShare,
         Cache = Cache,
         Aio = Aio,
+        ContinuesInline = ContinuesInline,
         Unmap = Unmap,
     };
 }

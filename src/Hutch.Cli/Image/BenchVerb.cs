@@ -47,7 +47,7 @@ internal static class BenchVerb
         if (!run.IsWrite && run.FlushInterval > 0) throw new UsageException("--flush-interval is only available in write tests");
         if (run.FlushInterval > 0 && run.FlushInterval < run.Depth) throw new UsageException("Flush interval can't be smaller than depth");
         string name = options.Operands[0];
-        ImageNode? image = common.Open(name, common.Request(name, readOnly: !run.IsWrite) with { Cache = cache, Aio = aio });
+        ImageNode? image = common.Open(name, common.Request(name, readOnly: !run.IsWrite) with { Cache = cache, Aio = aio, ContinuesInline = true });
         if (image is null) return 1;
         try
         {
@@ -141,7 +141,9 @@ internal static class BenchVerb
                 (offset, flushes) = (_next, false);
                 if (_left == 0) return false;
                 _left--;
-                _next = (_next + StepBytes) % Math.Max(1, _limit - LengthBytes + 1);
+                _next = (_next + StepBytes) % Math.Max(1, _limit);
+                // Not cut short at the end of the disk, and never moved to a place that is not aligned as the step is.
+                if (_next > _limit - LengthBytes) _next = 0;
                 if (FlushInterval > 0 && ++_unflushed == FlushInterval) (flushes, _unflushed) = (true, 0);
                 return true;
             }

@@ -58,6 +58,7 @@ internal sealed unsafe class RingEngine : DiskEngine
                 Volatile.Write(ref engine._thread, Environment.CurrentManagedThreadId);
             }
             made.Set();
+            PoolThread.Mark();
             if (works) engine.Serve();
         }, StackBytes) { IsBackground = true, Name = "disk-ring" }.Start();
         made.Wait();

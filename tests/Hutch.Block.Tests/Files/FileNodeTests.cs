@@ -5,6 +5,7 @@ using System.Linq;
 using System.Threading.Tasks;
 using Hutch.Block.Files;
 using Hutch.Block.Graph;
+using Hutch.Host.DiskIo;
 using Hutch.Host.Files;
 using Xunit;
 
@@ -37,6 +38,29 @@ public sealed class FileNodeTests : IDisposable
         Assert.Equal(model, await BlockNodeContract.Read(node, 0, model.Length));
         await node.FlushAsync(default);
         Assert.Equal(model, File.ReadAllBytes(Image));
+    }
+
+    [Fact]
+    public async Task Long_work_leaves_the_thread_that_carries_out_all_requests()
+    {
+        await using FileNode node = await FileNode.CreateAsync(Image, 1 << 20, Preallocation.Off, new FileOpenOptions { Cache = CacheMode.None, ContinuesInline = true }, default);
+        // The thread engine has several threads, which may all work for long.
+        Assert.Equal(DiskEngine.Uring is not null, await Task.Run(() => LeaveAsync(node)));
+    }
+
+    // Whether a request went on on the thread that carries out all. One that is complete before it is awaited goes on where it was made.
+    private static async Task<bool> LeaveAsync(FileNode node)
+    {
+        using NativeBuffer buffer = new(4096);
+        bool wasThere = false;
+        for (int i = 0; i < 1000 && !wasThere; i++)
+        {
+            await node.WriteAsync(0, new IoVector(new[] { buffer.Segment(0, 4096) }), WriteFlags.Durable, default).ConfigureAwait(false);
+            wasThere = !default(PoolThread).IsCompleted;
+            await default(PoolThread);
+            Assert.True(default(PoolThread).IsCompleted);
+        }
+        return wasThere;
     }
 
     [Theory]

@@ -3,11 +3,11 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.Globalization;
 using System.IO;
-using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block;
 using Hutch.Block.Formats;
 using Hutch.Block.Graph;
+using Hutch.Dev.Iotests;
 using Hutch.Host.Files;
 
 namespace Hutch.Dev.Bench;
@@ -18,8 +18,8 @@ namespace Hutch.Dev.Bench;
 /// </summary>
 internal static class FreshWriteBench
 {
-    private const long DiskBytes = 4L << 30, StepBytes = 32436224;
-    private const int BlockBytes = 4096, Count = 20_000, Depth = 32, Rounds = 3;
+    private const long DiskBytes = 4L << 30;
+    private const int Count = 20_000, Depth = 32, Rounds = 3;
     private const double Goal = 3;
 
     /// <summary>Runs, in a folder on a disk, with io_uring on both sides, and prints a line.</summary>
@@ -49,21 +49,11 @@ internal static class FreshWriteBench
     private static async Task<double> Ours(string file)
     {
         Create(file);
-        using NativeBuffer memory = new(BlockBytes * Depth);
+        using NativeBuffer memory = new(RandomLoad.BlockBytes * Depth);
         long start = Stopwatch.GetTimestamp();
-        await using (ImageNode node = await BlockGraph.OpenAsync(new BlockOpenRequest { Filename = file, Format = "qcow2", Cache = CacheMode.None, Aio = AioMode.IoUring }, default))
+        await using (ImageNode node = await BlockGraph.OpenAsync(new BlockOpenRequest { Filename = file, Format = "qcow2", Cache = CacheMode.None, Aio = AioMode.IoUring, ContinuesInline = true }, default))
         {
-            int next = -1;
-            Task[] chains = new Task[Depth];
-            for (int i = 0; i < chains.Length; i++) chains[i] = Chain(new IoVector(new[] { memory.Segment(i * BlockBytes, BlockBytes) }));
-            await Task.WhenAll(chains);
-
-            async Task Chain(IoVector vector)
-            {
-                int number;
-                while ((number = Interlocked.Increment(ref next)) < Count)
-                    await node.WriteAsync(number * StepBytes % DiskBytes / BlockBytes * BlockBytes, vector, WriteFlags.None, CancellationToken.None).ConfigureAwait(false);
-            }
+            await RandomLoad.RunAsync(node, write: true, memory, DiskBytes, Depth, Count);
         }
         return Count / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
@@ -72,7 +62,7 @@ internal static class FreshWriteBench
     {
         Create(file);
         long start = Stopwatch.GetTimestamp();
-        QemuImg("bench", "-f", "qcow2", "-w", "-c", $"{Count}", "-d", $"{Depth}", "-s", "4k", "-S", $"{StepBytes}", "-t", "none", "-i", "io_uring", file);
+        Shell.Must(Path.GetDirectoryName(file)!, "qemu-img", "bench", "-f", "qcow2", "-w", "-c", $"{Count}", "-d", $"{Depth}", "-s", "4k", "-S", $"{RandomLoad.StepBytes}", "-t", "none", "-i", "io_uring", file);
         return Count / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
@@ -80,14 +70,6 @@ internal static class FreshWriteBench
     private static void Create(string file)
     {
         File.Delete(file);
-        QemuImg("create", "-q", "-f", "qcow2", file, $"{DiskBytes}");
-    }
-
-    private static void QemuImg(params string[] arguments)
-    {
-        using Process process = Process.Start(new ProcessStartInfo("qemu-img", arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        string text = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        if (process.ExitCode != 0) throw new InvalidOperationException($"qemu-img {arguments[0]} failed: {text}");
+        Shell.Must(Path.GetDirectoryName(file)!, "qemu-img", "create", "-q", "-f", "qcow2", file, $"{DiskBytes}");
     }
 }

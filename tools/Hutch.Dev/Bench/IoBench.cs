@@ -4,7 +4,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.IO;
 using System.Runtime.InteropServices;
-using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Files;
 using Hutch.Block.Formats.Raw;
@@ -19,8 +18,8 @@ namespace Hutch.Dev.Bench;
 /// </summary>
 internal sealed partial class IoBench
 {
-    private const long FileBytes = 1L << 30, StepBytes = 32436224;
-    private const int BlockBytes = 4096, Rounds = 3, Self = 0, Children = -1;
+    private const long FileBytes = 1L << 30;
+    private const int Rounds = 3, Self = 0, Children = -1;
 
     private sealed record Case(string Where, bool Write, int Depth, CacheMode Cache, AioMode Aio, bool Inline, int Count)
     {
@@ -79,39 +78,20 @@ internal sealed partial class IoBench
     private static async Task<(double Cpu, double Rate)> Ours(Case one, string file)
     {
         await using RawNode node = new(FileNode.Open(file, new FileOpenOptions { ReadOnly = !one.Write, Cache = one.Cache, Aio = one.Aio, ContinuesInline = one.Inline }));
-        using NativeBuffer memory = new(BlockBytes * one.Depth);
+        using NativeBuffer memory = new(RandomLoad.BlockBytes * one.Depth);
         // What the runtime compiles on the way is not what is measured.
-        await Load(node, one, memory, one.Count / 4);
+        await RandomLoad.RunAsync(node, one.Write, memory, FileBytes, one.Depth, one.Count / 4);
         double before = CpuMicroseconds(Self);
         long start = Stopwatch.GetTimestamp();
-        await Load(node, one, memory, one.Count);
+        await RandomLoad.RunAsync(node, one.Write, memory, FileBytes, one.Depth, one.Count);
         return ((CpuMicroseconds(Self) - before) / one.Count, one.Count / Stopwatch.GetElapsedTime(start).TotalSeconds);
-    }
-
-    private static Task Load(BlockNode node, Case one, NativeBuffer memory, int count)
-    {
-        int next = -1;
-        Task[] chains = new Task[one.Depth];
-        for (int i = 0; i < chains.Length; i++) chains[i] = Chain(new IoVector(new[] { memory.Segment(i * BlockBytes, BlockBytes) }));
-        return Task.WhenAll(chains);
-
-        async Task Chain(IoVector vector)
-        {
-            int number;
-            while ((number = Interlocked.Increment(ref next)) < count)
-            {
-                long offset = number * StepBytes % FileBytes / BlockBytes * BlockBytes;
-                if (one.Write) await node.WriteAsync(offset, vector, WriteFlags.None, CancellationToken.None).ConfigureAwait(false);
-                else await node.ReadAsync(offset, vector, CancellationToken.None).ConfigureAwait(false);
-            }
-        }
     }
 
     private static (double Cpu, double Rate) Theirs(Case one, string file)
     {
         List<string> arguments =
         [
-            "bench", "-f", "raw", "-c", $"{one.Count}", "-d", $"{one.Depth}", "-s", "4k", "-S", $"{StepBytes}", "-t", one.Cache == CacheMode.None ? "none" : "writeback",
+            "bench", "-f", "raw", "-c", $"{one.Count}", "-d", $"{one.Depth}", "-s", "4k", "-S", $"{RandomLoad.StepBytes}", "-t", one.Cache == CacheMode.None ? "none" : "writeback",
             "-i", one.Aio == AioMode.Threads ? "threads" : "io_uring",
         ];
         if (one.Write) arguments.Add("-w");

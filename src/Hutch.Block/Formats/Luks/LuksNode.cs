@@ -5,6 +5,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Crypto;
 using Hutch.Block.Graph;
+using Hutch.Host.DiskIo;
 using Hutch.Host.Time;
 
 namespace Hutch.Block.Formats.Luks;
@@ -198,6 +199,7 @@ internal sealed class LuksNode : ImageNode, IImageAmend
         try
         {
             await reading.ConfigureAwait(false);
+            if (destination.LengthBytes >= SectorRun.LongBytes) await default(PoolThread);
             SectorRun.Decrypt(cipher, offset, bounce.Memory, destination);
         }
         finally

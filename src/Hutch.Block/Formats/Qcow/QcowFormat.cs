@@ -8,6 +8,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Formats.Mapped;
 using Hutch.Block.Graph;
+using Hutch.Host.DiskIo;
 
 namespace Hutch.Block.Formats.Qcow;
 
@@ -89,6 +90,7 @@ internal sealed class QcowFormat : ReadOnlyFormat
             {
                 if (place > File.LengthBytes - stored) throw Damaged(offset);
                 await File.ReadBytesAsync(place, bytes.AsMemory(0, stored), cancellation).ConfigureAwait(false);
+                await default(PoolThread);
                 using MemoryStream stream = new(bytes, 0, stored, writable: false);
                 using DeflateStream inflate = new(stream, CompressionMode.Decompress);
                 if (inflate.ReadAtLeast(cluster.AsSpan(0, BlockBytes), BlockBytes, throwOnEndOfStream: false) != BlockBytes) throw Damaged(offset);

@@ -3,6 +3,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
 using Hutch.Host.Compression;
+using Hutch.Host.DiskIo;
 using Hutch.Host.Files;
 
 namespace Hutch.Block.Formats.Qcow2;
@@ -23,6 +24,7 @@ internal sealed class CompressedClusters(Qcow2Guest guest)
         try
         {
             await _metadata.File.ReadAsync(offset, new IoVector(new[] { input.Segment(0, length) }), cancellation).ConfigureAwait(false);
+            await default(PoolThread);
             Decompress(input.Span[..length], output.Span[.._metadata.Geometry.ClusterBytes]);
             destination.CopyFrom(output.Span.Slice(within, (int)destination.LengthBytes));
         }

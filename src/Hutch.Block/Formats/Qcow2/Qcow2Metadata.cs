@@ -29,7 +29,7 @@ internal sealed partial class Qcow2Metadata : IDisposable
         Settings = settings;
         _report = settings.Report;
         Geometry = new Qcow2Geometry(header);
-        _l2Cache = new SliceCache(Geometry.SliceBytes, settings.L2CacheSlices(Geometry, header.LengthBytes));
+        _l2Cache = new SliceCache(Geometry.SliceBytes, settings.L2CacheSlices(Geometry));
         _refcountCache = new SliceCache(Geometry.SliceBytes, settings.RefcountCacheSlices(Geometry));
         Overlaps = new OverlapMap(Geometry, settings.Overlaps);
         Refcounts = new Refcounts(Geometry, _refcountCache, Miss, NewTables) { Table = refcountTable, TableOffset = header.RefcountTableOffset };

@@ -67,14 +67,12 @@ internal sealed record Qcow2OpenSettings
         };
     }
 
-    /// <summary>Slices of L2 tables that are cached.</summary>
-    internal int L2CacheSlices(Qcow2Geometry geometry, long lengthBytes)
+    /// <summary>Slices of L2 tables that are cached, of a disk that has as many; how many may be dirty follows from it, too.</summary>
+    internal int L2CacheSlices(Qcow2Geometry geometry)
     {
-        long all = (lengthBytes >> (geometry.ClusterBits + geometry.L2SliceBits)) + 1;
-        long bytes = L2CacheBytes ?? MaxDefaultL2CacheBytes;
         // A table that is copied is in memory as a whole.
         long least = Math.Max(4, 2L << geometry.SlicesPerTableBits);
-        return (int)Math.Clamp(Math.Min(all, bytes / geometry.SliceBytes), least, int.MaxValue / 2);
+        return (int)Math.Clamp((L2CacheBytes ?? MaxDefaultL2CacheBytes) / geometry.SliceBytes, least, int.MaxValue / 2);
     }
 
     /// <summary>Slices of refcount blocks that are cached.</summary>

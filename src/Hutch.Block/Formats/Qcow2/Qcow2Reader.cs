@@ -2,7 +2,9 @@ using System;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using System.Threading.Tasks;
+using Hutch.Block.Crypto;
 using Hutch.Block.Graph;
+using Hutch.Host.DiskIo;
 using Hutch.Host.Files;
 
 namespace Hutch.Block.Formats.Qcow2;
@@ -131,6 +133,7 @@ internal sealed class Qcow2Reader(Qcow2Guest guest, CompressedClusters compresse
             {
                 int chunk = (int)Math.Min(buffer.LengthBytes, destination.LengthBytes - done);
                 await _metadata.DataNode.ReadAsync(host + done, new IoVector(new[] { buffer.Segment(0, chunk) }), cancellation).ConfigureAwait(false);
+                if (chunk >= SectorRun.LongBytes) await default(PoolThread);
                 guest.Decrypt(offset + done, host + done, buffer, destination.Slice(done, chunk));
                 done += chunk;
             }

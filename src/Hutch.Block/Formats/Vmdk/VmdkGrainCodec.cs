@@ -6,6 +6,7 @@ using System.IO.Compression;
 using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
+using Hutch.Host.DiskIo;
 
 namespace Hutch.Block.Formats.Vmdk;
 
@@ -29,6 +30,7 @@ internal sealed class VmdkGrainCodec(BlockNode file, VmdkSparseHeader header)
                 if (marked == 0 || marked > available - MarkerBytes) throw new BlockIoException($"\"{file.Filename}\": the compressed grain at {place} is cut off.");
                 (start, length) = (MarkerBytes, (int)marked);
             }
+            await default(PoolThread);
             Decompress(stored, start, length, grain, place);
         }
         finally
