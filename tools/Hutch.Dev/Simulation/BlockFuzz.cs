@@ -34,13 +34,15 @@ internal sealed class BlockFuzz(string root, int seed)
         LimitMemory(Environment.ProcessorCount);
         int defects = 0;
         ConcurrentQueue<int> large = [];
-        _ = Parallel.For(0, mutations, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, (index, state) =>
+        Workers.Run("mutations", mutations, (_, index) =>
         {
             (string kind, byte[] image) = images[index % images.Count];
-            if (Try(kind, image, index) is not { } wrong) return;
+            if (index >= mutations || Try(kind, image, index) is not { } wrong) return 1;
             // Another worker may have had the memory.
             if (wrong is OutOfMemoryException) large.Enqueue(index);
-            else if (Report(kind, image, index, wrong, ref defects) == MostDefects) state.Stop();
+            // Enough is known: all that are left count as done.
+            else if (Report(kind, image, index, wrong, ref defects) >= MostDefects) return mutations;
+            return 1;
         });
         if (!large.IsEmpty) LimitMemory(1);
         foreach (int index in large)

@@ -1,7 +1,6 @@
 using System;
 using System.Diagnostics;
 using System.IO;
-using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Block.Simulation;
 
@@ -17,8 +16,6 @@ internal sealed class BlockSimulation(string root, int seed)
 
     // Every so many states of a power loss are shown to qemu-img, too.
     private const int StatesForEachCheck = 200;
-
-    private long _done;
 
     /// <summary>Runs; status 1 where something is wrong.</summary>
     /// <param name="sequences">Sequences of requests, half of them by QEMU.</param>
@@ -36,9 +33,9 @@ internal sealed class BlockSimulation(string root, int seed)
             Part("states that power losses left", states, folder, JudgeAsync);
             return new KillSimulation(root, folder, seed).Run(kills);
         }
-        catch (Exception wrong) when (wrong is StoryException || wrong is AggregateException { InnerException: StoryException })
+        catch (StoryException wrong)
         {
-            Console.WriteLine($"FAILED: {(wrong.InnerException is StoryException inner ? inner : wrong).Message}");
+            Console.WriteLine($"FAILED: {wrong.Message}");
             return 1;
         }
     }
@@ -48,26 +45,21 @@ internal sealed class BlockSimulation(string root, int seed)
     // Each worker has a folder of its own. A step does at least one of the things that are counted.
     private void Part(string what, int goal, string folder, Func<int, QemuImages, Task<int>> step)
     {
-        _done = 0;
-        int next = 0;
         long start = Stopwatch.GetTimestamp();
-        Parallel.For(0, Environment.ProcessorCount, worker =>
+        QemuImages[] images = new QemuImages[Environment.ProcessorCount];
+        for (int i = 0; i < images.Length; i++) images[i] = new QemuImages(Directory.CreateDirectory(Path.Combine(folder, $"{i}")).FullName);
+        long done = Workers.Run(what, goal, (worker, index) =>
         {
-            QemuImages images = new(Directory.CreateDirectory(Path.Combine(folder, $"{worker}")).FullName);
-            while (Interlocked.Read(ref _done) < goal)
+            try
             {
-                int index = Interlocked.Increment(ref next) - 1;
-                try
-                {
-                    Interlocked.Add(ref _done, step(index, images).GetAwaiter().GetResult());
-                }
-                catch (Exception e)
-                {
-                    throw new StoryException($"story {index}, {KindOf(index)}: {(e is StoryException ? e.Message : e.ToString())}", e);
-                }
+                return step(index, images[worker]).GetAwaiter().GetResult();
+            }
+            catch (Exception e)
+            {
+                throw new StoryException($"story {index}, {KindOf(index)}: {(e is StoryException ? e.Message : e.ToString())}", e);
             }
         });
-        Console.WriteLine($"{_done} {what}: none wrong ({Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s)");
+        Console.WriteLine($"{done} {what}: none wrong ({Stopwatch.GetElapsedTime(start).TotalSeconds:F0} s)");
     }
 
     private async Task<int> WriteAsync(int index, QemuImages images)

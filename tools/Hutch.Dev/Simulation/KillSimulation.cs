@@ -15,7 +15,7 @@ namespace Hutch.Dev.Simulation;
 /// </summary>
 internal sealed class KillSimulation(string root, string parent, int seed)
 {
-    private const int Samples = 5, DiskMegabytes = 24, GuestDiskMegabytes = 4096;
+    private const int ReportEach = 50, Samples = 5, DiskMegabytes = 24, GuestDiskMegabytes = 4096;
     private const double MostSecondsOfWriting = 2;
 
     // Places 68 KiB apart, so that most writes take a new cluster.
@@ -53,7 +53,11 @@ internal sealed class KillSimulation(string root, string parent, int seed)
         (string Name, Func<bool> Kill)[] victims = [.. works.Zip(works.Select(Measure).ToArray(), (work, duration) => (work.Name, (Func<bool>)(() => Kill(work, duration)))), ("a guest", KillGuest)];
         int[] killed = new int[victims.Length];
         for (int i = 0; killed.Sum() < kills; i = (i + 1) % victims.Length)
-            if (victims[i].Kill()) killed[i]++;
+        {
+            if (!victims[i].Kill()) continue;
+            killed[i]++;
+            if (killed.Sum() % ReportEach == 0) Console.WriteLine($"  {killed.Sum()} of {kills} programs killed");
+        }
         Console.WriteLine($"{killed.Sum()} programs killed, none left damage: {string.Join(", ", victims.Select((victim, i) => $"{killed[i]} x {victim.Name}"))}");
         return 0;
     }
