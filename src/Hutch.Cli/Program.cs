@@ -36,7 +36,7 @@ internal static class Program
         // The commands that 'run' does not need would cost each start a few milliseconds.
         if (arguments is not ["run", ..])
         {
-            foreach (Command command in (Command[])[.. ControlCommands.Create(), .. StateCommands.Create(), .. PlacementCommands.Create()]) root.Add(command);
+            foreach (Command command in (Command[])[.. ControlCommands.Create(), .. StateCommands.Create(), .. PlacementCommands.Create(), .. HotplugCommands.Create()]) root.Add(command);
             root.Add(DoctorCommand.Create());
             root.Add(HostCommand.Create());
             root.Add(CpuCommand.Create());

@@ -3,6 +3,7 @@ using Hutch.Devices.Chipset;
 using Hutch.Devices.Firmware;
 using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
+using Hutch.Devices.Virtio.Balloon;
 using Hutch.Devices.Virtio.Block;
 using Hutch.Devices.Virtio.Console;
 using Hutch.Devices.Virtio.Net;
@@ -15,7 +16,13 @@ namespace Hutch.Devices;
 public static class DeviceFactories
 {
     /// <summary>Creates the device that <paramref name="config"/> describes. Throws <see cref="ConfigException"/> for an operator's mistake.</summary>
-    public static IDevice Create(DeviceConfig config, MachineServices services) => config switch
+    public static IDevice Create(DeviceConfig config, MachineServices services)
+    {
+        if (services.Pci is { } bus) bus.WantedSlot = config.PciSlot;
+        return Make(config, services);
+    }
+
+    private static IDevice Make(DeviceConfig config, MachineServices services) => config switch
     {
         PlatformConfig platform => new PlatformFactory().Create(platform, services),
         FirmwareConfig firmware => new FirmwareFactory().Create(firmware, services),
@@ -27,6 +34,7 @@ public static class DeviceFactories
         AhciConfig ahci => new AhciFactory().Create(ahci, services),
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
+        VirtioBalloonConfig balloon => new VirtioBalloonFactory().Create(balloon, services),
         VirtioRngConfig rng => new VirtioRngFactory().Create(rng, services),
         _ => throw new ConfigException($"The device {config.Id} cannot be made: this build has no {config.GetType().Name} device; leave it out."),
     };

@@ -12,6 +12,9 @@ public interface IPlatformEvents
     /// <summary>The guest asked the process to end with this status (debug-exit).</summary>
     void Exit(int status);
 
+    /// <summary>The guest gave a device up: see <see cref="IHotplug.TakeEjected"/>.</summary>
+    void Ejected() { }
+
     /// <summary>A disk's storage failed.</summary>
     /// <param name="sentence">What to tell the operator.</param>
     /// <param name="pause">The machine is to be paused; the disk makes the request again when it goes on.</param>

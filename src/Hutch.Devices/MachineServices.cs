@@ -61,6 +61,12 @@ public sealed class MachineServices
     /// <summary>The machine's network cards. Their devices add them.</summary>
     public List<INetworkCard> NetworkCards { get; } = [];
 
+    /// <summary>Plugging of PCI devices while the guest runs. Set by the platform device.</summary>
+    public IHotplug? Hotplug { get; set; }
+
+    /// <summary>The machine's memory balloon. Its device sets it.</summary>
+    public IBalloon? Balloon { get; set; }
+
     /// <summary>PCI segment 0, bus 0. Set by the platform device.</summary>
     public PciBus? Pci { get; set; }
 

@@ -80,14 +80,14 @@ internal static class Program
         using TimerQueue queue = new(new MonotonicClock());
         using PausableTimers timers = new(queue);
         using BackEnds backEnds = opened = new(() => Leave(ExitStatus.UserLeft));
-        using Networks networks = new(definition.Name, queue.Clock, messages.Progress);
+        Networks networks = new(definition.Name, queue.Clock, messages.Progress);
         using SignalExit signals = new(Leave);
         using ChosenEngine engine = EngineSelection.OfThisHost(timers, messages.Progress).Open(definition.Engine);
         using Machine machine = new MachineBuilder(engine.Hypervisor, timers, backEnds, mailbox, networks).Build(definition, launch.State);
         if (engine.Sentence is not null) messages.Progress(engine.Sentence);
         machine.Host.Begin(definition.Placement);
         StateDriver driver = new(machine, mailbox, definition, launch.Paused, messages.Progress);
-        control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host).Handle);
+        control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host, machine.Balloon).Handle);
         return driver.Run();
     }
 }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.CommandLine;
 using System.Globalization;
+using System.Linq;
 using System.Text;
 using Hutch.Cli.Control;
 using Hutch.Model.Control;
@@ -18,7 +19,7 @@ internal static class PlacementCommands
     {
         Command inspect = new("inspect", "Says where a machine's threads and memory are on this host.") { Name, Json };
         inspect.SetAction(Inspect);
-        Command set = new("set", "Changes where a running machine is on this host, and its cables.") { Name, Json };
+        Command set = new("set", "Changes where a running machine is on this host, and its cables and memory.") { Name, Json };
         foreach (Option option in PlacementOptions.OfSet) set.Add(option);
         set.SetAction(Set);
         return [inspect, set];
@@ -41,6 +42,7 @@ internal static class PlacementCommands
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
         if (client.Ask(new VmRequest(VmVerb.Set, changes)) is null)
             throw client.NoAnswer();
+        if (changes.ContainsKey(PlacementOptions.MemoryChange)) BalloonWait.Until(client);
         return 0;
     }
 
@@ -54,7 +56,16 @@ internal static class PlacementCommands
         Line("other threads", $"host CPUs {details.EmulatorCpus}");
         Line("control group", details.ControlGroup);
         Line("memory", $"{status.MemoryBytes >> 20} MiB of {(memory.HugePageBytes == 0 ? "ordinary pages" : $"huge pages of {memory.HugePageBytes >> 20} MiB")}, {(memory.Locked ? "locked" : "not locked")}, NUMA policy {memory.Numa ?? "of the host"}");
+        if (details.Balloon is { } balloon) Line("balloon", Describe(balloon));
         Line("merging", memory.Mergeable ? $"on, {memory.MergedBytes >> 10} KiB are merged" : "off");
+    }
+
+    private static string Describe(BalloonInfo balloon)
+    {
+        string target = balloon.TargetBytes == balloon.ActualBytes ? "" : $" of {balloon.TargetBytes >> 20}";
+        ulong? available = balloon.Statistics.FirstOrDefault(static statistic => statistic.Name == "availableBytes")?.Value;
+        string rest = available is null ? "" : string.Create(CultureInfo.InvariantCulture, $"; {available >> 20} MiB are available in the guest, {balloon.AgeSeconds:0} s ago");
+        return $"holds {balloon.ActualBytes >> 20}{target} MiB{rest}";
     }
 
     private static void Line(string name, string text) => Console.Out.WriteLine($"{name,-14} {text}");

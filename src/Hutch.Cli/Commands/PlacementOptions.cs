@@ -9,9 +9,12 @@ using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Commands;
 
-/// <summary>The options about where a machine runs on its host: those of <c>hutch run</c>, and those of <c>hutch set</c> for a running one.</summary>
+/// <summary>The options about where a machine runs on its host: those of <c>hutch run</c>, and those of <c>hutch set</c> for a running one, cables and memory among them.</summary>
 internal static class PlacementOptions
 {
+    /// <summary>The change of the guest's memory, in bytes that it keeps.</summary>
+    internal const string MemoryChange = "memory";
+
     private static readonly Option<string[]> VcpuPin = new("--vcpu-pin")
     {
         HelpName = "VCPU=CPUS", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
@@ -32,6 +35,8 @@ internal static class PlacementOptions
         Description = "Plug the cable of a network card in, or pull it; may be repeated.",
     };
 
+    private static readonly Option<string?> Memory = Text("--memory", "SIZE", "What the guest is to keep of its memory; its balloon gives the rest to the host.");
+
     private static readonly Option<bool> Prealloc = new("--prealloc") { Description = "Take all of guest RAM before the guest starts." };
     private static readonly Option<bool> MemoryLock = new("--memory-lock") { Description = "Keep guest RAM in the host's RAM." };
     private static readonly Option<string?> SetMemoryLock = Text("--memory-lock", "on|off", "Keep guest RAM in the host's RAM, or let it be swapped.");
@@ -40,7 +45,7 @@ internal static class PlacementOptions
     internal static IEnumerable<Option> OfRun => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, HugePages, Numa, Prealloc, MemoryLock];
 
     /// <summary>The options of <c>hutch set</c>.</summary>
-    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, Numa, SetHugePages, Link];
+    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, Numa, SetHugePages, Link, Memory];
 
     /// <summary>What was asked of a machine that starts. Throws <see cref="UserException"/>.</summary>
     internal static Placement Read(ParseResult result)
@@ -80,6 +85,7 @@ internal static class PlacementOptions
         Add(SetMemoryLock, IsSwitch);
         Add(Numa, IsPolicy);
         Add(SetHugePages, value => value is "transparent" or "none");
+        if (result.GetValue(Memory) is { } memory) changes[MemoryChange] = MemorySize.Parse(memory).ToString(CultureInfo.InvariantCulture);
         if (result.GetValue(Cgroup) is { } group) changes["cgroup"] = group;
         foreach (string link in result.GetValue(Link) ?? [])
         {

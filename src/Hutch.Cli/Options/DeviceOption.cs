@@ -7,7 +7,7 @@ namespace Hutch.Cli.Options;
 internal static class DeviceOption
 {
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-console, debugcon, debug-exit, test-dev";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, debugcon, debug-exit, test-dev";
 
     /// <summary>Reads one device. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -26,6 +26,7 @@ internal static class DeviceOption
         DeviceConfig device = parts[0] switch
         {
             "virtio-rng" => new VirtioRngConfig(id),
+            "virtio-balloon" => new VirtioBalloonConfig(id, Switch(value, settings, "deflate-on-oom"), Switch(value, settings, "free-page-reporting")),
             "virtio-console" => new VirtioConsoleConfig(id, BackendOption.Parse("--device virtio-console,backend=", Take(settings, "backend") ?? "none")),
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
             "debug-exit" => new DebugExitConfig(id, (ushort)Number(value, settings, "iobase", 0xf4, ushort.MaxValue), (int)Number(value, settings, "iosize", 4, 4)),
@@ -37,6 +38,14 @@ internal static class DeviceOption
     }
 
     private static string? Take(Dictionary<string, string> settings, string key) => settings.Remove(key, out string? text) ? text : null;
+
+    // On unless it is switched off.
+    private static bool Switch(string value, Dictionary<string, string> settings, string key) => Take(settings, key) switch
+    {
+        null or "on" => true,
+        "off" => false,
+        _ => throw OptionText.Bad("--device", value, $"{key} is on or off."),
+    };
 
     private static uint Number(string value, Dictionary<string, string> settings, string key, uint fallback, uint maximum)
     {

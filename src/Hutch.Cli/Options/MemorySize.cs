@@ -16,14 +16,18 @@ internal static class MemorySize
     /// <summary>Reads the size in bytes. <paramref name="hostBytes"/> is what the host has in all. Throws <see cref="UserException"/>.</summary>
     internal static ulong Parse(string value, ulong hostBytes)
     {
-        if (!TryParse(value, out ulong bytes))
-            throw OptionText.Bad("--memory", value, "not a size; write a number with K, M, G or T, for example 512M.");
+        ulong bytes = Parse(value);
         if (bytes < MinimumBytes)
             throw new UserException($"--memory '{value}': too small; a machine needs at least 16M, a Linux guest about 128M.", ExitStatus.BadConfiguration);
         if (bytes > hostBytes)
             throw new UserException($"--memory '{value}': this host has only {hostBytes >> 20}M in all; choose less.", ExitStatus.BadConfiguration);
         return bytes;
     }
+
+    /// <summary>Reads a size of any machine. Throws <see cref="UserException"/>.</summary>
+    internal static ulong Parse(string value) => TryParse(value, out ulong bytes)
+        ? bytes
+        : throw OptionText.Bad("--memory", value, "not a size; write a number with K, M, G or T, for example 512M.");
 
     private static bool TryParse(string value, out ulong bytes)
     {

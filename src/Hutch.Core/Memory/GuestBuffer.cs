@@ -1,4 +1,5 @@
 using System;
+using Hutch.Host.Memory;
 
 namespace Hutch.Core.Memory;
 
@@ -39,6 +40,13 @@ public readonly unsafe struct GuestBuffer
 
     /// <summary>Host address, for calls that hand the range to the kernel (preadv, io_uring). After a write call <see cref="MarkWritten"/>.</summary>
     public nint HostAddress => (nint)_start;
+
+    /// <summary>Gives the whole pages in the range back to the host: see <see cref="GuestMemory.TryRelease"/>.</summary>
+    public void Release()
+    {
+        ulong start = (Address + MappedRegion.PageBytes - 1) & ~(MappedRegion.PageBytes - 1), end = (Address + (ulong)Length) & ~(MappedRegion.PageBytes - 1);
+        if (start < end) _ = _memory.TryRelease(start, end - start);
+    }
 
     /// <summary>Tells the engine and the dirty log that the host wrote <paramref name="length"/> bytes at <paramref name="offset"/>.</summary>
     public void MarkWritten(int offset, int length) => _memory.NotifyWritten(Address + (ulong)offset, (ulong)length);

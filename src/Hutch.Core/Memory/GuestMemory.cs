@@ -144,6 +144,19 @@ public sealed unsafe partial class GuestMemory : IDisposable
     }
 
     /// <summary>
+    /// Gives whole pages back to the host, which the guest says to need no more; what it reads there afterwards is not told. Pages that were taken or locked to
+    /// stay do stay. False, with nothing done, where the range is not all RAM or not of pages.
+    /// </summary>
+    public bool TryRelease(ulong address, ulong lengthBytes)
+    {
+        byte* host = lengthBytes == 0 || ((address | lengthBytes) & (MappedRegion.PageBytes - 1)) != 0 ? null : Locate(address, lengthBytes);
+        if (host == null) return false;
+        _region.Discard((ulong)(host - _region.Start), lengthBytes);
+        NotifyWritten(address, lengthBytes);
+        return true;
+    }
+
+    /// <summary>
     /// Shows RAM as a file has it, page by page as the guest touches them; the file stays as it is. RAM above the hole follows that below it. No vCPU runs.
     /// Throws <see cref="Hutch.Host.Linux.LinuxException"/>.
     /// </summary>

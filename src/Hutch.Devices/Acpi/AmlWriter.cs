@@ -38,6 +38,33 @@ internal sealed class AmlWriter
     /// <summary>Else { … }, directly after an If.</summary>
     public Block Else() => Open([0xa1]);
 
+    /// <summary>OperationRegion (name, SystemIO, port, length) (ACPI 6.5 §19.6.100).</summary>
+    public void PortRegion(string name, ushort port, ushort lengthBytes)
+    {
+        _bytes.AddRange([ExtendedPrefix, 0x80]);
+        Path(name);
+        _bytes.Add(0x01);
+        Integer(port);
+        Integer(lengthBytes);
+    }
+
+    /// <summary>Field (region, DWordAcc, NoLock, WriteAsZeros) with fields of 32 bits, one behind the other.</summary>
+    public void DoubleWords(string region, params ReadOnlySpan<string> fields)
+    {
+        using (OpenNamed([ExtendedPrefix, 0x81], region))
+        {
+            _bytes.Add(0x43);
+            foreach (string field in fields)
+            {
+                Path(field);
+                _bytes.Add(32);
+            }
+        }
+    }
+
+    /// <summary>Notify (object, value): both are written next.</summary>
+    public AmlWriter Notify() => Op(0x86);
+
     /// <summary>Name (name, …): the value is written next.</summary>
     public AmlWriter Name(string name)
     {

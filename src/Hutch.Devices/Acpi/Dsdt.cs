@@ -11,8 +11,11 @@ internal static class Dsdt
     private const string PciHost = "PCI0";
     private const int SlotCount = 32, PinCount = 4;
 
-    // _OSC control bits that we grant (PCI Firmware 3.3 §4.5.1): the PCI Express capability structure. There is no hot-plug, no root
-    // port to send PME or AER messages, and no LTR.
+    // Notifications (ACPI 6.5 §5.6.6).
+    private const ulong DeviceCheck = 1, EjectRequest = 3;
+
+    // _OSC control bits that we grant (PCI Firmware 3.3 §4.5.1): the PCI Express capability structure. Hot-plug is ACPI's, there is no
+    // root port to send PME or AER messages, and no LTR.
     private const uint GrantedPciControl = 1 << 4;
     private const uint OscUnknownUuid = 1 << 2, OscUnknownRevision = 1 << 3, OscCapabilitiesMasked = 1 << 4;
 
@@ -31,9 +34,16 @@ internal static class Dsdt
                 WriteHostBridge(aml, options);
                 WriteOsc(aml);
                 WriteInterruptRouting(aml);
+                WriteHotplug(aml);
                 WriteLegacyDevices(aml);
                 foreach (int port in options.SerialPorts) WriteSerialPort(aml, port);
             }
+        }
+        using (aml.Scope("\\_GPE"))
+        using (aml.Method($"_E{PciHotplug.GpeNumber:X2}", 0))
+        {
+            aml.Path($"\\_SB.{PciHost}.DVNT").Path($"\\_SB.{PciHost}.PCIU").Integer(DeviceCheck);
+            aml.Path($"\\_SB.{PciHost}.DVNT").Path($"\\_SB.{PciHost}.PCID").Integer(EjectRequest);
         }
         // SLP_TYPa, SLP_TYPb and two reserved elements: some guests want all four (ACPI 6.5 §7.4.2).
         aml.Name("\\_S5").IntegerPackage(PmBlock.SleepTypeSoftOff, PmBlock.SleepTypeSoftOff, 0, 0);
@@ -59,6 +69,7 @@ internal static class Dsdt
             aml.Name("_CRS").Buffer(new ResourceTemplate()
                 .Memory32Fixed(ecam, (uint)PciWindows.EcamBytes)
                 .Io(PmBlock.BasePort, (byte)PmBlock.LengthBytes)
+                .Io(PciHotplug.BasePort, (byte)PciHotplug.LengthBytes)
                 .ToArray());
         }
     }
@@ -130,6 +141,36 @@ internal static class Dsdt
             for (int slot = 0; slot < SlotCount; slot++)
                 for (int pin = 0; pin < PinCount; pin++)
                     aml.IntegerPackage((ulong)slot << 16 | 0xffff, (ulong)pin, 0, (ulong)PciBus.GsiOf(slot, pin));
+    }
+
+    /// <summary>
+    /// The slots that devices can be plugged into and pulled out of: the registers of <see cref="PciHotplug"/>, an object for each slot that ejects it (ACPI 6.5 §6.3.3),
+    /// and a method that notifies those of a mask.
+    /// </summary>
+    private static void WriteHotplug(AmlWriter aml)
+    {
+        aml.PortRegion("PCST", PciHotplug.BasePort, PciHotplug.LengthBytes);
+        aml.DoubleWords("PCST", "PCIU", "PCID", "B0EJ");
+        for (int slot = PciHotplug.FirstSlot; slot <= PciHotplug.LastSlot; slot++)
+        {
+            using (aml.Device($"S{slot:X2}"))
+            {
+                aml.Name("_ADR").Integer((ulong)slot << 16);
+                aml.Name("_SUN").Integer((ulong)slot);
+                using (aml.Method("_EJ0", 1)) aml.Store().Integer(1UL << slot).Path("B0EJ");
+            }
+        }
+        using (aml.Method("DVNT", 2))
+        {
+            for (int slot = PciHotplug.FirstSlot; slot <= PciHotplug.LastSlot; slot++)
+            {
+                using (aml.If())
+                {
+                    aml.And().Arg(0).Integer(1UL << slot).Integer(0);
+                    aml.Notify().Path($"S{slot:X2}").Arg(1);
+                }
+            }
+        }
     }
 
     private static void WriteLegacyDevices(AmlWriter aml)

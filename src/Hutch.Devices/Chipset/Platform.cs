@@ -32,8 +32,6 @@ internal sealed class Platform : IDevice, IInterruptControllers
         A20Gate a20 = new();
         I8042 keyboard = new(a20, new InterruptLine(Gsi, KeyboardGsi), events);
         _resetControl = new ResetControl(events);
-        // Devices lower their wires when they reset, so the controllers come last.
-        _units = [_pit, _rtc, _pm, keyboard, _ioapic, _pic];
 
         _pic.MapOn(services.Ports);
         _pit.MapOn(services.Ports);
@@ -42,7 +40,12 @@ internal sealed class Platform : IDevice, IInterruptControllers
         keyboard.MapOn(services.Ports);
         new SystemControlPort(a20, events).MapOn(services.Ports);
         Pci = new PciBus(services) { ResetControl = _resetControl };
+        PciHotplug hotplug = new(Pci, _pm, events);
+        hotplug.MapOn(services.Ports);
+        Hotplug = hotplug;
         services.Mmio.Map("ioapic", Ioapic.BaseAddress, Ioapic.LengthBytes, _ioapic);
+        // Devices lower their wires when they reset, so the controllers come last.
+        _units = [_pit, _rtc, hotplug, _pm, keyboard, _ioapic, _pic];
     }
 
     /// <inheritdoc/>
@@ -53,6 +56,9 @@ internal sealed class Platform : IDevice, IInterruptControllers
 
     /// <summary>PCI bus 0.</summary>
     public PciBus Pci { get; }
+
+    /// <summary>Plugging of PCI devices while the guest runs.</summary>
+    public IHotplug Hotplug { get; }
 
     /// <summary>ACPI fixed hardware.</summary>
     public PmBlock Pm => _pm;

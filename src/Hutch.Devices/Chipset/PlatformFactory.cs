@@ -13,6 +13,7 @@ internal sealed class PlatformFactory : IDeviceFactory<PlatformConfig>
         services.Controllers = platform;
         services.Pci = platform.Pci;
         services.Chipset = platform;
+        services.Hotplug = platform.Hotplug;
         services.PowerButton = platform.PressPowerButton;
         return platform;
     }

@@ -26,7 +26,8 @@ public sealed class PciBus
     private readonly bool[] _drives = new bool[SlotCount * FunctionCount];
     private readonly PciConfigPorts _ports;
     private readonly BusRegion _ecam;
-    private int _nextSlot;
+    private readonly bool[] _chosen = new bool[SlotCount];         // slots that were given out here, and not by the chipset
+    private (ulong Start, ulong Bytes) _high;
 
     /// <summary>
     /// Puts the bus into the machine: ports 0xcf8 to 0xcff, ECAM at <see cref="PciWindows.EcamStart"/>, the host bridge at 00:00.0.
@@ -67,17 +68,61 @@ public sealed class PciBus
     /// <param name="pin">0 to 3 for INTA to INTD.</param>
     public static int GsiOf(int slot, int pin) => FirstGsi + (slot >= FirstChipsetSlot ? pin & 3 : (slot + pin) & (RoutedGsis - 1));
 
-    /// <summary>Places a function in the next free slot, as function 0. Throws <see cref="ConfigException"/> when the bus is full.</summary>
+    /// <summary>Where the next function goes that is added; null: into the first free slot. Set by who makes a device, before.</summary>
+    internal int? WantedSlot { get; set; }
+
+    /// <summary>
+    /// Places a function in the wanted or the first free slot, as function 0. One that comes when the machine has its resources has none: the guest gives it some.
+    /// Throws <see cref="ConfigException"/> where there is no room.
+    /// </summary>
     internal int Add(PciFunction function)
     {
         lock (_lock)
         {
-            while (_nextSlot < SlotCount && _functions[_nextSlot * FunctionCount] is not null) _nextSlot++;
-            if (_nextSlot == SlotCount) throw new ConfigException($"{function.Name} does not fit: PCI bus 0 holds {SlotCount - 1} devices; remove one.");
-            int slot = _nextSlot++;
+            int slot = WantedSlot ?? 0;
+            while (WantedSlot is null && slot < SlotCount && _functions[slot * FunctionCount] is not null) slot++;
+            if (slot >= SlotCount) throw new ConfigException($"{function.Name} does not fit: PCI bus 0 holds {SlotCount - 1} devices; remove one.");
+            if (_functions[slot * FunctionCount] is PciFunction other) throw new ConfigException($"{function.Name} and {other.Name} both belong in PCI slot {slot}; move one.");
             function.Attach(this, slot, 0);
             _functions[slot * FunctionCount] = function;
+            _chosen[slot] = slot != 0;
+            if (!IsAssigned) return slot;
+            try
+            {
+                // Where it will be after a reset.
+                PciResourceAllocator.Assign(_functions, _high.Start, _high.Bytes);
+            }
+            catch
+            {
+                _functions[slot * FunctionCount] = null;
+                _chosen[slot] = false;
+                throw;
+            }
             return slot;
+        }
+    }
+
+    /// <summary>The slot of a device that is alone in one which was given out here; null: there is none of that name.</summary>
+    internal int? ChosenSlotOf(string name)
+    {
+        lock (_lock)
+        {
+            for (int slot = 1; slot < SlotCount; slot++)
+                if (_chosen[slot] && _functions[slot * FunctionCount]?.Name == name) return slot;
+            return null;
+        }
+    }
+
+    /// <summary>Takes the device out of a slot: from now on nothing answers there. Returns its name; null where there is nothing to take out.</summary>
+    internal string? Hide(int slot)
+    {
+        lock (_lock)
+        {
+            if (!_chosen[slot] || _functions[slot * FunctionCount] is not PciFunction function) return null;
+            function.Detach();
+            _functions[slot * FunctionCount] = null;
+            _chosen[slot] = false;
+            return function.Name;
         }
     }
 
@@ -131,10 +176,11 @@ public sealed class PciBus
         lock (_lock)
         {
             IsAssigned = true;
+            _high = (highStart, highBytes);
             PciResourceAllocator.Assign(_functions, highStart, highBytes);
             foreach (PciFunction? function in _functions)
             {
-                function?.EnableDecode();
+                function?.TakeResources();
                 function?.UpdateBars();
             }
         }
@@ -146,7 +192,11 @@ public sealed class PciBus
         _ports.Reset();
         lock (_lock)
         {
-            foreach (PciFunction? function in _functions) function?.ResetConfig();
+            foreach (PciFunction? function in _functions)
+            {
+                function?.ResetConfig();
+                if (IsAssigned) function?.TakeResources();
+            }
             UpdateAllBars();
         }
     }

@@ -23,6 +23,7 @@ internal abstract class PciFunction
     private int _lastCapability;
     private int _capabilityEnd = FirstCapability;
     private volatile bool _interrupt;
+    private bool _hasResources;
 
     private protected PciFunction(string name, PciIdentity identity)
     {
@@ -65,6 +66,19 @@ internal abstract class PciFunction
         foreach (PciBar bar in _bars)
             bar.Region = (bar.Kind == PciBarKind.Io ? bus.Ports : bus.Mmio).Reserve($"{Name} bar{bar.Index}", bar.LengthBytes, bar.Device);
         _powerOn = (byte[])_config.Clone();
+    }
+
+    /// <summary>Off the bus: its ranges and its interrupt are gone. Under the bus's lock.</summary>
+    internal void Detach()
+    {
+        foreach (PciBar bar in _bars)
+        {
+            if (bar.Region is not { IsMapped: true } region) continue;
+            region.Unmap();
+            OnMoved(bar, region);
+        }
+        _bus!.SetInterrupt(this, pin: 0, false);
+        _bus = null;
     }
 
     /// <summary>What configuration space holds now is what a reset returns to.</summary>
@@ -130,9 +144,11 @@ internal abstract class PciFunction
         if (bar.Kind == PciBarKind.Memory64) BinaryPrimitives.WriteUInt32LittleEndian(_config.AsSpan(bar.Register + 4), (uint)(address >> 32));
     }
 
-    /// <summary>Enables decoding of the ranges that the function has, and bus mastering, as firmware would.</summary>
-    internal void EnableDecode()
+    /// <summary>Takes the places that were found for its BARs and enables decoding and bus mastering, as firmware would; a reset returns there.</summary>
+    internal void TakeResources()
     {
+        _hasResources = true;
+        foreach (PciBar bar in _bars) SetBar(bar, bar.BootAddress);
         ushort command = (ushort)(CommandRegister | CommandBusMaster);
         foreach (PciBar bar in _bars) command |= bar.Kind == PciBarKind.Io ? CommandIo : CommandMemory;
         Put16(Command, command);
@@ -144,9 +160,7 @@ internal abstract class PciFunction
         if (_powerOn.Length == 0) return;
         _powerOn.CopyTo(_config, 0);
         SetInterrupt(false);
-        foreach (PciBar bar in _bars)
-            if (bar.BootAddress != 0) SetBar(bar, bar.BootAddress);
-        if (_bus!.IsAssigned) EnableDecode();
+        if (_hasResources) TakeResources();
     }
 
     /// <summary>Configuration space was restored; what follows from it besides ranges is to be made so. Under the bus's configuration lock.</summary>

@@ -3,7 +3,7 @@ using System.Collections.Generic;
 
 namespace Hutch.Devices.Pci;
 
-/// <summary>Gives every BAR a naturally aligned place, the largest first so that alignment wastes nothing.</summary>
+/// <summary>Finds every BAR a naturally aligned place, the largest first so that alignment wastes nothing. The functions take it when they are reset.</summary>
 internal static class PciResourceAllocator
 {
     internal static void Assign(ReadOnlySpan<PciFunction?> functions, ulong highStart, ulong highBytes)
@@ -28,7 +28,6 @@ internal static class PciResourceAllocator
             if (start == 0)
                 throw new ConfigException($"{function.Name} needs {bar.LengthBytes} bytes of PCI address space and the windows are full; remove a device.");
             bar.BootAddress = start;
-            function.SetBar(bar, start);
         }
     }
 

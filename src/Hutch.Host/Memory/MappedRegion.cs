@@ -1,3 +1,4 @@
+using System;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Hutch.Host.Files;
@@ -12,7 +13,10 @@ namespace Hutch.Host.Memory;
 /// </summary>
 public sealed unsafe partial class MappedRegion : SafeHandle
 {
-    private const ulong PageBytes = 4096, HugePageBytes = 2 << 20;
+    /// <summary>Bytes of a page.</summary>
+    public const ulong PageBytes = 4096;
+
+    private const ulong HugePageBytes = 2 << 20;
 
     private readonly byte* _reserved;
     private readonly ulong _reservedBytes;
@@ -86,6 +90,20 @@ public sealed unsafe partial class MappedRegion : SafeHandle
         // SAFETY: the whole mapping. The kernel refuses to take back locked pages.
         else if (_stays || Libc.Madvise(Start, (nuint)LengthBytes, Libc.MadvDontNeed) != 0) NativeMemory.Clear(Start, (nuint)LengthBytes);
         _showsFile = false;
+    }
+
+    /// <summary>
+    /// Gives the pages of a range back to the host. They read as zeros then, or as the file that is shown has them; where they were taken or locked to stay, or
+    /// belong to huge pages of the pool, nothing happens.
+    /// </summary>
+    /// <param name="offset">A multiple of the page size.</param>
+    /// <param name="lengthBytes">A multiple of the page size.</param>
+    public void Discard(ulong offset, ulong lengthBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lengthBytes, LengthBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, LengthBytes - lengthBytes);
+        // SAFETY: the range was just checked against the mapping. A refusal leaves the pages as they are.
+        if (!_stays) _ = Libc.Madvise(Start + offset, (nuint)lengthBytes, Libc.MadvDontNeed);
     }
 
     /// <summary>

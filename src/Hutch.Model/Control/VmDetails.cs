@@ -7,7 +7,14 @@ namespace Hutch.Model.Control;
 /// <param name="EmulatorCpus">Host CPUs of the process's first thread, and so of all that are no vCPUs.</param>
 /// <param name="ControlGroup">The process's control group, version 2.</param>
 /// <param name="Memory">Guest RAM.</param>
-public sealed record VmDetails(ImmutableArray<VcpuInfo> Vcpus, string EmulatorCpus, string ControlGroup, MemoryInfo Memory);
+public sealed record VmDetails(ImmutableArray<VcpuInfo> Vcpus, string EmulatorCpus, string ControlGroup, MemoryInfo Memory)
+{
+    /// <summary>The memory balloon; null where the machine has none, or its guest no driver for it.</summary>
+    public BalloonInfo? Balloon { get; init; }
+
+    /// <summary>The names of its devices.</summary>
+    public ImmutableArray<string> Devices { get; init; } = [];
+}
 
 /// <summary>The thread of a vCPU.</summary>
 /// <param name="Index">Of the vCPU.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Linq;
 using System.Text.Json;
 
 namespace Hutch.Model.Control;
@@ -28,6 +29,29 @@ internal static class VmDetailsJson
         writer.WriteBoolean("mergeable", details.Memory.Mergeable);
         writer.WriteNumber("mergedBytes", details.Memory.MergedBytes);
         writer.WriteString("numa", details.Memory.Numa);
+        writer.WriteStartArray("devices");
+        foreach (string device in details.Devices) writer.WriteStringValue(device);
+        writer.WriteEndArray();
+        if (details.Balloon is { } balloon) Write(writer, balloon);
+    }
+
+    private static void Write(Utf8JsonWriter writer, BalloonInfo balloon)
+    {
+        writer.WriteStartObject("balloon");
+        writer.WriteNumber("targetBytes", balloon.TargetBytes);
+        writer.WriteNumber("actualBytes", balloon.ActualBytes);
+        writer.WriteNumber("ageSeconds", balloon.AgeSeconds);
+        writer.WriteStartObject("statistics");
+        foreach (BalloonStatistic statistic in balloon.Statistics) writer.WriteNumber(statistic.Name, statistic.Value);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    private static BalloonInfo ReadBalloon(JsonElement json)
+    {
+        ImmutableArray<BalloonStatistic>.Builder statistics = ImmutableArray.CreateBuilder<BalloonStatistic>();
+        foreach (JsonProperty statistic in json.GetProperty("statistics").EnumerateObject()) statistics.Add(new BalloonStatistic(statistic.Name, statistic.Value.GetUInt64()));
+        return new BalloonInfo(json.GetProperty("targetBytes").GetUInt64(), json.GetProperty("actualBytes").GetUInt64(), statistics.ToImmutable(), json.GetProperty("ageSeconds").GetDouble());
     }
 
     /// <summary>Reads them. Throws what <see cref="JsonElement"/> throws.</summary>
@@ -39,6 +63,10 @@ internal static class VmDetailsJson
             vcpus[i] = new VcpuInfo(list[i].GetProperty("index").GetInt32(), list[i].GetProperty("thread").GetInt32(), ControlLine.Text(list[i], "cpus"), ControlLine.Text(list[i], "scheduler"), list[i].GetProperty("cpuSeconds").GetDouble());
         MemoryInfo memory = new(json.GetProperty("hugePageBytes").GetUInt64(), json.GetProperty("locked").GetBoolean(), json.GetProperty("mergeable").GetBoolean(),
             json.GetProperty("mergedBytes").GetUInt64(), json.GetProperty("numa").GetString());
-        return new VmDetails(ImmutableArray.Create(vcpus), ControlLine.Text(json, "emulatorCpus"), ControlLine.Text(json, "controlGroup"), memory);
+        return new VmDetails(ImmutableArray.Create(vcpus), ControlLine.Text(json, "emulatorCpus"), ControlLine.Text(json, "controlGroup"), memory)
+        {
+            Devices = [.. json.GetProperty("devices").EnumerateArray().Select(static device => device.GetString() ?? "")],
+            Balloon = json.TryGetProperty("balloon", out JsonElement balloon) ? ReadBalloon(balloon) : null,
+        };
     }
 }

@@ -26,7 +26,8 @@ public static class VmVerb
 
     /// <summary>
     /// Changes where the machine runs on its host, by options: <c>vcpu-pin</c>, <c>emulator-pin</c>, <c>pin</c>, <c>sched</c>, <c>cgroup</c>, <c>ksm</c>, <c>memory-lock</c>;
-    /// and its cables, by <c>link</c>: <c>CARD=up</c> or <c>CARD=down</c>, several with ';' between them.
+    /// and its cables, by <c>link</c>: <c>CARD=up</c> or <c>CARD=down</c>, several with ';' between them;
+    /// and the guest's memory, by <c>memory</c>: bytes that it keeps.
     /// </summary>
     public const string Set = "set";
 
@@ -47,6 +48,12 @@ public static class VmVerb
 
     /// <summary>Makes a disk longer, by the options <c>disk</c>, its name, and <c>size</c>: bytes, or <c>+</c> and how many more.</summary>
     public const string Resize = "resize";
+
+    /// <summary>Plugs a device in while the guest runs; the option <c>device</c> is its configuration, as a machine's definition has it.</summary>
+    public const string Attach = "attach";
+
+    /// <summary>Asks the guest to give the device of the option <c>device</c> up. It is gone when <see cref="VmDetails.Devices"/> no longer names it.</summary>
+    public const string Detach = "detach";
 
     /// <summary>Writes the machine's state to the option <c>file</c>; the option <c>then</c> says what follows: <c>quit</c>, <c>resume</c> or <c>pause</c>.</summary>
     public const string Save = "save";

@@ -12,11 +12,20 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(AhciConfig), "ahci")]
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
+[JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
 [JsonDerivedType(typeof(VirtioNetConfig), "virtio-net")]
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]
-public abstract record DeviceConfig(string Id);
+public abstract record DeviceConfig(string Id)
+{
+    /// <summary>The PCI slot of a PCI device, 1 to 30; null: the first free one.</summary>
+    public int? PciSlot { get; init; }
+
+    /// <summary>It can be plugged in while the guest runs.</summary>
+    [JsonIgnore]
+    public virtual bool IsPluggable => false;
+}
 
 /// <summary>The chipset that every PC has: PIC, PIT, IOAPIC, RTC, i8042 reset, PM block, PCI host bridge.</summary>
 public sealed record PlatformConfig(string Id) : DeviceConfig(Id);
@@ -40,6 +49,10 @@ public sealed record VirtioBlockConfig(string Id, DiskConfig Disk, int Queues = 
     /// <summary>The longest serial number, in ASCII characters (virtio 1.2 §5.2.6).</summary>
     public const int LongestSerial = 20;
 
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool IsPluggable => true;
+
     /// <summary>Its place in the order in which firmware tries to boot, lower ones first; null: not tried for what it is called.</summary>
     public int? BootIndex { get; init; }
 
@@ -54,7 +67,18 @@ public sealed record VirtioBlockConfig(string Id, DiskConfig Disk, int Queues = 
 public sealed record VirtioConsoleConfig(string Id, CharacterBackend Backend) : DeviceConfig(Id);
 
 /// <summary>A virtio entropy device (virtio 1.2 §5.4).</summary>
-public sealed record VirtioRngConfig(string Id) : DeviceConfig(Id);
+public sealed record VirtioRngConfig(string Id) : DeviceConfig(Id)
+{
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool IsPluggable => true;
+}
+
+/// <summary>A memory balloon (virtio 1.2 §5.5).</summary>
+/// <param name="Id">Device name.</param>
+/// <param name="DeflateOnOom">The guest may take its memory back before it runs out of it.</param>
+/// <param name="FreePageReporting">The guest says which of its pages are free, and the host has them.</param>
+public sealed record VirtioBalloonConfig(string Id, bool DeflateOnOom = true, bool FreePageReporting = true) : DeviceConfig(Id);
 
 /// <summary>The port on which firmware writes what it does, as QEMU's isa-debugcon.</summary>
 /// <param name="Id">Device name.</param>

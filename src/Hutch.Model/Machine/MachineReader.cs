@@ -24,6 +24,27 @@ public static class MachineReader
         }
     }
 
+    /// <summary>Reads one device. Throws <see cref="JsonException"/> for what is not one.</summary>
+    public static DeviceConfig ReadDevice(string json)
+    {
+        using JsonDocument document = JsonDocument.Parse(json);
+        try
+        {
+            return ReadPlaced(document.RootElement);
+        }
+        catch (Exception wrong) when (wrong is InvalidOperationException or FormatException or ArgumentException or System.Collections.Generic.KeyNotFoundException)
+        {
+            throw new JsonException($"A property is missing or of the wrong kind: {wrong.Message}", wrong);
+        }
+    }
+
+    private static DeviceConfig ReadPlaced(JsonElement device)
+    {
+        DeviceConfig config = ReadDevice(device);
+        return OptionalNumber(device, "PciSlot") is not int slot ? config
+            : slot is >= 1 and <= 30 ? config with { PciSlot = slot } : throw new FormatException($"{slot} is no PCI slot.");
+    }
+
     private static MachineDefinition ReadDefinition(JsonElement root)
     {
         JsonElement cpus = root.GetProperty("Cpus");
@@ -31,7 +52,7 @@ public static class MachineReader
         JsonElement boot = root.GetProperty("Boot");
         JsonElement list = root.GetProperty("Devices");
         DeviceConfig[] devices = new DeviceConfig[list.GetArrayLength()];
-        for (int index = 0; index < devices.Length; index++) devices[index] = ReadDevice(list[index]);
+        for (int index = 0; index < devices.Length; index++) devices[index] = ReadPlaced(list[index]);
         return new MachineDefinition
         {
             Name = Text(root, "Name"),
@@ -87,6 +108,7 @@ public static class MachineReader
             "virtio-blk" => DiskJson.Read(id, device),
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-rng" => new VirtioRngConfig(id),
+            "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
             "virtio-net" => NetJson.Read(id, device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
             "test-dev" => new TestDeviceConfig(id),

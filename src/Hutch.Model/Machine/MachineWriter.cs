@@ -19,6 +19,14 @@ public static class MachineWriter
         return buffer.WrittenSpan.ToArray();
     }
 
+    /// <summary>One device as text.</summary>
+    public static string WriteDevice(DeviceConfig device)
+    {
+        ArrayBufferWriter<byte> buffer = new(512);
+        using (Utf8JsonWriter writer = new(buffer)) WriteDevice(writer, device);
+        return System.Text.Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
     private static void WriteDefinition(Utf8JsonWriter writer, MachineDefinition definition)
     {
         writer.WriteStartObject();
@@ -122,6 +130,11 @@ public static class MachineWriter
             case VirtioRngConfig:
                 writer.WriteString("type", "virtio-rng");
                 break;
+            case VirtioBalloonConfig balloon:
+                writer.WriteString("type", "virtio-balloon");
+                writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
+                writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);
+                break;
             case VirtioNetConfig card:
                 writer.WriteString("type", "virtio-net");
                 NetJson.Write(writer, card);
@@ -138,6 +151,7 @@ public static class MachineWriter
                 throw new ArgumentException($"{device.GetType().Name} has no JSON.", nameof(device));
         }
         writer.WriteString("Id", device.Id);
+        if (device.PciSlot is int slot) writer.WriteNumber("PciSlot", slot);
         writer.WriteEndObject();
     }
 

@@ -11,6 +11,10 @@ public sealed record VirtioNetConfig(string Id, string Mac, NetBackendConfig Bac
     /// <summary>The most queue pairs.</summary>
     public const int MostQueues = 16;
 
+    /// <inheritdoc/>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public override bool IsPluggable => true;
+
     /// <summary>The longest MTU in bytes.</summary>
     public const int LongestMtu = 65_520;
 

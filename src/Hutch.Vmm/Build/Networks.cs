@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.IO;
 using Hutch.Devices;
 using Hutch.Host.Files;
@@ -13,12 +12,10 @@ namespace Hutch.Vmm.Build;
 /// <param name="machine">The machine's name, for those who want an address of its; null: addresses are not claimed.</param>
 /// <param name="clock">Time of the host.</param>
 /// <param name="say">Tells the user what was chosen for him.</param>
-internal sealed class Networks(string? machine, IClock clock, Action<string> say) : IDisposable
+internal sealed class Networks(string? machine, IClock clock, Action<string> say)
 {
     /// <summary>Beside the directories of the machines; none can have this name.</summary>
     private const string ClaimsDirectory = ".mac";
-
-    private readonly List<LockFile> _claims = [];
 
     /// <summary>For machines that nobody else sees.</summary>
     internal static Networks Unclaimed { get; } = new(null, new MonotonicClock(), static _ => { });
@@ -26,25 +23,20 @@ internal sealed class Networks(string? machine, IClock clock, Action<string> say
     /// <summary>Opens one. Throws <see cref="ConfigException"/>.</summary>
     internal INetBackend Open(NetworkRequest request)
     {
-        if (machine is not null) Claim(machine, request);
+        LockFile? claim = machine is null ? null : Claim(machine, request);
         try
         {
-            return NetBackends.Open(request.Backend, request.MtuBytes, request.Queues, clock, say);
+            INetBackend backend = NetBackends.Open(request.Backend, request.MtuBytes, request.Queues, clock, say);
+            return claim is null ? backend : new ClaimedBackend(backend, claim);
         }
         catch (NetException refused)
         {
+            claim?.Dispose();
             throw new ConfigException(refused.Message, refused);
         }
     }
 
-    /// <summary>Gives the addresses back.</summary>
-    public void Dispose()
-    {
-        foreach (LockFile claim in _claims) claim.Dispose();
-        _claims.Clear();
-    }
-
-    private void Claim(string name, NetworkRequest request)
+    private static LockFile Claim(string name, NetworkRequest request)
     {
         string root = RuntimeDirectory.Of("hutch"), path = Path.Combine(root, ClaimsDirectory, request.Mac.ToLowerInvariant().Replace('-', ':'));
         try
@@ -53,8 +45,8 @@ internal sealed class Networks(string? machine, IClock clock, Action<string> say
             RuntimeDirectory.Create(Path.Combine(root, ClaimsDirectory));
             LockFile claim = LockFile.TryTake(path) ?? throw new ConfigException(
                 $"The network card {request.Card} cannot have the address {request.Mac}: {Owner(path)} has it; give it another with mac=.");
-            _claims.Add(claim);
             File.WriteAllText(path, name);
+            return claim;
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or LinuxException)
         {

@@ -1,5 +1,6 @@
 using System;
 using Hutch.Core.Engine;
+using Hutch.Devices;
 using Hutch.Host.Linux;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
@@ -12,7 +13,7 @@ namespace Hutch.Vmm.Control;
 /// What becomes of a client's request, on its connection's thread: questions are answered at once, everything that changes the machine goes to the
 /// state driver and is waited for.
 /// </summary>
-internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement)
+internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement, IBalloon? balloon)
 {
     /// <summary>Carries out one request. Does not throw.</summary>
     internal VmReply Handle(ControlCall call)
@@ -27,7 +28,7 @@ internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor eng
     {
         try
         {
-            return VmReply.Completed with { Status = Status(), Details = placement.Describe() };
+            return VmReply.Completed with { Status = Status(), Details = placement.Describe() with { Devices = driver.Devices, Balloon = balloon?.HasDriver == true ? balloon.Look() : null } };
         }
         catch (LinuxException ending)
         {

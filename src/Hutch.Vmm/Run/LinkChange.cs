@@ -1,5 +1,4 @@
 using System.Collections.Generic;
-using System.Collections.Immutable;
 using System.Linq;
 using Hutch.Devices;
 
@@ -11,7 +10,7 @@ internal static class LinkChange
     private const string Option = "link";
 
     /// <summary>Plugs in and pulls what the option says; returns the other options. Throws <see cref="ConfigException"/>, with nothing changed.</summary>
-    internal static IReadOnlyDictionary<string, string> Apply(ImmutableArray<INetworkCard> cards, IReadOnlyDictionary<string, string> options)
+    internal static IReadOnlyDictionary<string, string> Apply(IReadOnlyList<INetworkCard> cards, IReadOnlyDictionary<string, string> options)
     {
         if (!options.TryGetValue(Option, out string? text)) return options;
         List<(INetworkCard Card, bool Up)> changes = [];
@@ -19,7 +18,7 @@ internal static class LinkChange
         {
             string[] parts = change.Split('=');
             if (parts.Length != 2 || parts[1] is not ("up" or "down")) throw new ConfigException($"'{change}' is no state of a cable; write CARD=up or CARD=down.");
-            INetworkCard card = cards.FirstOrDefault(each => each.Name == parts[0]) ?? throw new ConfigException(cards.IsEmpty
+            INetworkCard card = cards.FirstOrDefault(each => each.Name == parts[0]) ?? throw new ConfigException(cards.Count == 0
                 ? $"There is no network card '{parts[0]}'; the machine has none."
                 : $"There is no network card '{parts[0]}'; the machine has {string.Join(", ", cards.Select(static each => each.Name))}.");
             changes.Add((card, parts[1] == "up"));

@@ -1,10 +1,12 @@
 using System;
+using System.Collections.Generic;
 using System.Collections.Immutable;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
 using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Host.Time;
+using Hutch.Model.Machine;
 using Hutch.Vmm.Build;
 using Hutch.Vmm.Engines;
 using Hutch.Vmm.Hosting;
@@ -17,7 +19,8 @@ internal sealed class Machine : IDisposable
 {
     private readonly GuestMemory _memory;
     private readonly IVirtualMachine _cpus;
-    private readonly ImmutableArray<IDevice> _devices;
+    private readonly List<IDevice> _devices;
+    private readonly MachineServices _services;
     private readonly BootPlan _boot;
     private readonly ImmutableArray<VcpuThread> _threads;
     private readonly PausableTimers _timers;
@@ -33,16 +36,14 @@ internal sealed class Machine : IDisposable
     /// <param name="mailbox">Where the vCPU threads report.</param>
     /// <param name="timers">The clock of devices and engine, stopped and started with the machine.</param>
     /// <param name="services">What the devices put there for the machine's owner: the power button, the disks.</param>
-    internal Machine(GuestMemory memory, IVirtualMachine cpus, ImmutableArray<IDevice> devices, BootPlan boot, IVcpuExits exits, Mailbox mailbox,
+    internal Machine(GuestMemory memory, IVirtualMachine cpus, IReadOnlyList<IDevice> devices, BootPlan boot, IVcpuExits exits, Mailbox mailbox,
         PausableTimers timers, MachineServices services)
     {
         _timers = timers;
-        PowerButton = services.PowerButton;
-        Disks = [.. services.Disks];
-        NetworkCards = [.. services.NetworkCards];
         _memory = memory;
         _cpus = cpus;
-        _devices = devices;
+        _devices = [.. devices];
+        _services = services;
         _boot = boot;
         foreach (IDevice device in devices) device.Reset();
         ImmutableArray<VcpuThread>.Builder threads = ImmutableArray.CreateBuilder<VcpuThread>(cpus.Vcpus.Length);
@@ -88,13 +89,19 @@ internal sealed class Machine : IDisposable
     }
 
     /// <summary>Presses the power button. Null: the machine has none.</summary>
-    internal Action? PowerButton { get; }
+    internal Action? PowerButton => _services.PowerButton;
 
     /// <summary>Its disks. They are used while the machine is stopped.</summary>
-    internal ImmutableArray<IDisk> Disks { get; }
+    internal IReadOnlyList<IDisk> Disks => _services.Disks;
+
+    /// <summary>Its memory balloon, or null.</summary>
+    internal IBalloon? Balloon => _services.Balloon;
 
     /// <summary>Its network cards.</summary>
-    internal ImmutableArray<INetworkCard> NetworkCards { get; }
+    internal IReadOnlyList<INetworkCard> NetworkCards => _services.NetworkCards;
+
+    /// <summary>Plugging of devices, or null.</summary>
+    internal IHotplug? Hotplug => _services.Hotplug;
 
     /// <summary>Where it runs on its host.</summary>
     internal HostPlacement Host { get; }
@@ -115,14 +122,34 @@ internal sealed class Machine : IDisposable
         foreach (VcpuThread thread in _threads) thread.WaitParked();
         _clock = _cpus.SaveClock();
         _timers.Stop();
-        for (int index = _devices.Length - 1; index >= 0; index--) _devices[index].Stop();
+        for (int index = _devices.Count - 1; index >= 0; index--) _devices[index].Stop();
+    }
+
+    /// <summary>Adds a device to a stopped machine. Throws <see cref="ConfigException"/>.</summary>
+    internal void Attach(DeviceConfig config)
+    {
+        IDevice device = DeviceFactories.Create(config, _services);
+        device.Reset();
+        _devices.Add(device);
+    }
+
+    /// <summary>Takes a device out of a stopped machine, which the guest has given up, and disposes it.</summary>
+    internal void Detach(string name)
+    {
+        int index = _devices.FindIndex(device => device.Name == name);
+        if (index < 0) return;
+        IDevice device = _devices[index];
+        _devices.RemoveAt(index);
+        _services.Disks.RemoveAll(disk => disk.Name == name);
+        _services.NetworkCards.RemoveAll(card => card.Name == name);
+        device.Dispose();
     }
 
     /// <summary>A stopped machine back to power-on, its kernel loaded again.</summary>
     internal void Reset()
     {
         // Last created first, so that a device lowers its wires while the controllers can still see it; they end clean.
-        for (int index = _devices.Length - 1; index >= 0; index--) _devices[index].Reset();
+        for (int index = _devices.Count - 1; index >= 0; index--) _devices[index].Reset();
         foreach (IVcpu vcpu in _cpus.Vcpus) vcpu.Reset();
         // A reset TSC counts from zero; kvm-clock goes on.
         if (_clock is not null) _clock = _clock with { Tsc = [.. new ulong[_clock.Tsc.Length]] };
@@ -136,7 +163,7 @@ internal sealed class Machine : IDisposable
         if (_ended) return;
         _ended = true;
         foreach (VcpuThread thread in _threads) thread.End();
-        for (int index = _devices.Length - 1; index >= 0; index--) _devices[index].Dispose();
+        for (int index = _devices.Count - 1; index >= 0; index--) _devices[index].Dispose();
         _cpus.Dispose();
         _boot.Dispose();
         _memory.Dispose();

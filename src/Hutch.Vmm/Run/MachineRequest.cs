@@ -27,6 +27,9 @@ internal enum RequestKind
     /// <summary>A disk's storage failed, and a request waits until the machine was paused and goes on.</summary>
     StorageStop,
 
+    /// <summary>The guest gave devices up.</summary>
+    Ejected,
+
     /// <summary>The user left, or a signal arrived.</summary>
     Leave,
 

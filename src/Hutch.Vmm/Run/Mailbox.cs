@@ -83,6 +83,8 @@ internal sealed class Mailbox : IPlatformEvents
 
     void IPlatformEvents.Exit(int status) => Post(new MachineRequest(RequestKind.Exit, status));
 
+    void IPlatformEvents.Ejected() => Post(new MachineRequest(RequestKind.Ejected));
+
     void IPlatformEvents.StorageFailed(string sentence, bool pause) =>
         Post(new MachineRequest(pause ? RequestKind.StorageStop : RequestKind.StorageReport, Detail: sentence));
 }

@@ -20,6 +20,7 @@ namespace Hutch.Vmm.Run;
 internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefinition definition, bool startPaused = false, Action<string>? say = null)
 {
     private string _state = startPaused ? VmState.Paused : VmState.Running;
+    private readonly DeviceChange _devices = new(machine, definition);
     private string? _reason;
 
     /// <summary>What the machine does now, one of <see cref="VmState"/>. Any thread.</summary>
@@ -27,6 +28,9 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
 
     /// <summary>Why the machine is paused, if it was not told to be; a sentence. Any thread.</summary>
     internal string? Reason => Volatile.Read(ref _reason);
+
+    /// <summary>The names of the machine's devices. Any thread.</summary>
+    internal System.Collections.Immutable.ImmutableArray<string> Devices => _devices.Names;
 
     /// <summary>Starts the machine and returns how it ended. The machine is then stopped, not disposed.</summary>
     internal MachineEnd Run()
@@ -50,6 +54,11 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         {
             if (request.Kind == RequestKind.StorageReport) say?.Invoke(request.Detail!);
             else PauseForStorage();
+            return null;
+        }
+        if (request.Kind == RequestKind.Ejected)
+        {
+            _ = Change(_devices.TakeEjected);
             return null;
         }
         if (State == VmState.Running) machine.Stop();
@@ -108,6 +117,8 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
             case VmVerb.Set: reply = Place(call.Request.Options); break;
             case VmVerb.Save: (reply, end) = Save(call); break;
             case VmVerb.Resize: reply = Resize(call.Request.Options); break;
+            case VmVerb.Attach: reply = Change(() => _devices.Attach(call.Request.Options)); break;
+            case VmVerb.Detach: reply = Change(() => _devices.AskFor(call.Request.Options)); break;
             case VmVerb.PowerDown: reply = PressPowerButton(); break;
             default: reply = VmReply.Error($"There is no verb '{call.Request.Verb}'."); break;
         }
@@ -142,11 +153,17 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
             string known = string.Join(", ", machine.Disks.Select(static each => each.Name));
             return VmReply.Error(known.Length == 0 ? $"There is no disk '{name}'; the machine has none." : $"There is no disk '{name}'; the machine has {known}.");
         }
+        return Change(() => disk.Grow(DiskGrowth.Of(text, disk.Name, disk.LengthBytes)));
+    }
+
+    // Something that the machine must stand still for.
+    private VmReply Change(Action change)
+    {
         bool running = State == VmState.Running;
         if (running) machine.Stop();
         try
         {
-            disk.Grow(DiskGrowth.Of(text, disk.Name, disk.LengthBytes));
+            change();
             return VmReply.Completed;
         }
         catch (ConfigException refused)
@@ -163,7 +180,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     {
         try
         {
-            machine.Host.Set(LinkChange.Apply(machine.NetworkCards, options));
+            machine.Host.Set(BalloonChange.Apply(machine.Balloon, machine.Memory.LengthBytes, LinkChange.Apply(machine.NetworkCards, options)));
             return VmReply.Completed;
         }
         catch (ConfigException refused)
@@ -178,7 +195,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         string before = State;
         if (before == VmState.Running) machine.Stop();
         Volatile.Write(ref _state, VmState.Saving);
-        string? failure = save.Save(machine, definition, call, () => mailbox.Holds(RequestKind.Leave));
+        string? failure = save.Save(machine, _devices.Definition, call, () => mailbox.Holds(RequestKind.Leave));
         string after = failure is null && save.Then == SaveCall.Pause ? VmState.Paused : before;
         Volatile.Write(ref _state, after);
         if (failure is null && save.Then == SaveCall.Quit) return (VmReply.Completed, new MachineEnd(ExitStatus.PoweredOff));

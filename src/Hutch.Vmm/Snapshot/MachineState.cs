@@ -1,5 +1,5 @@
 using System;
-using System.Collections.Immutable;
+using System.Collections.Generic;
 using System.Text;
 using System.Text.Json;
 using Hutch.Core.Engine;
@@ -20,7 +20,7 @@ internal static class MachineState
     private const long MostNanoseconds = 1L << 61;
 
     /// <summary>Everything but RAM, of a machine that is stopped. Throws <see cref="StateException"/>, for example when a disk cannot be flushed.</summary>
-    internal static StateSections Save(ReadOnlyMemory<byte> definition, IVirtualMachine cpus, ImmutableArray<IDevice> devices, MachineClock clock, long nanoseconds)
+    internal static StateSections Save(ReadOnlyMemory<byte> definition, IVirtualMachine cpus, IReadOnlyList<IDevice> devices, MachineClock clock, long nanoseconds)
     {
         StateSections sections = new();
         sections.Add(DefinitionSection, definition);
@@ -37,7 +37,7 @@ internal static class MachineState
     }
 
     /// <summary>Puts everything but RAM back into a machine that was just built from the definition. Returns the guest's clocks and the devices' time. Throws <see cref="StateException"/>.</summary>
-    internal static (MachineClock Clock, long Nanoseconds) Restore(StateSections sections, IVirtualMachine cpus, ImmutableArray<IDevice> devices, Action<long> setTime)
+    internal static (MachineClock Clock, long Nanoseconds) Restore(StateSections sections, IVirtualMachine cpus, IReadOnlyList<IDevice> devices, Action<long> setTime)
     {
         GuestCpuMatch.Check(ReadCpu(sections), cpus.Cpu);
         MachineClock clock = new(0, 0, [.. new ulong[cpus.Vcpus.Length]]);

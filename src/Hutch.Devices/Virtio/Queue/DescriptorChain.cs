@@ -131,6 +131,12 @@ internal sealed class DescriptorChain
         return used;
     }
 
+    /// <summary>Gives the pages of the writable part back to the host.</summary>
+    internal void ReleaseWritable()
+    {
+        for (int i = _readableCount; i < _count; i++) _buffers[i].Release();
+    }
+
     /// <summary>Says that the host wrote [offset, offset + length) of the writable part.</summary>
     internal void MarkWritten(long offset, long length)
     {

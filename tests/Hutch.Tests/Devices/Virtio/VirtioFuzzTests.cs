@@ -28,6 +28,7 @@ public sealed class VirtioFuzzTests : IDisposable
     [InlineData("console", 2)]
     [InlineData("rng", 3)]
     [InlineData("net", 8)]
+    [InlineData("balloon", 10)]
     public void Random_register_accesses_leave_a_device_that_works(string kind, int seed)
     {
         using IDevice device = Make(kind);
@@ -77,6 +78,7 @@ public sealed class VirtioFuzzTests : IDisposable
     [InlineData("console", 6)]
     [InlineData("rng", 7)]
     [InlineData("net", 9)]
+    [InlineData("balloon", 11)]
     public void Random_queue_contents_leave_a_device_that_works(string kind, int seed)
     {
         using IDevice device = Make(kind);
@@ -112,6 +114,7 @@ public sealed class VirtioFuzzTests : IDisposable
             "blk" => new VirtioBlockConfig(kind, new DiskConfig(_path)),
             "console" => new VirtioConsoleConfig(kind, new CharacterBackend(CharacterBackendKind.None)),
             "net" => new VirtioNetConfig(kind, "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)),
+            "balloon" => new VirtioBalloonConfig(kind),
             _ => new VirtioRngConfig(kind),
         };
         _machine.Network = new FakeNetwork();
@@ -143,6 +146,10 @@ public sealed class VirtioFuzzTests : IDisposable
                 driver.Submit(1, (0x20_0000, 72, false));
                 Assert.Equal(0u, driver.WaitUsed(1));
                 break;
+            case "balloon":
+                driver.Submit(1, (0x20_0000, 16, false));
+                Assert.Equal(0u, driver.WaitUsed(1));
+                break;
             default:
                 driver.Submit(0, (0x20_0000, 16, true));
                 Assert.Equal(16u, driver.WaitUsed(0));
@@ -152,10 +159,15 @@ public sealed class VirtioFuzzTests : IDisposable
         Assert.Equal(PciWindows.EcamStart, _machine.Mmio.Find(PciWindows.EcamStart)!.Start);
     }
 
-    private static int Queues(string kind) => kind switch { "console" => 2, "net" => 3, _ => 1 };
+    private static int Queues(string kind) => kind switch { "console" => 2, "net" => 3, "balloon" => 4, _ => 1 };
 
     // Of a network card: checksums, large segments, mergeable buffers, the control queue with all of its commands.
-    private static ulong FeaturesOf(string kind) => kind == "net" ? Features | 1 | (1UL << 11) | (0xffUL << 15) & ~(1UL << 22) : Features;
+    private static ulong FeaturesOf(string kind) => kind switch
+    {
+        "net" => Features | 1 | (1UL << 11) | (0xffUL << 15) & ~(1UL << 22),
+        "balloon" => Features | (1UL << 1) | (1UL << 5),
+        _ => Features,
+    };
 
     // Small numbers, addresses in RAM, and noise: each finds other paths.
     private static ulong Value(Random random) => random.Next(5) switch

@@ -27,7 +27,9 @@ public sealed class MachineReaderTests
         }, Queues: 3, "serial") { OnReadError = StorageErrorPolicy.Stop, OnWriteError = StorageErrorPolicy.Ignore, BootIndex = 1 },
         new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
-        new VirtioRngConfig("rng"),
+        new VirtioRngConfig("rng") { PciSlot = 30 },
+        new VirtioBalloonConfig("balloon", DeflateOnOom: false),
+        new VirtioBalloonConfig("balloon1", FreePageReporting: false),
         new VirtioNetConfig("nic0", "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.User)),
         new VirtioNetConfig("nic1", "52:54:00:01:02:04", new NetBackendConfig(NetBackendKind.Bridge)
         {
