@@ -169,7 +169,8 @@ internal sealed partial class CrashBench(string root, string format)
                 "--customize-hook=cd \"$1/etc/systemd/system\"; ln -s /dev/null serial-getty@ttyS0.service; mkdir -p getty.target.wants; "
                 + "ln -s /lib/systemd/system/console-getty.service getty.target.wants/",
                 $"--customize-hook=install -m 755 {writer} {checker} \"$1/root\"",
-                $"--customize-hook=truncate -s 2G {partial}; mke2fs -q -t ext4 -d \"$1\" {partial}", "bookworm", "/dev/null") != 0)
+                // Through a bind mount, which does not show what of the host is mounted inside, /dev/shm for one.
+                $"--customize-hook=set -e; mkdir -p {partial}.root; mount --bind \"$1\" {partial}.root; truncate -s 2G {partial}; mke2fs -q -t ext4 -d {partial}.root {partial}; umount {partial}.root; rmdir {partial}.root", "bookworm", "/dev/null") != 0)
                 throw new InvalidOperationException($"mmdebstrap failed:\n{said}");
             File.Move(partial, debian);
         }
