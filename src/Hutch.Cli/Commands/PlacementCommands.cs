@@ -17,7 +17,7 @@ internal static class PlacementCommands
     /// <summary>The commands for the parser.</summary>
     internal static Command[] Create()
     {
-        Command inspect = new("inspect", "Says where a machine's threads and memory are on this host.") { Name, Json };
+        Command inspect = new("inspect", "Says what a machine has, and where its threads and memory are on this host.") { Name, Json };
         inspect.SetAction(Inspect);
         Command set = new("set", "Changes where a running machine is on this host, and its cables and memory.") { Name, Json };
         foreach (Option option in PlacementOptions.OfSet) set.Add(option);
@@ -55,6 +55,7 @@ internal static class PlacementCommands
             Line($"vcpu {vcpu.Index}", string.Create(CultureInfo.InvariantCulture, $"thread {vcpu.ThreadId}, host CPUs {vcpu.Cpus}, scheduled as {vcpu.Scheduler}, {vcpu.CpuSeconds:0.000} s of CPU time"));
         Line("other threads", $"host CPUs {details.EmulatorCpus}");
         Line("control group", details.ControlGroup);
+        Line("devices", string.Join(", ", details.Devices));
         Line("memory", $"{status.MemoryBytes >> 20} MiB of {(memory.HugePageBytes == 0 ? "ordinary pages" : $"huge pages of {memory.HugePageBytes >> 20} MiB")}, {(memory.Locked ? "locked" : "not locked")}, NUMA policy {memory.Numa ?? "of the host"}");
         if (details.Balloon is { } balloon) Line("balloon", Describe(balloon));
         Line("merging", memory.Mergeable ? $"on, {memory.MergedBytes >> 10} KiB are merged" : "off");
