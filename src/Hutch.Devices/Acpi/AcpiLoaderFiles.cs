@@ -23,7 +23,7 @@ internal sealed class AcpiLoaderFiles
     private const int TablesAlignment = 64, RootAlignment = 16;
 
     // Offsets in the FADT, the RSDP and every table's header (ACPI 6.5 §5.2.9, §5.2.5.3, §5.2.6).
-    private const uint FadtFacs = 36, FadtDsdt = 40, FadtLongDsdt = 140, RootXsdt = 24, RootChecksum = 8, RootLongChecksum = 32, TableLength = 4, TableChecksum = 9;
+    private const uint FadtFacs = 36, FadtDsdt = 40, FadtLongDsdt = 140, RootRsdt = 16, RootXsdt = 24, RootChecksum = 8, RootLongChecksum = 32, TableLength = 4, TableChecksum = 9;
     private const uint RootShortBytes = 20, RootBytes = 36;
 
     private readonly List<byte> _commands = [];
@@ -34,11 +34,11 @@ internal sealed class AcpiLoaderFiles
     internal AcpiLoaderFiles(AcpiOptions options, int tablesBytes = 0)
     {
         List<byte> tables = [];
-        (uint fadt, uint xsdt) = AcpiTables.Lay(tables, 0, options);
+        (uint fadt, uint rsdt, uint xsdt) = AcpiTables.Lay(tables, 0, options);
         int length = tablesBytes != 0 ? tablesBytes : (tables.Count + SpareBytes + LengthUnit - 1) / LengthUnit * LengthUnit;
         if (tables.Count > length) throw new InvalidOperationException("The ACPI tables have outgrown their file.");
         Tables = [.. tables, .. new byte[length - tables.Count]];
-        Root = AcpiTables.BuildRsdp(xsdt);
+        Root = AcpiTables.BuildRsdp(rsdt, xsdt);
 
         AddAllocation(TablesName, TablesAlignment, HighZone);
         AddAllocation(RootName, RootAlignment, SegmentFZone);
@@ -46,8 +46,9 @@ internal sealed class AcpiLoaderFiles
         AddAddress(TablesName, TablesName, fadt + FadtDsdt, 4);
         AddAddress(TablesName, TablesName, fadt + FadtLongDsdt, 8);
         AddSum(TablesName, fadt + TableChecksum, fadt, LengthOf(fadt));
-        for (uint entry = AcpiTable.HeaderLengthBytes; entry < LengthOf(xsdt); entry += 8) AddAddress(TablesName, TablesName, xsdt + entry, 8);
-        AddSum(TablesName, xsdt + TableChecksum, xsdt, LengthOf(xsdt));
+        AddRootTable(rsdt, 4);
+        AddRootTable(xsdt, 8);
+        AddAddress(RootName, TablesName, RootRsdt, 4);
         AddAddress(RootName, TablesName, RootXsdt, 8);
         AddSum(RootName, RootChecksum, 0, RootShortBytes);
         AddSum(RootName, RootLongChecksum, 0, RootBytes);
@@ -64,6 +65,13 @@ internal sealed class AcpiLoaderFiles
     internal byte[] Loader { get; }
 
     private uint LengthOf(uint table) => BinaryPrimitives.ReadUInt32LittleEndian(Tables.AsSpan((int)(table + TableLength)));
+
+    // The RSDT or the XSDT: a header, and addresses of this size.
+    private void AddRootTable(uint table, byte entryBytes)
+    {
+        for (uint entry = AcpiTable.HeaderLengthBytes; entry < LengthOf(table); entry += entryBytes) AddAddress(TablesName, TablesName, table + entry, entryBytes);
+        AddSum(TablesName, table + TableChecksum, table, LengthOf(table));
+    }
 
     private void AddAllocation(string file, uint alignment, byte zone)
     {

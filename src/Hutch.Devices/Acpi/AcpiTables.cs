@@ -7,7 +7,7 @@ using Hutch.Devices.Pci;
 namespace Hutch.Devices.Acpi;
 
 /// <summary>
-/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, XSDT, FADT, FACS, DSDT, MADT, MCFG. The range must be
+/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG. The range must be
 /// reserved in the memory map that the guest gets.
 /// </summary>
 public static class AcpiTables
@@ -26,13 +26,13 @@ public static class AcpiTables
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Cpus.VcpuCount, 1);
         List<byte> image = [];
-        // The RSDP comes first, so its place is known; its content follows when the XSDT's place is.
+        // The RSDP comes first, so its place is known; its content follows when the places of RSDT and XSDT are.
         Place(image, (uint)BaseAddress, new byte[RsdpLengthBytes], TableAlignment);
-        uint xsdt = Lay(image, (uint)BaseAddress, options).Xsdt;
+        (_, uint rsdt, uint xsdt) = Lay(image, (uint)BaseAddress, options);
         if (image.Count > MaximumLengthBytes)
             throw new ConfigException($"The ACPI tables for {options.Cpus.VcpuCount} vCPUs do not fit below the F segment; use fewer vCPUs.");
         byte[] bytes = [.. image];
-        BuildRsdp(xsdt).CopyTo(bytes, 0);
+        BuildRsdp(rsdt, xsdt).CopyTo(bytes, 0);
         return new AcpiImage(BaseAddress, bytes, BaseAddress);
     }
 
@@ -40,15 +40,16 @@ public static class AcpiTables
     /// <param name="image">What lies at <paramref name="start"/> so far.</param>
     /// <param name="start">Address of the image's first byte, a multiple of 64.</param>
     /// <param name="options">The machine.</param>
-    internal static (uint Fadt, uint Xsdt) Lay(List<byte> image, uint start, AcpiOptions options)
+    internal static (uint Fadt, uint Rsdt, uint Xsdt) Lay(List<byte> image, uint start, AcpiOptions options)
     {
         uint facs = Place(image, start, BuildFacs(), FacsAlignment);
         uint dsdt = Place(image, start, Dsdt.Build(options), TableAlignment);
         uint fadt = Place(image, start, Fadt.Build(facs, dsdt), TableAlignment);
         uint madt = Place(image, start, Madt.Build(options.Cpus), TableAlignment);
         uint mcfg = Place(image, start, BuildMcfg(options.EcamStart), TableAlignment);
+        uint rsdt = Place(image, start, new AcpiTable("RSDT", 1).UInt32(fadt).UInt32(madt).UInt32(mcfg).Finish(), TableAlignment);
         uint xsdt = Place(image, start, new AcpiTable("XSDT", 1).UInt64(fadt).UInt64(madt).UInt64(mcfg).Finish(), TableAlignment);
-        return (fadt, xsdt);
+        return (fadt, rsdt, xsdt);
     }
 
     private static uint Place(List<byte> image, uint start, byte[] table, int alignment)
@@ -59,13 +60,14 @@ public static class AcpiTables
         return address;
     }
 
-    /// <summary>Root system description pointer, revision 2 (§5.2.5.3). It has no RSDT: every guest of this century reads the XSDT.</summary>
-    internal static byte[] BuildRsdp(ulong xsdt)
+    /// <summary>Root system description pointer, revision 2 (§5.2.5.3). Kernels read the XSDT; GRUB's <c>halt</c> finds the FADT by the RSDT alone.</summary>
+    internal static byte[] BuildRsdp(uint rsdt, ulong xsdt)
     {
         byte[] rsdp = new byte[RsdpLengthBytes];
         Encoding.ASCII.GetBytes("RSD PTR ").CopyTo(rsdp, 0);
         Encoding.ASCII.GetBytes("HUTCH ").CopyTo(rsdp, 9);
         rsdp[15] = 2;
+        BinaryPrimitives.WriteUInt32LittleEndian(rsdp.AsSpan(16), rsdt);
         BinaryPrimitives.WriteUInt32LittleEndian(rsdp.AsSpan(20), RsdpLengthBytes);
         BinaryPrimitives.WriteUInt64LittleEndian(rsdp.AsSpan(24), xsdt);
         rsdp[8] = AcpiTable.Checksum(rsdp.AsSpan(0, 20));

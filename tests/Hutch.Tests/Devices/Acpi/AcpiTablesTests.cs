@@ -35,6 +35,17 @@ public sealed class AcpiTablesTests
         Assert.Equal(2, rsdp[15]);
     }
 
+    [Fact]
+    public void The_table_of_short_addresses_has_the_same_tables()
+    {
+        AcpiImage image = AcpiTables.Build(Options);
+        byte[] rsdp = Slice(image, image.RsdpAddress, 36).ToArray(), rsdt = Table(image, UInt32(rsdp, 16)), xsdt = Table(image, UInt64(rsdp, 24));
+
+        Assert.Equal("RSDT", Encoding.ASCII.GetString(rsdt, 0, 4));
+        Assert.Equal(0, Sum(rsdt));
+        Assert.Equal(Enumerable.Range(0, (xsdt.Length - 36) / 8).Select(i => (uint)UInt64(xsdt, 36 + (8 * i))), Enumerable.Range(0, (rsdt.Length - 36) / 4).Select(i => UInt32(rsdt, 36 + (4 * i))));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(64)]
