@@ -64,6 +64,7 @@ public static class DiskOpener
         ContinuesInline = true,
         Format = disk.Format,
         ReadOnly = disk.ReadOnly,
+        IsTemporary = disk.Temporary,
         References = disk.NoBacking ? ReferencePolicy.NoBacking : ReferencePolicy.Follow,
         Unmap = disk.Discard,
         Cache = disk.Cache switch

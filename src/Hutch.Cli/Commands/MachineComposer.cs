@@ -32,6 +32,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
             Devices = [.. Devices(request, cpus, name)],
             Boot = null,
+            OemStrings = SmbiosOption.Parse(request.Smbios),
             Placement = request.Placement,
             NoReboot = request.NoReboot,
             Json = request.Json,

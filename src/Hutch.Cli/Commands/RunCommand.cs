@@ -45,6 +45,7 @@ internal static class RunCommand
     private static readonly Option<string?> Firmware = Text("--firmware", FirmwareOption.Form, "What a machine without --kernel boots from. [default: seabios]", "--bios");
     private static readonly Option<string?> Boot = Text("--boot", FirmwareOption.BootForm, "What the firmware tries, in this order: c disks, d CD-ROM drives. [default: order=cdn,menu=off]");
     private static readonly Option<string[]> FwCfg = Many("--fw-cfg", FirmwareOption.EntryForm, "A file for software in the guest, by the firmware configuration device; may be repeated.");
+    private static readonly Option<string[]> Smbios = Many("--smbios", SmbiosOption.Form, "An OEM string of SMBIOS, for example a credential for systemd in the guest; may be repeated.");
     private static readonly Option<string?> Engine = Text("--engine", "auto|kvm|software", "What executes the guest. [default: auto]");
     private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|none", "Where COM1 leads. [default: stdio]");
     private static readonly Option<string[]> Device = Many("--device", "NAME[,opt=val]", $"Add a device ({DeviceOption.Known}); may be repeated.");
@@ -57,7 +58,7 @@ internal static class RunCommand
     {
         Command command = new("run", About)
         {
-            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, CdRom, Firmware, Boot, FwCfg, Net, Engine, Serial, Device, NoReboot, Name, Json,
+            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, CdRom, Firmware, Boot, FwCfg, Smbios, Net, Engine, Serial, Device, NoReboot, Name, Json,
         };
         foreach (Option option in PlacementOptions.OfRun) command.Add(option);
         command.SetAction(Run);
@@ -77,7 +78,7 @@ internal static class RunCommand
         {
             Image = result.GetValue(Image), Kernel = result.GetValue(Kernel), Initrd = result.GetValue(Initrd), Append = result.GetValue(Append),
             Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
-            CdRoms = result.GetValue(CdRom) ?? [], Firmware = result.GetValue(Firmware), Boot = result.GetValue(Boot), FwCfg = result.GetValue(FwCfg) ?? [],
+            CdRoms = result.GetValue(CdRom) ?? [], Firmware = result.GetValue(Firmware), Boot = result.GetValue(Boot), FwCfg = result.GetValue(FwCfg) ?? [], Smbios = result.GetValue(Smbios) ?? [],
             Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Devices = result.GetValue(Device) ?? [],
             Nets = result.GetValue(Net) ?? [], NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),
         };

@@ -22,6 +22,7 @@ internal sealed record RunRequest
     internal string? Firmware { get; init; }
     internal string? Boot { get; init; }
     internal IReadOnlyList<string> FwCfg { get; init; } = [];
+    internal IReadOnlyList<string> Smbios { get; init; } = [];
     internal bool NoReboot { get; init; }
     internal string? Name { get; init; }
     internal Placement Placement { get; init; } = Placement.Anywhere;

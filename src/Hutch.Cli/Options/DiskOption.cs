@@ -12,7 +12,7 @@ internal static class DiskOption
 {
     /// <summary>What the option looks like, for help and messages.</summary>
     internal const string Form = "PATH[,bus=virtio|sata][,bootindex=N][,format=F][,readonly][,cache=none|writeback|writethrough|directsync|unsafe][,aio=auto|threads|io_uring][,discard=on|off]"
-        + "[,detect-zeroes=on|off|unmap][,backing=on|off][,serial=S][,queues=N][,werror=enospc|report|stop|ignore][,rerror=report|stop|ignore][,bps=N][,iops=N]";
+        + "[,detect-zeroes=on|off|unmap][,snapshot=on|off][,backing=on|off][,serial=S][,queues=N][,werror=enospc|report|stop|ignore][,rerror=report|stop|ignore][,bps=N][,iops=N]";
 
     private static readonly (string Text, DiskCache Value)[] Caches =
     [
@@ -57,6 +57,7 @@ internal static class DiskOption
             if (seen.Contains(key)) throw OptionText.Bad("--disk", value, $"a disk with bus=sata has no '{key}'; leave it out, or make the disk bus=virtio.");
         if (disk.DetectZeroes == DetectZeroes.Unmap && !disk.Discard)
             throw OptionText.Bad("--disk", value, "detect-zeroes=unmap gives space back, which discard=off forbids; leave one of them out.");
+        if (disk.Temporary && disk.ReadOnly) throw OptionText.Bad("--disk", value, "snapshot=on forgets what the guest writes, and readonly lets it write nothing; leave one of them out.");
         return device;
     }
 
@@ -84,6 +85,7 @@ internal static class DiskOption
         "aio" => disk with { Aio = Choice(value, key, text, Aios) },
         "discard" => disk with { Discard = Choice(value, key, text, Switch) },
         "detect-zeroes" => disk with { DetectZeroes = Choice(value, key, text, Detections) },
+        "snapshot" => disk with { Temporary = Choice(value, key, text, Switch) },
         "backing" => disk with { NoBacking = !Choice(value, key, text, Switch) },
         "bps" => disk with { BytesPerSecond = Rate(value, key, text) },
         "iops" => disk with { OperationsPerSecond = Rate(value, key, text) },

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Immutable;
 using Hutch.Core.Memory;
 using Hutch.Model.Machine;
 
@@ -28,6 +29,9 @@ public sealed record SmbiosOptions
     /// <summary>Version of the product, as text.</summary>
     public string Version { get; init; } = "1.0";
 
+    /// <summary>Texts for software in the guest (SMBIOS 3.6 §7.12), at most 255 of ASCII.</summary>
+    public ImmutableArray<string> OemStrings { get; init; } = [];
+
     /// <summary>What SMBIOS tells of the machine that <paramref name="definition"/> describes.</summary>
     public static SmbiosOptions Describe(MachineDefinition definition)
     {
@@ -40,6 +44,7 @@ public sealed record SmbiosOptions
             ThreadsPerCore = definition.Cpus.Threads,
             LowMemoryBytes = low,
             HighMemoryBytes = definition.MemoryBytes - low,
+            OemStrings = definition.OemStrings,
         };
     }
 }

@@ -42,6 +42,9 @@ internal sealed class SmbiosStructure
         return Byte((byte)_strings.Count);
     }
 
+    /// <summary>Adds a string that no field has the number of.</summary>
+    public void Append(string text) => _strings.Add(text);
+
     /// <summary>Appends the finished structure.</summary>
     public void AppendTo(List<byte> table)
     {

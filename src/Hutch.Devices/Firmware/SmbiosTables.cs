@@ -1,13 +1,14 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Collections.Immutable;
 using System.Text;
 using Hutch.Core.Memory;
 
 namespace Hutch.Devices.Firmware;
 
 /// <summary>
-/// Builds the SMBIOS 3 entry point and the structures that guests read: 0, 1, 3, 4, 16, 17, 19, 32 and 127 (SMBIOS 3.6 §5.2.2 and §7).
+/// Builds the SMBIOS 3 entry point and the structures that guests read: 0, 1, 3, 4, 11, 16, 17, 19, 32 and 127 (SMBIOS 3.6 §5.2.2 and §7).
 /// The image lies in the F segment, where guests search without UEFI; the range must be reserved in the guest's memory map.
 /// </summary>
 public static class SmbiosTables
@@ -27,7 +28,7 @@ public static class SmbiosTables
     private const ulong Mebibyte = 1 << 20, ModuleBytes = 16ul << 30;
 
     // Handles are the structure's type in the high byte and a number in the low one.
-    private const ushort BiosHandle = 0x0000, SystemHandle = 0x0100, ChassisHandle = 0x0300, ProcessorHandle = 0x0400;
+    private const ushort BiosHandle = 0x0000, SystemHandle = 0x0100, ChassisHandle = 0x0300, ProcessorHandle = 0x0400, OemHandle = 0x0b00;
     private const ushort ArrayHandle = 0x1000, ModuleHandle = 0x1100, MappingHandle = 0x1300, BootHandle = 0x2000, EndHandle = 0x7f00;
     private const ushort NoHandle = 0xffff, NoErrorInformation = 0xfffe;
     private const byte Other = 1, Unknown = 2;
@@ -41,6 +42,7 @@ public static class SmbiosTables
         AddSystem(table, options);
         AddChassis(table, options);
         for (int socket = 0; socket < options.Sockets; socket++) AddProcessor(table, options, socket);
+        if (!options.OemStrings.IsEmpty) AddOemStrings(table, options.OemStrings);
         AddMemory(table, options);
         new SmbiosStructure(32, BootHandle).Bytes([0, 0, 0, 0, 0, 0]).Byte(0).AppendTo(table); // no errors detected
         new SmbiosStructure(127, EndHandle).AppendTo(table);
@@ -122,6 +124,13 @@ public static class SmbiosTables
             .Word((ushort)cores).Word((ushort)cores).Word((ushort)threads)
             .Word((ushort)threads)              // threads enabled
             .AppendTo(table);
+    }
+
+    private static void AddOemStrings(List<byte> table, ImmutableArray<string> strings)
+    {
+        SmbiosStructure structure = new SmbiosStructure(11, OemHandle).Byte((byte)strings.Length);
+        foreach (string text in strings) structure.Append(text);
+        structure.AppendTo(table);
     }
 
     /// <summary>Counts of 256 and more are told by the 16-bit field alone (§7.5.6).</summary>

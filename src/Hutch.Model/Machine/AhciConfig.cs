@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Linq;
+using System.Text.Json.Serialization;
 
 namespace Hutch.Model.Machine;
 
@@ -9,6 +11,10 @@ public sealed record AhciConfig(string Id, ImmutableArray<SataDriveConfig> Drive
 {
     /// <summary>Ports that the controller has.</summary>
     public const int PortCount = 6;
+
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool IsTemporary => Drives.Any(static drive => drive.Disk.Temporary);
 }
 
 /// <summary>A SATA disk or CD-ROM drive.</summary>

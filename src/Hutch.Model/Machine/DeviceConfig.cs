@@ -25,6 +25,10 @@ public abstract record DeviceConfig(string Id)
     /// <summary>It can be plugged in while the guest runs.</summary>
     [JsonIgnore]
     public virtual bool IsPluggable => false;
+
+    /// <summary>What the guest writes to it ends with the machine, so that a saved machine could not go on.</summary>
+    [JsonIgnore]
+    public virtual bool IsTemporary => false;
 }
 
 /// <summary>The chipset that every PC has: PIC, PIT, IOAPIC, RTC, i8042 reset, PM block, PCI host bridge.</summary>
@@ -52,6 +56,10 @@ public sealed record VirtioBlockConfig(string Id, DiskConfig Disk, int Queues = 
     /// <inheritdoc/>
     [JsonIgnore]
     public override bool IsPluggable => true;
+
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool IsTemporary => Disk.Temporary;
 
     /// <summary>Its place in the order in which firmware tries to boot, lower ones first; null: not tried for what it is called.</summary>
     public int? BootIndex { get; init; }

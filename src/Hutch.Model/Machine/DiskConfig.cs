@@ -18,6 +18,9 @@ public sealed record DiskConfig(string Path, string? Format = null, bool ReadOnl
     /// <summary>Whether data that the guest writes is looked at for zeros.</summary>
     public DetectZeroes DetectZeroes { get; init; }
 
+    /// <summary>What the guest writes goes into an overlay without a name, which ends with the machine.</summary>
+    public bool Temporary { get; init; }
+
     /// <summary>An image with a backing image is refused.</summary>
     public bool NoBacking { get; init; }
 

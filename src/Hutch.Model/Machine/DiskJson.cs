@@ -71,6 +71,7 @@ internal static class DiskJson
         writer.WriteString("Aio", Aios[(int)disk.Aio]);
         writer.WriteBoolean("Discard", disk.Discard);
         writer.WriteString("DetectZeroes", Detections[(int)disk.DetectZeroes]);
+        writer.WriteBoolean("Temporary", disk.Temporary);
         writer.WriteBoolean("NoBacking", disk.NoBacking);
         writer.WriteNumber("BytesPerSecond", disk.BytesPerSecond);
         writer.WriteNumber("OperationsPerSecond", disk.OperationsPerSecond);
@@ -97,6 +98,7 @@ internal static class DiskJson
             Aio = (DiskAio)Choice(disk, "Aio", Aios),
             Discard = !disk.TryGetProperty("Discard", out JsonElement discard) || discard.GetBoolean(),
             DetectZeroes = (DetectZeroes)Choice(disk, "DetectZeroes", Detections),
+            Temporary = MachineReader.Flag(disk, "Temporary"),
             NoBacking = MachineReader.Flag(disk, "NoBacking"),
             BytesPerSecond = disk.TryGetProperty("BytesPerSecond", out JsonElement bytes) ? bytes.GetInt64() : 0,
             OperationsPerSecond = disk.TryGetProperty("OperationsPerSecond", out JsonElement operations) ? operations.GetInt64() : 0,

@@ -26,6 +26,9 @@ public sealed record MachineDefinition
     /// <summary>The devices, in the order in which they are created.</summary>
     public required ImmutableArray<DeviceConfig> Devices { get; init; }
 
+    /// <summary>Texts for software in the guest, as OEM strings of SMBIOS (SMBIOS 3.6 §7.12): systemd takes credentials from there.</summary>
+    public ImmutableArray<string> OemStrings { get; init; } = [];
+
     /// <summary>Where it runs on its host.</summary>
     public Placement Placement { get; init; } = Placement.Anywhere;
 

@@ -68,6 +68,7 @@ public static class MachineReader
             },
             Boot = boot.ValueKind == JsonValueKind.Null ? null : new KernelBoot(Text(boot, "KernelPath"), OptionalText(boot, "InitrdPath"), Text(boot, "CommandLine")),
             Devices = ImmutableArray.Create(devices),
+            OemStrings = root.TryGetProperty("OemStrings", out _) ? Texts(root, "OemStrings") : [],
             Placement = root.TryGetProperty("Placement", out JsonElement placement) ? ReadPlacement(placement) : Placement.Anywhere,
             NoReboot = Flag(root, "NoReboot"),
             Json = Flag(root, "Json"),

@@ -62,6 +62,7 @@ public static class MachineWriter
         writer.WriteStartArray("Devices");
         foreach (DeviceConfig device in definition.Devices) WriteDevice(writer, device);
         writer.WriteEndArray();
+        if (!definition.OemStrings.IsEmpty) WriteTexts(writer, "OemStrings", definition.OemStrings);
         if (definition.Placement != Placement.Anywhere) WritePlacement(writer, definition.Placement);
         writer.WriteBoolean("NoReboot", definition.NoReboot);
         writer.WriteBoolean("Json", definition.Json);

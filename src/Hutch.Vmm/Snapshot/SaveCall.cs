@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using Hutch.Core.State;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
@@ -43,6 +44,8 @@ internal sealed record SaveCall(string Path, string Then)
     /// <summary>Saves a stopped machine. Null when that went well, else a sentence; then the file is as it was.</summary>
     internal string? Save(Machine machine, MachineDefinition definition, ControlCall call, Func<bool> isLeaving)
     {
+        if (definition.Devices.FirstOrDefault(static device => device.IsTemporary) is DeviceConfig disk)
+            return $"What the guest wrote to '{disk.Id}' ends with the machine (snapshot=on), and a saved machine could not go on without it; run a machine whose disk stays.";
         try
         {
             StateSections sections = machine.Save(MachineWriter.Write(definition));

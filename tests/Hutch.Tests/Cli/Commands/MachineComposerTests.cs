@@ -38,6 +38,14 @@ public sealed class MachineComposerTests
     }
 
     [Fact]
+    public void Oem_strings_are_passed_on_and_bad_ones_refused()
+    {
+        Assert.Equal(["a=b,c", "d"], Compose(new RunRequest { Smbios = ["type=11,value=a=b,,c", "type=11,value=d"] }).OemStrings.ToArray());
+        foreach (string wrong in (string[])["type=1,value=x", "value=x", "type=11", "type=11,value=", "type=11,value=\u00e9", $"type=11,value={new string('x', 33 << 10)}"])
+            Assert.Equal(ExitStatus.Usage, Assert.Throws<UserException>(() => Compose(new RunRequest { Smbios = [wrong] })).Status);
+    }
+
+    [Fact]
     public void An_image_with_a_kernel_is_the_first_disk()
     {
         string file = Path.GetTempFileName();

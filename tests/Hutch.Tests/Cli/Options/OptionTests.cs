@@ -119,6 +119,7 @@ public sealed class OptionTests
     [InlineData("/dev/null,rerror=enospc", "rerror is one of report, stop, ignore")]
     [InlineData("/dev/null,queues=0", "queues is a number from 1 to 64")]
     [InlineData("/dev/null,serial=123456789012345678901", "1 to 20 characters")]
+    [InlineData("/dev/null,readonly,snapshot=on", "leave one of them out")]
     [InlineData("/dev/null,discard=off,detect-zeroes=unmap", "leave one of them out")]
     [InlineData("/dev/null,cache=none,cache=none", "'cache' is there twice")]
     [InlineData("/dev/null,iops=many", "iops is a number")]

@@ -17,6 +17,7 @@ public sealed class SmbiosTablesTests
         ThreadsPerCore = 2,
         LowMemoryBytes = 0xB000_0000,
         HighMemoryBytes = 0x8_5000_0000,
+        OemStrings = ["io.systemd.credential:a=b", "second"],
         Uuid = new Guid("00112233-4455-6677-8899-aabbccddeeff"),
     };
 
@@ -37,7 +38,7 @@ public sealed class SmbiosTablesTests
     {
         List<Structure> structures = Parse(SmbiosTables.Build(Options));
 
-        Assert.Equal([0, 1, 3, 4, 4, 16, 17, 17, 17, 19, 19, 32, 127], structures.Select(s => (int)s.Type));
+        Assert.Equal([0, 1, 3, 4, 4, 11, 16, 17, 17, 17, 19, 19, 32, 127], structures.Select(s => (int)s.Type));
         Assert.Equal(structures.Count, structures.Select(s => s.Handle).Distinct().Count());
     }
 
@@ -46,6 +47,7 @@ public sealed class SmbiosTablesTests
     [InlineData(1, 0x1b)]
     [InlineData(3, 0x16)]
     [InlineData(4, 0x32)]
+    [InlineData(11, 0x05)]
     [InlineData(16, 0x17)]
     [InlineData(17, 0x28)]
     [InlineData(19, 0x1f)]
@@ -63,6 +65,16 @@ public sealed class SmbiosTablesTests
 
         Assert.Equal(["Hutch", "Hutch", "1.0"], system.Strings);
         Assert.Equal(Options.Uuid, new Guid(system.Formatted.AsSpan(8, 16)));
+    }
+
+    [Fact]
+    public void Oem_strings_are_counted_and_in_order()
+    {
+        Structure oem = Parse(SmbiosTables.Build(Options)).Single(s => s.Type == 11);
+
+        Assert.Equal(2, oem.Formatted[4]);
+        Assert.Equal(["io.systemd.credential:a=b", "second"], oem.Strings);
+        Assert.DoesNotContain(Parse(SmbiosTables.Build(Options with { OemStrings = [] })), s => s.Type == 11);
     }
 
     [Fact]

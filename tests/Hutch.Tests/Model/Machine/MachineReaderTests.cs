@@ -23,7 +23,7 @@ public sealed class MachineReaderTests
         new VirtioBlockConfig("disk1", new DiskConfig("/e")),
         new VirtioBlockConfig("disk2", new DiskConfig("/f", "qcow2")
         {
-            Cache = DiskCache.Unsafe, Aio = DiskAio.IoUring, Discard = false, DetectZeroes = DetectZeroes.Unmap, NoBacking = true, BytesPerSecond = 1, OperationsPerSecond = 2,
+            Cache = DiskCache.Unsafe, Aio = DiskAio.IoUring, Discard = false, DetectZeroes = DetectZeroes.Unmap, NoBacking = true, Temporary = true, BytesPerSecond = 1, OperationsPerSecond = 2,
         }, Queues: 3, "serial") { OnReadError = StorageErrorPolicy.Stop, OnWriteError = StorageErrorPolicy.Ignore, BootIndex = 1 },
         new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
@@ -50,6 +50,7 @@ public sealed class MachineReaderTests
         Engine = engine,
         Boot = engine == EngineChoice.Kvm ? null : new KernelBoot("/k", engine == EngineChoice.Auto ? null : "/i", "a=b \"c\""),
         Devices = [.. EveryDevice],
+        OemStrings = engine == EngineChoice.Kvm ? [] : ["a=b", "c:d"],
         Placement = engine == EngineChoice.Auto ? Placement.Anywhere : new Placement
         {
             VcpuPins = [new VcpuPin(0, "0-3,8"), new VcpuPin(1, "2")], PinAuto = true, EmulatorCpus = "1", Scheduler = "fifo:1", ControlGroup = "a/b", HugePageBytes = 1 << 30,
