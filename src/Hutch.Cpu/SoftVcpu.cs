@@ -33,7 +33,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Index = index;
         ApicId = machine.Topology.ApicId(index);
         Memory = machine.Memory;
-        Contexts = new ContextAreas(machine.CodePages.PageCount);
+        Contexts = new ContextAreas(machine.CodePages.IndexCount);
         Context = Contexts.State;
         _handle = GCHandle.Alloc(this);
         Context->VcpuHandle = GCHandle.ToIntPtr(_handle);

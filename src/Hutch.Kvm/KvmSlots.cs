@@ -85,25 +85,34 @@ internal sealed unsafe class KvmSlots : IDisposable
     {
         List<KvmSlot> slots = [];
         ulong segments = _memory.Layout.ProtectedSegments;
-        _isDivided |= segments != 0;
-        if (!_isDivided) AddLow(slots, 0, _memory.LowBytes, false);
-        else
+        ulong hidden = _memory.Layout.HiddenSegments, first = 0;
+        _isDivided |= (segments & ~hidden) != 0;
+        for (ulong start = 0; start < MemoryLayout.SegmentedBytes; start += MemoryLayout.SegmentBytes)
         {
-            AddLow(slots, 0, FirmwareStart, false);
-            for (ulong start = FirmwareStart; start < MemoryLayout.SegmentedBytes; start += MemoryLayout.SegmentBytes)
-                AddLow(slots, start, MemoryLayout.SegmentBytes, (segments >> (int)(start / MemoryLayout.SegmentBytes) & 1) != 0);
-            AddLow(slots, MemoryLayout.SegmentedBytes, _memory.LowBytes - MemoryLayout.SegmentedBytes, false);
+            bool isHidden = Has(hidden, start), isAlone = _isDivided && start >= FirmwareStart;
+            if (!isHidden && !isAlone) continue;
+            AddLow(slots, first, start - first, false);
+            if (!isHidden) AddLow(slots, start, MemoryLayout.SegmentBytes, Has(segments, start));
+            first = start + MemoryLayout.SegmentBytes;
         }
+        AddLow(slots, first, _memory.LowBytes - first, false);
         // SAFETY: all ranges lie in mappings of the guest's memory, which the machine's owner keeps until the machine is gone.
         if (_memory.HighBytes != 0)
             slots.Add(new KvmSlot(0, GuestMemory.HighMemoryStart, (int)(_memory.LowBytes >> PageShift), (int)(_memory.HighBytes >> PageShift), (ulong)_memory.HostBase + _memory.LowBytes));
         foreach (RomRegion rom in _memory.Layout.Roms)
             if (rom.IsVisible) slots.Add(new KvmSlot(0, rom.Start, -1, (int)(rom.LengthBytes >> PageShift), (ulong)rom.HostStart, IsReadOnly: true));
+        foreach (DeviceMemory memory in _memory.Layout.Devices)
+            if (memory.Start is ulong start) slots.Add(new KvmSlot(0, start, -1, (int)(memory.LengthBytes >> PageShift), (ulong)memory.HostStart));
         return slots;
     }
 
-    private void AddLow(List<KvmSlot> slots, ulong start, ulong lengthBytes, bool isReadOnly) =>
+    private static bool Has(ulong segments, ulong address) => (segments >> (int)(address / MemoryLayout.SegmentBytes) & 1) != 0;
+
+    private void AddLow(List<KvmSlot> slots, ulong start, ulong lengthBytes, bool isReadOnly)
+    {
+        if (lengthBytes == 0) return;
         slots.Add(new KvmSlot(0, start, (int)(start >> PageShift), (int)(lengthBytes >> PageShift), (ulong)_memory.HostBase + start, isReadOnly));
+    }
 
     private void Set(KvmSlot slot)
     {

@@ -60,16 +60,23 @@ public sealed unsafe partial class GuestMemory : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal byte* HostAddress(ulong address)
     {
-        if (address < LowBytes) return _region.Start + address;
+        if (address < LowBytes) return address >= MemoryLayout.SegmentedBytes || (Layout.HiddenSegments >> (int)(address / MemoryLayout.SegmentBytes) & 1) == 0 ? _region.Start + address : null;
         ulong offset = address - HighMemoryStart;
         return offset < HighBytes ? _region.Start + LowBytes + offset : RomHostAddress(address);
+    }
+
+    /// <summary>As <see cref="HostAddress"/>, for code: memory of devices is no place from which it is kept translated or decoded.</summary>
+    internal byte* CodeHostAddress(ulong address)
+    {
+        byte* host = HostAddress(address);
+        return host != null && Layout.Devices.Length != 0 && Layout.FindDevice(address) is not null ? null : host;
     }
 
     /// <summary>Whether the guest's stores to an address reach RAM.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool IsWritable(ulong address) => address < MemoryLayout.SegmentedBytes
         ? address < LowBytes && (Layout.ProtectedSegments >> (int)(address / MemoryLayout.SegmentBytes) & 1) == 0
-        : address < LowBytes || address - HighMemoryStart < HighBytes;
+        : address < LowBytes || address - HighMemoryStart < HighBytes || (Layout.Devices.Length != 0 && Layout.FindDevice(address) is not null);
 
     /// <summary>As <see cref="HostAddress"/>, for a store; null also where it must not go to memory. For the engines only.</summary>
     internal byte* WritableHostAddress(ulong address) => IsWritable(address) ? HostAddress(address) : null;
@@ -78,7 +85,7 @@ public sealed unsafe partial class GuestMemory : IDisposable
     internal bool TryReadTable<T>(ulong address, out T value) where T : unmanaged
     {
         if (TryRead(address, out value)) return true;
-        byte* host = address < LowBytes || address >= HighMemoryStart ? null : RomHostAddress(address);
+        byte* host = address < LowBytes || address - HighMemoryStart < HighBytes ? null : RomHostAddress(address);
         // SAFETY: an aligned entry does not cross the page that the address is good for.
         if (host != null) value = Unsafe.ReadUnaligned<T>(host);
         return host != null;
@@ -189,7 +196,11 @@ public sealed unsafe partial class GuestMemory : IDisposable
     }
 
     // Kept out of line: only what is no RAM comes here.
-    private byte* RomHostAddress(ulong address) => Layout.FindRom(address) is RomRegion rom ? rom.HostStart + (address - rom.Start) : null;
+    private byte* RomHostAddress(ulong address)
+    {
+        if (Layout.FindRom(address) is RomRegion rom) return rom.HostStart + (address - rom.Start);
+        return Layout.FindDevice(address) is DeviceMemory memory ? memory.HostAddress(address) : null;
+    }
 
     internal void NotifyWritten(ulong address, ulong lengthBytes) => _observer?.OnHostWrite(address, lengthBytes);
 

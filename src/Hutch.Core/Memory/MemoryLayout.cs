@@ -5,8 +5,8 @@ using Hutch.Host.Memory;
 namespace Hutch.Core.Memory;
 
 /// <summary>
-/// What firmware needs besides RAM: read-only memory below 4 GiB, and parts of the first megabyte that stores do not reach. A store to either arrives as an
-/// access to the bus; host-side copies into protected RAM go through. A machine without firmware has none of this. Any thread.
+/// What there is besides RAM: read-only memory below 4 GiB, memory of devices, and parts of the first megabyte that stores, or loads too, do not reach. What does not
+/// go to memory arrives as an access to the bus; host-side copies into protected or hidden RAM go through. Most machines have none of this. Any thread.
 /// </summary>
 public sealed class MemoryLayout
 {
@@ -22,21 +22,31 @@ public sealed class MemoryLayout
     /// <summary>Length of a segment in bytes.</summary>
     public const ulong SegmentBytes = SegmentedBytes / 64;
 
+    /// <summary>The most memory of devices together, in bytes.</summary>
+    public const ulong MostDeviceBytes = 64 << 20;
+
     private const ulong PageBytes = 4096;
 
     private readonly Lock _lock = new();
     private readonly Action<ulong, ulong> _written;
     private RomRegion[] _roms = [];
     private Action[] _observers = [];
-    private ulong _protectedSegments;
+    private DeviceMemory[] _devices = [];
+    private ulong _protectedSegments, _hiddenSegments;
 
     internal MemoryLayout(Action<ulong, ulong> written) => _written = written;
 
     /// <summary>The read-only memory, in the order in which it was added.</summary>
     public ReadOnlySpan<RomRegion> Roms => Volatile.Read(ref _roms);
 
-    /// <summary>A bit for each segment of the first megabyte that the guest cannot write, lowest address first.</summary>
-    public ulong ProtectedSegments => Volatile.Read(ref _protectedSegments);
+    /// <summary>The memory of devices, in the order in which it was added.</summary>
+    public ReadOnlySpan<DeviceMemory> Devices => Volatile.Read(ref _devices);
+
+    /// <summary>A bit for each segment of the first megabyte that the guest cannot write, lowest address first; hidden ones are among them.</summary>
+    public ulong ProtectedSegments => Volatile.Read(ref _protectedSegments) | HiddenSegments;
+
+    /// <summary>A bit for each segment of the first megabyte that is no RAM to the guest at all.</summary>
+    public ulong HiddenSegments => Volatile.Read(ref _hiddenSegments);
 
     /// <summary>Adds read-only memory that holds zeros. The guest sees it at once. Before vCPUs run.</summary>
     /// <param name="start">Guest physical address, page aligned, from <see cref="RomWindowStart"/> on.</param>
@@ -59,6 +69,29 @@ public sealed class MemoryLayout
         if (Interlocked.Exchange(ref _protectedSegments, mask) != mask) Tell();
     }
 
+    /// <summary>Sets which segments of the first megabyte a device has in place of RAM: loads and stores there arrive as accesses to the bus.</summary>
+    public void HideSegments(ulong mask)
+    {
+        if (Interlocked.Exchange(ref _hiddenSegments, mask) != mask) Tell();
+    }
+
+    /// <summary>Adds memory of a device. It holds zeros and is nowhere yet. Before vCPUs run.</summary>
+    /// <param name="name">What it is, for errors of the host's.</param>
+    /// <param name="lengthBytes">Length in whole pages; <see cref="MostDeviceBytes"/> for all devices together.</param>
+    public DeviceMemory AddDeviceMemory(string name, ulong lengthBytes)
+    {
+        lock (_lock)
+        {
+            ulong taken = 0;
+            foreach (DeviceMemory other in _devices) taken += other.LengthBytes;
+            if (lengthBytes == 0 || lengthBytes % PageBytes != 0 || lengthBytes > MostDeviceBytes - taken)
+                throw new ArgumentOutOfRangeException(nameof(lengthBytes), $"There is no room for {lengthBytes} bytes of {name}.");
+            DeviceMemory memory = new(MappedRegion.Allocate(lengthBytes, name), lengthBytes, (int)(taken / PageBytes), Tell);
+            Volatile.Write(ref _devices, [.. _devices, memory]);
+            return memory;
+        }
+    }
+
     /// <summary>From now on the call tells of every change: memory was added, shown, hidden, or its protection changed.</summary>
     public void AddObserver(Action changed)
     {
@@ -79,8 +112,17 @@ public sealed class MemoryLayout
         return null;
     }
 
+    /// <summary>The memory of a device that holds an address, or null.</summary>
+    internal DeviceMemory? FindDevice(ulong address)
+    {
+        foreach (DeviceMemory memory in Devices)
+            if (memory.Holds(address)) return memory;
+        return null;
+    }
+
     internal void Release()
     {
+        foreach (DeviceMemory memory in Devices) memory.Release();
         foreach (RomRegion rom in Roms) rom.Release();
     }
 

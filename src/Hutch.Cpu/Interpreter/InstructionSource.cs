@@ -108,7 +108,7 @@ internal sealed unsafe class InstructionSource
         ulong* slot = _vcpu.Contexts.Itlb(linear, user);
         ulong entry = *slot;
         // Page 0 packs to an empty slot's value if it maps frame 0, so it is never taken from the TLB.
-        if (entry >> 28 == (linear >> 12 & 0xf_ffff_ffff) && entry >> 28 != 0) return _vcpu.Memory.HostAddress((entry << 12 & 0xff_ffff_f000) | (linear & 0xfff));
+        if (entry >> 28 == (linear >> 12 & 0xf_ffff_ffff) && entry >> 28 != 0) return _vcpu.Memory.CodeHostAddress((entry << 12 & 0xff_ffff_f000) | (linear & 0xfff));
         if ((_c->Mode & (uint)BlockMode.Long64) != 0 && (ulong)((long)(linear << 16) >> 16) != linear)
         {
             ok = _vcpu.Raise(Vector.GeneralProtection, 0);
@@ -116,7 +116,7 @@ internal sealed unsafe class InstructionSource
         }
         ok = _vcpu.Walker.Walk(linear, AccessKind.Execute, user ? AccessMode.User : AccessMode.Supervisor, out PageTranslation page);
         if (!ok) return null;
-        byte* host = _vcpu.Memory.HostAddress(page.PhysicalPage | (linear & 0xfff));
+        byte* host = _vcpu.Memory.CodeHostAddress(page.PhysicalPage | (linear & 0xfff));
         if (host == null) return null;
         *slot = ContextAreas.PackItlb(linear, page.PhysicalPage);
         _vcpu.Contexts.NoteExecution(linear, user, page);

@@ -12,6 +12,8 @@ namespace Hutch.Cpu.Runtime;
 /// </summary>
 internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
 {
+    private const int RomPages = (int)(MemoryLayout.RomWindowBytes >> 12), DevicePages = (int)(MemoryLayout.MostDeviceBytes >> 12);
+
     private readonly SoftMachine _machine;
     private readonly GuestMemory _memory;
     private readonly MappedRegion _granuleMemory, _writerMemory, _ownerMemory;
@@ -28,7 +30,7 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
         _machine = machine;
         _memory = memory;
         PageCount = (int)(memory.LengthBytes >> 12);
-        IndexCount = PageCount + (int)(MemoryLayout.RomWindowBytes >> 12);
+        IndexCount = PageCount + RomPages + DevicePages + 1;
         Dirty = new DirtyLog(machine, PageCount);
         _granuleMemory = MappedRegion.Allocate((ulong)IndexCount * 8, "Code page index");
         _writerMemory = MappedRegion.Allocate((ulong)IndexCount * 8, "Code page index");
@@ -42,20 +44,25 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
     /// <summary>RAM in 4 KiB pages.</summary>
     public int PageCount { get; }
 
-    /// <summary>Pages that have an index: those of RAM, then those of the window for read-only memory.</summary>
+    /// <summary>
+    /// Pages that have an index: those of RAM, then those of the window for read-only memory, those of devices' memory, and one for what another vCPU has just moved away.
+    /// </summary>
     public int IndexCount { get; }
 
-    /// <summary>Index of a page by its physical address. The caller knows that it is RAM or read-only memory.</summary>
+    /// <summary>Index of a page by its physical address. The caller knows that it is RAM, read-only memory or a device's.</summary>
     public int IndexOf(ulong physical)
     {
         if (physical < _memory.LowBytes) return (int)(physical >> 12);
         ulong offset = physical - GuestMemory.HighMemoryStart;
-        return offset < _memory.HighBytes ? (int)((_memory.LowBytes + offset) >> 12) : PageCount + (int)((physical - MemoryLayout.RomWindowStart) >> 12);
+        if (offset < _memory.HighBytes) return (int)((_memory.LowBytes + offset) >> 12);
+        ulong inWindow = physical - MemoryLayout.RomWindowStart;
+        return inWindow < MemoryLayout.RomWindowBytes ? PageCount + (int)(inWindow >> 12) : IndexOfDevice(physical);
     }
 
     /// <summary>Physical address of a page by its index.</summary>
     public ulong PhysicalOf(int pageIndex)
     {
+        if (pageIndex >= PageCount + RomPages) return PhysicalOfDevice(pageIndex - PageCount - RomPages);
         if (pageIndex >= PageCount) return MemoryLayout.RomWindowStart + ((ulong)(pageIndex - PageCount) << 12);
         ulong offset = (ulong)pageIndex << 12;
         return offset < _memory.LowBytes ? offset : offset - _memory.LowBytes + GuestMemory.HighMemoryStart;
@@ -124,6 +131,20 @@ internal sealed unsafe class CodePages : IGuestWriteObserver, System.IDisposable
         Interlocked.And(ref _granules[page], ~hit);
         ulong owners = Volatile.Read(ref _owners[page]);
         _machine.InvalidateCode(page, hit, owners, writer);
+    }
+
+    private int IndexOfDevice(ulong physical)
+    {
+        foreach (DeviceMemory memory in _memory.Layout.Devices)
+            if (memory.Start is ulong start && physical - start < memory.LengthBytes) return PageCount + RomPages + memory.FirstPage + (int)((physical - start) >> 12);
+        return IndexCount - 1;
+    }
+
+    private ulong PhysicalOfDevice(int page)
+    {
+        foreach (DeviceMemory memory in _memory.Layout.Devices)
+            if (memory.Start is ulong start && (ulong)(uint)(page - memory.FirstPage) < memory.LengthBytes >> 12) return start + ((ulong)(page - memory.FirstPage) << 12);
+        return ulong.MaxValue << 12;
     }
 
     /// <inheritdoc/>

@@ -39,11 +39,12 @@ internal sealed class DirtyLog(SoftMachine machine, int pageCount) : IDirtyLog
     /// <summary>Something in the page was written, or will be without another word. Any thread.</summary>
     public void Note(int page)
     {
-        if (!Volatile.Read(ref _isOn)) return;
+        // What is no RAM has an index too, and no bit.
+        if (!Volatile.Read(ref _isOn) || page >= pageCount) return;
         ulong bit = 1ul << (page & 63);
         if ((Volatile.Read(ref _pages[page >> 6]) & bit) == 0) Interlocked.Or(ref _pages[page >> 6], bit);
     }
 
     /// <summary>A write tag may be given with a read: the page counts as written already, or nobody asks.</summary>
-    public bool IsNoted(int page) => !Volatile.Read(ref _isOn) || (Volatile.Read(ref _pages[page >> 6]) >> (page & 63) & 1) != 0;
+    public bool IsNoted(int page) => !Volatile.Read(ref _isOn) || page >= pageCount || (Volatile.Read(ref _pages[page >> 6]) >> (page & 63) & 1) != 0;
 }

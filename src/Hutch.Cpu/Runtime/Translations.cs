@@ -150,7 +150,7 @@ internal sealed unsafe class Translations : IDisposable
             _vcpu.ClearFault();
             return false;
         }
-        if (_vcpu.Memory.HostAddress(page.PhysicalPage) == null) return false;
+        if (_vcpu.Memory.CodeHostAddress(page.PhysicalPage) == null) return false;
         physicalPage = page.PhysicalPage;
         *entry = ContextAreas.PackItlb(rip, physicalPage);
         _vcpu.Contexts.NoteExecution(rip, user, page);
@@ -162,11 +162,11 @@ internal sealed unsafe class Translations : IDisposable
         if (_blocks.IsFull || (ulong)_free + BlockReserve > CacheBytes) Flush();
         CodePages codePages = _vcpu.Machine.CodePages;
         int available = 4096 - (int)(physical & 0xfff);
-        var request = new TranslationRequest { Rip = rip, Mode = (BlockMode)mode, Code = _vcpu.Memory.HostAddress(physical), Available = Math.Min(available, MaxGuestBytes) };
+        var request = new TranslationRequest { Rip = rip, Mode = (BlockMode)mode, Code = _vcpu.Memory.CodeHostAddress(physical), Available = Math.Min(available, MaxGuestBytes) };
         int secondPage = -1;
         if (available < 15 && TryFetchPage(rip + (ulong)available, out ulong next))
         {
-            request.NextPage = _vcpu.Memory.HostAddress(next);
+            request.NextPage = _vcpu.Memory.CodeHostAddress(next);
             request.NextPageItlb = ContextAreas.PackItlb(rip + (ulong)available, next);
             secondPage = codePages.IndexOf(next);
             codePages.BeginTranslation(next, 16, _vcpu);
