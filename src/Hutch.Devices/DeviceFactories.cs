@@ -1,6 +1,8 @@
 using Hutch.Devices.Ahci;
 using Hutch.Devices.Chipset;
+using Hutch.Devices.Display;
 using Hutch.Devices.Firmware;
+using Hutch.Devices.Input;
 using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
 using Hutch.Devices.Virtio.Balloon;
@@ -29,6 +31,8 @@ public static class DeviceFactories
         SerialConfig serial => new SerialFactory().Create(serial, services),
         DebugConsoleConfig debugConsole => new DebugConsoleFactory().Create(debugConsole, services),
         DebugExitConfig debugExit => new DebugExitFactory().Create(debugExit, services),
+        VgaConfig vga => new VgaFactory().Create(vga, services),
+        Ps2InputConfig input => new Ps2InputFactory().Create(input, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
         AhciConfig ahci => new AhciFactory().Create(ahci, services),

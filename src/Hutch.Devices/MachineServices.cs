@@ -67,6 +67,15 @@ public sealed class MachineServices
     /// <summary>The machine's memory balloon. Its device sets it.</summary>
     public IBalloon? Balloon { get; set; }
 
+    /// <summary>The machine's screens. Their devices add them.</summary>
+    public List<IScreen> Screens { get; } = [];
+
+    /// <summary>The machine's keyboards. Their devices add them.</summary>
+    public List<IKeyboard> Keyboards { get; } = [];
+
+    /// <summary>The machine's pointing devices. Their devices add them.</summary>
+    public List<IPointer> Pointers { get; } = [];
+
     /// <summary>PCI segment 0, bus 0. Set by the platform device.</summary>
     public PciBus? Pci { get; set; }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Linq;
 using Hutch.Devices.Pci;
 using Hutch.Model.Machine;
 
@@ -12,6 +13,12 @@ public sealed record AcpiOptions
 
     /// <summary>The serial ports that exist: numbers 1 to 4 for COM1 to COM4.</summary>
     public ImmutableArray<int> SerialPorts { get; init; } = [];
+
+    /// <summary>There are a keyboard and a mouse at the chipset's controller.</summary>
+    public bool HasKeyboard { get; init; }
+
+    /// <summary>There is a display adapter with VGA's ports and window.</summary>
+    public bool HasVga { get; init; }
 
     /// <summary>Where the memory-mapped PCI configuration space is.</summary>
     public ulong EcamStart { get; init; } = PciWindows.EcamStart;
@@ -32,6 +39,8 @@ public sealed record AcpiOptions
         {
             Cpus = definition.Cpus,
             SerialPorts = ports.ToImmutable(),
+            HasKeyboard = definition.Devices.Any(static device => device is Ps2InputConfig),
+            HasVga = definition.Devices.Any(static device => device is VgaConfig),
             PciWindow64Start = windowStart,
             PciWindow64LengthBytes = windowLengthBytes,
         };

@@ -36,6 +36,7 @@ internal static class Dsdt
                 WriteInterruptRouting(aml);
                 WriteHotplug(aml);
                 WriteLegacyDevices(aml);
+                if (options.HasKeyboard) WriteInputDevices(aml);
                 foreach (int port in options.SerialPorts) WriteSerialPort(aml, port);
             }
         }
@@ -179,6 +180,12 @@ internal static class Dsdt
         WriteDevice(aml, "TIMR", "PNP0100", new ResourceTemplate().Io(0x40, 4).Irq(0));
         WriteDevice(aml, "SPKR", "PNP0800", new ResourceTemplate().Io(0x61, 1));
         WriteDevice(aml, "RTC", "PNP0B00", new ResourceTemplate().Io(0x70, 2).Irq(8));
+    }
+
+    private static void WriteInputDevices(AmlWriter aml)
+    {
+        WriteDevice(aml, "KBD", "PNP0303", new ResourceTemplate().Io(0x60, 1).Io(0x64, 1).Irq(1));
+        WriteDevice(aml, "MOU", "PNP0F13", new ResourceTemplate().Irq(12));
     }
 
     private static void WriteDevice(AmlWriter aml, string name, string id, ResourceTemplate resources)

@@ -17,14 +17,16 @@ internal static class Fadt
     // Flags: caches flush with WBINVD, C1 on all processors, no sleep button, no fixed RTC wake, 32-bit PM timer, reset register.
     private const uint Flags = 1u << 0 | 1u << 2 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 10;
 
-    // IA-PC boot architecture flags (§5.2.9.3): legacy devices yes, 8042 no keyboard to find, no VGA, no ASPM; MSI and CMOS RTC are there.
-    private const ushort BootFlags = 1 << 0 | 1 << 2 | 1 << 4;
+    // IA-PC boot architecture flags (§5.2.9.3): legacy devices, no ASPM; MSI and CMOS RTC are there.
+    private const ushort BootFlags = 1 << 0 | 1 << 4, HasKeyboardController = 1 << 1, HasNoVga = 1 << 2;
 
     /// <summary>Builds the table.</summary>
     /// <param name="facs">Address of the FACS, below 4 GiB.</param>
     /// <param name="dsdt">Address of the DSDT, below 4 GiB.</param>
-    public static byte[] Build(uint facs, uint dsdt)
+    /// <param name="options">What the machine has.</param>
+    public static byte[] Build(uint facs, uint dsdt, AcpiOptions options)
     {
+        int bootFlags = BootFlags | (options.HasKeyboard ? HasKeyboardController : 0) | (options.HasVga ? 0 : HasNoVga);
         const ushort events = PmBlock.BasePort + PmBlock.EventOffset, control = PmBlock.BasePort + PmBlock.ControlOffset;
         const ushort timer = PmBlock.BasePort + PmBlock.TimerOffset, gpe = PmBlock.BasePort + PmBlock.GpeOffset;
         AcpiTable table = new("FACP", MajorRevision);
@@ -38,7 +40,7 @@ internal static class Fadt
         table.Byte(PmBlock.GpeLengthBytes).Byte(0).Byte(0).Byte(0);   // GPE0, GPE1, GPE1 base; no C-state control port
         table.UInt16(NoC2).UInt16(NoC3).UInt16(0).UInt16(0);          // latencies; no flush by reading
         table.Byte(0).Byte(0).Byte(0).Byte(0).Byte(CenturyRegister);  // no duty cycle, no day and month alarm
-        table.UInt16(BootFlags).Byte(0).UInt32(Flags);
+        table.UInt16((ushort)bootFlags).Byte(0).UInt32(Flags);
         table.IoAddress(ResetPort, 8, 1).Byte(ResetValue);
         table.UInt16(0).Byte(MinorRevision);                          // ARM boot flags
         // A 64-bit FACS address would make guests ignore the 32-bit one; the 64-bit DSDT address repeats the other.

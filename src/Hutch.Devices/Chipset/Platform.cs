@@ -8,7 +8,7 @@ namespace Hutch.Devices.Chipset;
 /// <summary>The chipset as one device: it owns the parts, starts, stops and resets them together, and answers the vCPUs' interrupt cycles.</summary>
 internal sealed class Platform : IDevice, IInterruptControllers
 {
-    private const int KeyboardGsi = 1, TimerGsi = 0, RtcGsi = 8;
+    private const int KeyboardGsi = 1, MouseGsi = 12, TimerGsi = 0, RtcGsi = 8;
 
     private readonly Pic _pic;
     private readonly Ioapic _ioapic;
@@ -30,14 +30,14 @@ internal sealed class Platform : IDevice, IInterruptControllers
         _rtc = new CmosRtc(services.Timers, new InterruptLine(Gsi, RtcGsi), services.Memory.LowBytes, services.Memory.HighBytes);
         _pm = new PmBlock(services.Timers, new InterruptLine(Gsi, PmBlock.SciGsi), events);
         A20Gate a20 = new();
-        I8042 keyboard = new(a20, new InterruptLine(Gsi, KeyboardGsi), events);
+        Keyboard = new I8042(a20, new InterruptLine(Gsi, KeyboardGsi), events, new InterruptLine(Gsi, MouseGsi));
         _resetControl = new ResetControl(events);
 
         _pic.MapOn(services.Ports);
         _pit.MapOn(services.Ports);
         _rtc.MapOn(services.Ports);
         _pm.MapOn(services.Ports);
-        keyboard.MapOn(services.Ports);
+        Keyboard.MapOn(services.Ports);
         new SystemControlPort(a20, events).MapOn(services.Ports);
         Pci = new PciBus(services) { ResetControl = _resetControl };
         PciHotplug hotplug = new(Pci, _pm, events);
@@ -45,7 +45,7 @@ internal sealed class Platform : IDevice, IInterruptControllers
         Hotplug = hotplug;
         services.Mmio.Map("ioapic", Ioapic.BaseAddress, Ioapic.LengthBytes, _ioapic);
         // Devices lower their wires when they reset, so the controllers come last.
-        _units = [_pit, _rtc, hotplug, _pm, keyboard, _ioapic, _pic];
+        _units = [_pit, _rtc, hotplug, _pm, Keyboard, _ioapic, _pic];
     }
 
     /// <inheritdoc/>
@@ -62,6 +62,9 @@ internal sealed class Platform : IDevice, IInterruptControllers
 
     /// <summary>ACPI fixed hardware.</summary>
     public PmBlock Pm => _pm;
+
+    /// <summary>The keyboard controller.</summary>
+    public I8042 Keyboard { get; }
 
     /// <inheritdoc cref="PmBlock.PressPowerButton"/>
     public void PressPowerButton() => _pm.PressPowerButton();

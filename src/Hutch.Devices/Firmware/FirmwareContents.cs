@@ -40,8 +40,8 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
         items.SetFile("etc/system-states", SleepStates.ToArray());
         if (bootDevices.Count != 0) items.SetFile("bootorder", BootOrder(bootDevices));
         if (config.Menu && config.MenuMilliseconds is int milliseconds) items.SetFile("etc/boot-menu-wait", Number(milliseconds));
-        // There is no display: SeaBIOS shows text on the first serial port instead.
-        if (definition.Devices.Any(static device => device is SerialConfig { Port: 1 })) items.SetFile("etc/sercon-port", Number(SerialPorts.PortOf(1)));
+        // Without a display SeaBIOS shows text on the first serial port instead.
+        if (!definition.Devices.Any(static device => device is VgaConfig) && definition.Devices.Any(static device => device is SerialConfig { Port: 1 })) items.SetFile("etc/sercon-port", Number(SerialPorts.PortOf(1)));
         AddSmbios(items);
         Refresh(items);
         foreach (FwCfgEntry entry in config.Entries) FirmwareFactory.AddEntry(items, entry);

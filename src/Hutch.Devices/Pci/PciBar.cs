@@ -26,7 +26,10 @@ internal sealed class PciBar
         Device = device;
     }
 
-    /// <summary>Register number, 0 to 5.</summary>
+    /// <summary>The number of the expansion ROM, among those of the base address registers.</summary>
+    internal const int RomIndex = 6;
+
+    /// <summary>Register number, 0 to 5, or <see cref="RomIndex"/>.</summary>
     internal int Index { get; }
 
     internal PciBarKind Kind { get; }
@@ -37,7 +40,10 @@ internal sealed class PciBar
     internal IBusDevice Device { get; }
 
     /// <summary>Offset of the (low) register in configuration space.</summary>
-    internal int Register => PciRegisters.Bar0 + (4 * Index);
+    internal int Register => IsRom ? PciRegisters.RomAddress : PciRegisters.Bar0 + (4 * Index);
+
+    /// <summary>It is the expansion ROM, which has an enable of its own.</summary>
+    internal bool IsRom => Index == RomIndex;
 
     /// <summary>The range on the bus; null until the function is attached.</summary>
     internal BusRegion? Region { get; set; }

@@ -106,7 +106,7 @@ internal abstract class PciFunction
         int end = offset + data.Length;
         bool command = offset < Command + 2 && end > Command;
         if (command) UpdateInterruptLine();
-        return command || (offset < BarEnd && end > Bar0);
+        return command || (offset < BarEnd && end > Bar0) || (offset < RomAddress + 4 && end > RomAddress);
     }
 
     /// <summary>Makes the bus agree with the BARs and the command register. Idempotent; an impossible place leaves the range unmapped.</summary>
@@ -118,7 +118,7 @@ internal abstract class PciFunction
             if (bar.Region is not BusRegion region) continue;
             ulong start = GetBar(bar);
             bool decoded = (command & (bar.Kind == PciBarKind.Io ? CommandIo : CommandMemory)) != 0
-                && PciWindows.Accepts(bar.Kind, start, bar.LengthBytes);
+                && (!bar.IsRom || (_config[RomAddress] & RomEnable) != 0) && PciWindows.Accepts(bar.Kind, start, bar.LengthBytes);
             if (!decoded)
             {
                 if (!region.IsMapped) continue;
@@ -200,17 +200,26 @@ internal abstract class PciFunction
     private protected void UseInterruptPin() => _config[InterruptPin] = 1;
 
     /// <summary>Adds a BAR. <paramref name="lengthBytes"/> is a power of two.</summary>
-    private protected PciBar AddBar(int index, PciBarKind kind, ulong lengthBytes, IBusDevice device)
+    private protected PciBar AddBar(int index, PciBarKind kind, ulong lengthBytes, IBusDevice device, bool isPrefetchable = false)
     {
         if (!BitOperations.IsPow2(lengthBytes) || lengthBytes < 16 || index is < 0 or > 5)
             throw new ArgumentOutOfRangeException(nameof(lengthBytes), $"{Name}: BAR {index} cannot be {lengthBytes} bytes.");
         PciBar bar = new(index, kind, lengthBytes, device);
         _config[bar.Register] = kind switch { PciBarKind.Io => 1, PciBarKind.Memory64 => 4, _ => 0 };
+        if (isPrefetchable) _config[bar.Register] |= 8;
         ulong mask = ~(lengthBytes - 1);
         BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(bar.Register), (uint)mask);
         if (kind == PciBarKind.Memory64) BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(bar.Register + 4), (uint)(mask >> 32));
         _bars.Add(bar);
         return bar;
+    }
+
+    /// <summary>Adds the expansion ROM. <paramref name="lengthBytes"/> is a power of two, from 2 KiB on.</summary>
+    private protected void AddRom(ulong lengthBytes, IBusDevice device)
+    {
+        if (!BitOperations.IsPow2(lengthBytes) || lengthBytes is < 2048 or > 16 << 20) throw new ArgumentOutOfRangeException(nameof(lengthBytes), $"{Name}: a ROM cannot be {lengthBytes} bytes.");
+        BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(RomAddress), (uint)~(lengthBytes - 1) | RomEnable);
+        _bars.Add(new PciBar(PciBar.RomIndex, PciBarKind.Memory32, lengthBytes, device));
     }
 
     /// <summary>Appends a capability to the list; <paramref name="body"/> follows the two header bytes. Returns its offset.</summary>

@@ -55,6 +55,9 @@ public static class VmVerb
     /// <summary>Asks the guest to give the device of the option <c>device</c> up. It is gone when <see cref="VmDetails.Devices"/> no longer names it.</summary>
     public const string Detach = "detach";
 
+    /// <summary>Writes what the screen shows to the option <c>file</c>, whose name ends with <c>.png</c> or <c>.ppm</c>.</summary>
+    public const string Screenshot = "screenshot";
+
     /// <summary>Writes the machine's state to the option <c>file</c>; the option <c>then</c> says what follows: <c>quit</c>, <c>resume</c> or <c>pause</c>.</summary>
     public const string Save = "save";
 }

@@ -17,6 +17,8 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]
+[JsonDerivedType(typeof(VgaConfig), "vga")]
+[JsonDerivedType(typeof(Ps2InputConfig), "ps2-input")]
 public abstract record DeviceConfig(string Id)
 {
     /// <summary>The PCI slot of a PCI device, 1 to 30; null: the first free one.</summary>
@@ -99,6 +101,19 @@ public sealed record DebugExitConfig(string Id, ushort Port = 0xf4, int SizeByte
 
 /// <summary>The ports and MMIO of QEMU's pc-testdev, for CPU test suites.</summary>
 public sealed record TestDeviceConfig(string Id) : DeviceConfig(Id);
+
+/// <summary>A display adapter as QEMU's standard VGA.</summary>
+/// <param name="Id">Device name.</param>
+/// <param name="MemoryMiB">Its memory, a power of two up to <see cref="MostMemoryMiB"/>.</param>
+/// <param name="RomPath">The image of its video BIOS; null: it has none, and only drivers of operating systems and UEFI can use it.</param>
+public sealed record VgaConfig(string Id, int MemoryMiB = 16, string? RomPath = null) : DeviceConfig(Id)
+{
+    /// <summary>The most memory in MiB.</summary>
+    public const int MostMemoryMiB = 64;
+}
+
+/// <summary>A PS/2 keyboard and mouse at the chipset's controller.</summary>
+public sealed record Ps2InputConfig(string Id) : DeviceConfig(Id);
 
 /// <summary>Where a character device's bytes come from and go to.</summary>
 /// <param name="Kind">The kind of back end.</param>

@@ -32,6 +32,9 @@ public sealed record MachineDefinition
     /// <summary>Where it runs on its host.</summary>
     public Placement Placement { get; init; } = Placement.Anywhere;
 
+    /// <summary>Where its screen is served; null: nowhere.</summary>
+    public VncConfig? Vnc { get; init; }
+
     /// <summary>A guest reset ends the process with status 0 instead of restarting the machine.</summary>
     public bool NoReboot { get; init; }
 

@@ -70,6 +70,8 @@ public static class MachineReader
             Devices = ImmutableArray.Create(devices),
             OemStrings = root.TryGetProperty("OemStrings", out _) ? Texts(root, "OemStrings") : [],
             Placement = root.TryGetProperty("Placement", out JsonElement placement) ? ReadPlacement(placement) : Placement.Anywhere,
+            Vnc = root.TryGetProperty("Vnc", out JsonElement vnc) && vnc.ValueKind != JsonValueKind.Null
+                ? new VncConfig(OptionalText(vnc, "Host"), vnc.GetProperty("Port").GetInt32(), OptionalText(vnc, "SocketPath"), OptionalText(vnc, "PasswordPath")) : null,
             NoReboot = Flag(root, "NoReboot"),
             Json = Flag(root, "Json"),
         };
@@ -113,6 +115,8 @@ public static class MachineReader
             "virtio-net" => NetJson.Read(id, device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
             "test-dev" => new TestDeviceConfig(id),
+            "vga" => new VgaConfig(id, device.GetProperty("MemoryMiB").GetInt32(), OptionalText(device, "RomPath")),
+            "ps2-input" => new Ps2InputConfig(id),
             string other => throw new FormatException($"'{other}' is no device type."),
         };
     }

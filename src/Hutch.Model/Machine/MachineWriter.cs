@@ -64,6 +64,15 @@ public static class MachineWriter
         writer.WriteEndArray();
         if (!definition.OemStrings.IsEmpty) WriteTexts(writer, "OemStrings", definition.OemStrings);
         if (definition.Placement != Placement.Anywhere) WritePlacement(writer, definition.Placement);
+        if (definition.Vnc is VncConfig vnc)
+        {
+            writer.WriteStartObject("Vnc");
+            writer.WriteString("Host", vnc.Host);
+            writer.WriteNumber("Port", vnc.Port);
+            writer.WriteString("SocketPath", vnc.SocketPath);
+            writer.WriteString("PasswordPath", vnc.PasswordPath);
+            writer.WriteEndObject();
+        }
         writer.WriteBoolean("NoReboot", definition.NoReboot);
         writer.WriteBoolean("Json", definition.Json);
         writer.WriteEndObject();
@@ -147,6 +156,14 @@ public static class MachineWriter
                 break;
             case TestDeviceConfig:
                 writer.WriteString("type", "test-dev");
+                break;
+            case VgaConfig vga:
+                writer.WriteString("type", "vga");
+                writer.WriteNumber("MemoryMiB", vga.MemoryMiB);
+                writer.WriteString("RomPath", vga.RomPath);
+                break;
+            case Ps2InputConfig:
+                writer.WriteString("type", "ps2-input");
                 break;
             default:
                 throw new ArgumentException($"{device.GetType().Name} has no JSON.", nameof(device));

@@ -39,6 +39,9 @@ public sealed class MachineReaderTests
         }) { Queues = 2, MtuBytes = 9000, LinkDown = true },
         new DebugExitConfig("exit", 0x501, 1),
         new TestDeviceConfig("test"),
+        new VgaConfig("vga0", 32, "/rom"),
+        new VgaConfig("vga1"),
+        new Ps2InputConfig("ps2"),
     ];
 
     private static MachineDefinition Full(EngineChoice engine) => new()
@@ -56,6 +59,7 @@ public sealed class MachineReaderTests
             VcpuPins = [new VcpuPin(0, "0-3,8"), new VcpuPin(1, "2")], PinAuto = true, EmulatorCpus = "1", Scheduler = "fifo:1", ControlGroup = "a/b", HugePageBytes = 1 << 30,
             TransparentHugePages = true, Mergeable = true, Locked = true, Prealloc = true, Numa = "bind:0",
         },
+        Vnc = engine switch { EngineChoice.Auto => null, EngineChoice.Kvm => new VncConfig("127.0.0.1", 5901), _ => new VncConfig(null, 0, "/s", "/p") },
         NoReboot = engine == EngineChoice.Kvm,
         Json = engine != EngineChoice.Kvm,
     };

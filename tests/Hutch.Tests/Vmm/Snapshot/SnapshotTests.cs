@@ -63,15 +63,19 @@ public sealed class SnapshotTests : IDisposable
         }
     }
 
-    // The configuration device, the bridges and the controller by ports, flash and registers by memory.
+    // A display, a keyboard and a mouse too: the configuration device, the bridges and the controller by ports, flash and registers by memory.
     private static void PokeFirmware(IVcpuExits exits, Random random, int accesses)
     {
         byte[] data = new byte[4];
         for (int i = 0; i < accesses; i++)
         {
             random.NextBytes(data);
-            switch (random.Next(5))
+            switch (random.Next(8))
             {
+                case 5: exits.WritePort((ushort)(0x3b0 + random.Next(0x30)), data.AsSpan(0, 1)); break;
+                case 6: exits.WritePort((ushort)(0x1ce + random.Next(2)), [(byte)(data[0] & (random.Next(2) == 0 ? 0x0f : 0xff)), 0]); break;
+                case 7 when random.Next(2) == 0: exits.WriteMmio(0xa_0000 + (ulong)random.Next(0x1_fff0), data); break;
+                case 7: exits.WritePort(random.Next(3) == 0 ? (ushort)0x64 : (ushort)0x60, [(byte)(data[0] & 0x7f)]); break;
                 case 0: exits.WritePort((ushort)(0x510 + random.Next(12)), data.AsSpan(0, random.Next(2) == 0 ? 2 : 4)); break;
                 case 1: exits.WriteMmio(0xfffd_c000 + (ulong)random.Next(0x4000), data.AsSpan(0, 1)); break;
                 case 2: exits.WriteMmio(PciWindows.EcamStart + (random.Next(3) == 0 ? 0 : 31UL << 15) + ((ulong)(random.Next(2) * 2) << 12) + (ulong)(random.Next(64) * 4), data); break;

@@ -1,0 +1,73 @@
+using System;
+using System.Buffers.Binary;
+using Hutch.Core.Bus;
+
+namespace Hutch.Devices.Display;
+
+/// <summary>
+/// The page of registers in BAR 2 (QEMU docs/specs/standard-vga, "MMIO area spec"): no EDID at 0, the VGA ports 0x3c0 to 0x3df at 0x400, the display interface flat at 0x500, and two words
+/// at 0x600 that say how long they are and that memory is little-endian.
+/// </summary>
+internal sealed class RegisterPage(VgaCard card) : IBusDevice
+{
+    /// <summary>Length in bytes.</summary>
+    internal const int LengthBytes = 4096;
+
+    private const int Vga = 0x400, VgaFirstPort = 0x3c0, VgaPorts = 0x20, Dispi = 0x500, Extended = 0x600, ExtendedBytes = 8;
+    private const uint LittleEndian = 0x1e1e_1e1e;
+
+    /// <inheritdoc/>
+    public BusStatus Read(ulong offset, Span<byte> data)
+    {
+        data.Clear();
+        int at = (int)offset, length = data.Length;
+        if (at is >= Vga and < Vga + VgaPorts)
+        {
+            for (int i = 0; i < length && at + i < Vga + VgaPorts; i++) data[i] = card.ReadVga(VgaFirstPort + at - Vga + i);
+        }
+        else if (at is >= Dispi and < Dispi + (2 * DispiRegisters.Count))
+        {
+            if (length < 2 || at % 2 != 0) return BusStatus.BadWidth;
+            for (int i = 0; i < length; i += 2) BinaryPrimitives.WriteUInt16LittleEndian(data[i..], card.ReadDispi((at - Dispi + i) / 2));
+        }
+        else if (at is >= Extended and < Extended + ExtendedBytes)
+        {
+            if (length != 4 || at % 4 != 0) return BusStatus.BadWidth;
+            BinaryPrimitives.WriteUInt32LittleEndian(data, at == Extended ? ExtendedBytes : LittleEndian);
+        }
+        return BusStatus.Handled;
+    }
+
+    /// <inheritdoc/>
+    public BusStatus Write(ulong offset, ReadOnlySpan<byte> data)
+    {
+        int at = (int)offset, length = data.Length;
+        if (at is >= Vga and < Vga + VgaPorts)
+        {
+            for (int i = 0; i < length && at + i < Vga + VgaPorts; i++) card.WriteVga(VgaFirstPort + at - Vga + i, data[i]);
+        }
+        else if (at is >= Dispi and < Dispi + (2 * DispiRegisters.Count))
+        {
+            if (length < 2 || at % 2 != 0) return BusStatus.BadWidth;
+            for (int i = 0; i < length; i += 2) card.WriteDispi((at - Dispi + i) / 2, BinaryPrimitives.ReadUInt16LittleEndian(data[i..]));
+        }
+        return BusStatus.Handled;
+    }
+}
+
+/// <summary>The image in the ROM BAR.</summary>
+internal sealed class RomImage(byte[] image) : IBusDevice
+{
+    /// <summary>What the BAR spans: a power of two, 2 KiB at least (PCI Local Bus 3.0 §6.2.5.2).</summary>
+    internal ulong LengthBytes { get; } = Math.Max(2048, System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)image.Length));
+
+    /// <inheritdoc/>
+    public BusStatus Read(ulong offset, Span<byte> data)
+    {
+        for (int i = 0; i < data.Length; i++) data[i] = (int)offset + i < image.Length ? image[(int)offset + i] : (byte)0xff;
+        return BusStatus.Handled;
+    }
+
+    /// <inheritdoc/>
+    public BusStatus Write(ulong offset, ReadOnlySpan<byte> data) => BusStatus.Handled;
+}

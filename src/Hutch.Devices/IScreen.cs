@@ -1,0 +1,53 @@
+using System;
+
+namespace Hutch.Devices;
+
+/// <summary>A screen of the machine, for whoever looks at it. Nothing is drawn while nobody does.</summary>
+public interface IScreen
+{
+    /// <summary>The device's name.</summary>
+    string Name { get; }
+
+    /// <summary>Draws what the screen shows now, whole. Any thread; the guest runs on and may be drawing too.</summary>
+    void Draw(ScreenFrame frame);
+}
+
+/// <summary>A picture: rows of pixels from the top, each 0x00RRGGBB, without gaps. Used by one thread.</summary>
+public sealed class ScreenFrame
+{
+    /// <summary>The longest side in pixels.</summary>
+    public const int MostSide = 4096;
+
+    private uint[] _pixels = [];
+
+    /// <summary>Width in pixels; 0 until something was drawn.</summary>
+    public int Width { get; private set; }
+
+    /// <summary>Height in pixels.</summary>
+    public int Height { get; private set; }
+
+    /// <summary>All pixels.</summary>
+    public Span<uint> Pixels => _pixels.AsSpan(0, Width * Height);
+
+    /// <summary>One row.</summary>
+    public Span<uint> Row(int y) => _pixels.AsSpan(y * Width, Width);
+
+    /// <summary>Gives the picture a size, from 1 to <see cref="MostSide"/> each way; what it shows is undefined when that changes.</summary>
+    public void Resize(int width, int height)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(width, MostSide);
+        ArgumentOutOfRangeException.ThrowIfLessThan(height, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(height, MostSide);
+        if (_pixels.Length < width * height) _pixels = new uint[width * height];
+        (Width, Height) = (width, height);
+    }
+
+    /// <summary>Becomes a copy of another picture.</summary>
+    public void CopyFrom(ScreenFrame other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        Resize(other.Width, other.Height);
+        other.Pixels.CopyTo(Pixels);
+    }
+}

@@ -1,0 +1,12 @@
+namespace Hutch.Model.Machine;
+
+/// <summary>Where the machine's screen, keyboard and mouse are served by the RFB protocol (RFC 6143).</summary>
+/// <param name="Host">Address of this host to listen on, empty for all; null: <paramref name="SocketPath"/>.</param>
+/// <param name="Port">TCP port; <see cref="FirstPort"/> and the number of the display.</param>
+/// <param name="SocketPath">UNIX socket to listen on.</param>
+/// <param name="PasswordPath">File whose first line is the password; null: everybody who reaches the address is let in.</param>
+public sealed record VncConfig(string? Host, int Port, string? SocketPath = null, string? PasswordPath = null)
+{
+    /// <summary>The port of display 0.</summary>
+    public const int FirstPort = 5900;
+}
