@@ -34,6 +34,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             Boot = null,
             OemStrings = SmbiosOption.Parse(request.Smbios),
             Placement = request.Placement,
+            Vnc = request.Display is null ? null : DisplayOption.Parse(request.Display),
             NoReboot = request.NoReboot,
             Json = request.Json,
         };
@@ -97,6 +98,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             entropy |= device is VirtioRngConfig;
             devices.Add(device);
         }
+        AddDisplay(request, devices);
         if (!entropy) devices.Add(new VirtioRngConfig("rng0"));
         if (FirmwareComposer.IsWanted(request)) FirmwareComposer.Add(request, devices);
         CheckNames(devices);
@@ -117,6 +119,15 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             devices.Add(card);
             cards++;
         }
+    }
+
+    private static void AddDisplay(RunRequest request, List<DeviceConfig> devices)
+    {
+        if (request.Display is null or "none") return;
+        devices.Add(new Ps2InputConfig("ps2"));
+        if (devices.Exists(static device => device is VgaConfig)) return;
+        bool hasBios = FirmwareComposer.IsWanted(request) && request.Firmware is null or "seabios";
+        devices.Add(new VgaConfig("vga0", RomPath: DisplayOption.FindVideoBios(isNeeded: hasBios)));
     }
 
     private static void CheckNames(List<DeviceConfig> devices)

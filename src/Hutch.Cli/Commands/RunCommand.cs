@@ -48,6 +48,7 @@ internal static class RunCommand
     private static readonly Option<string[]> Smbios = Many("--smbios", SmbiosOption.Form, "An OEM string of SMBIOS, for example a credential for systemd in the guest; may be repeated.");
     private static readonly Option<string?> Engine = Text("--engine", "auto|kvm|software", "What executes the guest. [default: auto]");
     private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|none", "Where COM1 leads. [default: stdio]");
+    private static readonly Option<string?> Display = Text("--display", DisplayOption.Form, "Give the machine a screen, a keyboard and a mouse, and serve them by VNC. [default: none]");
     private static readonly Option<string[]> Device = Many("--device", "NAME[,opt=val]", $"Add a device ({DeviceOption.Known}); may be repeated.");
     private static readonly Option<bool> NoReboot = new("--no-reboot") { Description = "End with status 0 when the guest resets." };
     private static readonly Option<string?> Name = Text("--name", "NAME", "Name of the machine for 'hutch ps' and the other commands. [default: made up]");
@@ -58,7 +59,7 @@ internal static class RunCommand
     {
         Command command = new("run", About)
         {
-            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, CdRom, Firmware, Boot, FwCfg, Smbios, Net, Engine, Serial, Device, NoReboot, Name, Json,
+            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, CdRom, Firmware, Boot, FwCfg, Smbios, Net, Engine, Serial, Display, Device, NoReboot, Name, Json,
         };
         foreach (Option option in PlacementOptions.OfRun) command.Add(option);
         command.SetAction(Run);
@@ -79,7 +80,7 @@ internal static class RunCommand
             Image = result.GetValue(Image), Kernel = result.GetValue(Kernel), Initrd = result.GetValue(Initrd), Append = result.GetValue(Append),
             Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
             CdRoms = result.GetValue(CdRom) ?? [], Firmware = result.GetValue(Firmware), Boot = result.GetValue(Boot), FwCfg = result.GetValue(FwCfg) ?? [], Smbios = result.GetValue(Smbios) ?? [],
-            Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Devices = result.GetValue(Device) ?? [],
+            Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Display = result.GetValue(Display), Devices = result.GetValue(Device) ?? [],
             Nets = result.GetValue(Net) ?? [], NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),
         };
         Action<string> say = text => Messages.Progress(text, request.Json);

@@ -7,7 +7,7 @@ namespace Hutch.Cli.Options;
 internal static class DeviceOption
 {
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, debugcon, debug-exit, test-dev";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, debugcon, debug-exit, test-dev, VGA";
 
     /// <summary>Reads one device. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -31,6 +31,8 @@ internal static class DeviceOption
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
             "debug-exit" => new DebugExitConfig(id, (ushort)Number(value, settings, "iobase", 0xf4, ushort.MaxValue), (int)Number(value, settings, "iosize", 4, 4)),
             "test-dev" => new TestDeviceConfig(id),
+            "VGA" => new VgaConfig(id, (int)Number(value, settings, "vgamem_mb", 16, VgaConfig.MostMemoryMiB),
+                Take(settings, "romfile") is string rom ? DiskOption.CheckedPath("--device", rom) : DisplayOption.FindVideoBios(isNeeded: false)),
             _ => throw OptionText.Bad("--device", value, $"there is no device of that name; known are {Known}."),
         };
         foreach (string key in settings.Keys) throw OptionText.Bad("--device", value, $"{parts[0]} has no option '{key}'.");

@@ -1,9 +1,11 @@
 using System;
+using System.Collections.Generic;
 using Hutch.Core.Engine;
 using Hutch.Devices;
 using Hutch.Host.Linux;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
+using Hutch.Vmm.Display;
 using Hutch.Vmm.Hosting;
 using Hutch.Vmm.Run;
 
@@ -13,13 +15,15 @@ namespace Hutch.Vmm.Control;
 /// What becomes of a client's request, on its connection's thread: questions are answered at once, everything that changes the machine goes to the
 /// state driver and is waited for.
 /// </summary>
-internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement, IBalloon? balloon)
+internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement, IReadOnlyList<IScreen> screens,
+    IBalloon? balloon)
 {
     /// <summary>Carries out one request. Does not throw.</summary>
     internal VmReply Handle(ControlCall call)
     {
         if (call.Request.Verb == VmVerb.Status) return VmReply.Completed with { Status = Status() };
         if (call.Request.Verb == VmVerb.Inspect) return Inspect();
+        if (call.Request.Verb == VmVerb.Screenshot) return Screenshot.Take(call.Request.Options, screens);
         mailbox.Post(new MachineRequest(RequestKind.Control, Call: call));
         return call.Wait();
     }

@@ -103,6 +103,15 @@ internal sealed class Machine : IDisposable
     /// <summary>Plugging of devices, or null.</summary>
     internal IHotplug? Hotplug => _services.Hotplug;
 
+    /// <summary>Its screens.</summary>
+    internal IReadOnlyList<IScreen> Screens => _services.Screens;
+
+    /// <summary>Its keyboards.</summary>
+    internal IReadOnlyList<IKeyboard> Keyboards => _services.Keyboards;
+
+    /// <summary>Its pointing devices.</summary>
+    internal IReadOnlyList<IPointer> Pointers => _services.Pointers;
+
     /// <summary>Where it runs on its host.</summary>
     internal HostPlacement Host { get; }
 

@@ -1,0 +1,158 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Net.Sockets;
+using System.Text;
+using System.Threading;
+using Hutch.Devices;
+using Hutch.Host.Sockets;
+using Hutch.Host.Time;
+using Hutch.Model.Machine;
+
+namespace Hutch.Vmm.Display;
+
+/// <summary>
+/// Serves the machine's screen, keyboard and mouse by the RFB protocol, version 3.8 (RFC 6143). Several clients see the same screen; one that asks to be alone sends the others away. Two
+/// threads for each client, up to a number of them.
+/// </summary>
+internal sealed class VncServer : IDisposable
+{
+    private const int MostClients = 16, StackBytes = 256 * 1024, MostPasswordBytes = 8, MostWrong = 5;
+    private const long LockedNanoseconds = 10_000_000_000;
+
+    private readonly Lock _lock = new();
+    private readonly HashSet<RfbClient> _clients = [];
+    private readonly CancellationTokenSource _ending = new();
+    private readonly StreamListener _listener;
+    private readonly Thread _acceptor;
+    private readonly IClock _clock;
+    private readonly byte[]? _password;
+    private readonly Func<RfbInput> _input;
+    private readonly ScreenWatch _watch;
+    private int _wrong;
+    private long _lockedUntil = long.MinValue;
+
+    private VncServer(StreamListener listener, string name, byte[]? password, ScreenWatch watch, Func<RfbInput> input, IClock clock)
+    {
+        (_listener, _password, _watch, _input, _clock) = (listener, password, watch, input, clock);
+        Handshake = new RfbHandshake(name, password);
+        _acceptor = new Thread(Accept, StackBytes) { IsBackground = true, Name = "vnc" };
+        _acceptor.Start();
+    }
+
+    /// <summary>How connections begin.</summary>
+    internal RfbHandshake Handshake { get; }
+
+    /// <summary>The TCP port; 0 for a UNIX socket.</summary>
+    internal int Port => _listener.Port;
+
+    /// <summary>Begins to serve; null: nothing is to be served. Throws <see cref="ConfigException"/>.</summary>
+    /// <param name="config">Where.</param>
+    /// <param name="name">The machine's name.</param>
+    /// <param name="screens">Its screens; the first is served.</param>
+    /// <param name="keyboards">Its keyboards.</param>
+    /// <param name="pointers">Its pointing devices.</param>
+    /// <param name="clock">Time of the host.</param>
+    internal static VncServer? Open(VncConfig? config, string name, IReadOnlyList<IScreen> screens, IReadOnlyList<IKeyboard> keyboards, IReadOnlyList<IPointer> pointers, IClock clock)
+    {
+        if (config is null) return null;
+        if (screens.Count == 0) throw new ConfigException("The machine has no screen that could be served; add a display adapter with --device VGA.");
+        byte[]? password = config.PasswordPath is null ? null : ReadPassword(config.PasswordPath);
+        string where = config.SocketPath ?? $"{config.Host}:{config.Port}";
+        try
+        {
+            StreamListener listener = config.SocketPath is null ? StreamListener.OnTcp(config.Host ?? "", config.Port) : StreamListener.OnUnix(config.SocketPath);
+            return new VncServer(listener, name, password, new ScreenWatch(screens[0], clock), () => new RfbInput(keyboards, pointers), clock);
+        }
+        catch (Exception refused) when (refused is SocketException or IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigException($"The display cannot be served on {where} ({refused.Message.TrimEnd('.')}); choose another address or number with --display.", refused);
+        }
+    }
+
+    /// <summary>Greets a client. False: it was sent away.</summary>
+    internal bool Admit(RfbReader reader, RfbWriter writer)
+    {
+        bool isLocked;
+        lock (_lock) isLocked = _password is not null && _clock.MonotonicNanoseconds < _lockedUntil;
+        bool isWelcome = Handshake.Greet(reader, writer, isLocked) is null;
+        if (_password is null || isLocked) return isWelcome;
+        lock (_lock)
+        {
+            _wrong = isWelcome ? 0 : _wrong + 1;
+            if (_wrong >= MostWrong) (_wrong, _lockedUntil) = (0, _clock.MonotonicNanoseconds + LockedNanoseconds);
+        }
+        return isWelcome;
+    }
+
+    /// <summary>A client wants the screen for itself.</summary>
+    internal void SendOthersAway(RfbClient but)
+    {
+        lock (_lock)
+            foreach (RfbClient client in _clients)
+                if (client != but) client.Leave();
+    }
+
+    /// <summary>A client has ended.</summary>
+    internal void Forget(RfbClient client)
+    {
+        lock (_lock) _clients.Remove(client);
+    }
+
+    /// <summary>Ends all connections and listens no more.</summary>
+    public void Dispose()
+    {
+        _ending.Cancel();
+        _listener.Dispose();
+        _acceptor.Join();
+        lock (_lock)
+            foreach (RfbClient client in _clients) client.Leave();
+        _ending.Dispose();
+    }
+
+    private static byte[] ReadPassword(string path)
+    {
+        try
+        {
+            using StreamReader file = new(path);
+            byte[] password = Encoding.UTF8.GetBytes(file.ReadLine() ?? "");
+            if (password.Length == 0) throw new ConfigException($"The password file {path} is empty; write a password on its first line.");
+            return password.Length <= MostPasswordBytes ? password : password[..MostPasswordBytes];
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigException($"The password file {path} cannot be read ({refused.Message.TrimEnd('.')}); check the path.", refused);
+        }
+    }
+
+    private void Accept()
+    {
+        while (!_ending.IsCancellationRequested)
+        {
+            try
+            {
+                Stream stream = _listener.AcceptAsync(_ending.Token).AsTask().GetAwaiter().GetResult();
+                RfbClient client = new(stream, this, _watch, _input());
+                lock (_lock)
+                {
+                    if (_clients.Count < MostClients && !_ending.IsCancellationRequested)
+                    {
+                        _clients.Add(client);
+                        client.Start();
+                        continue;
+                    }
+                }
+                client.Dispose();
+            }
+            catch (Exception end) when (end is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException)
+            {
+                // A connection that was gone before it was taken, or no descriptors left for one: those that end give some back.
+                _ = _ending.Token.WaitHandle.WaitOne(100);
+            }
+        }
+    }
+}
