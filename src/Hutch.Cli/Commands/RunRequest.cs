@@ -23,7 +23,6 @@ internal sealed record RunRequest
     internal string? Boot { get; init; }
     internal IReadOnlyList<string> FwCfg { get; init; } = [];
     internal IReadOnlyList<string> Smbios { get; init; } = [];
-
     internal string? Display { get; init; }
     internal bool NoReboot { get; init; }
     internal string? Name { get; init; }
