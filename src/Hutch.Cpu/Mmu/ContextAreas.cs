@@ -18,11 +18,11 @@ internal sealed unsafe class ContextAreas : IDisposable
     private readonly ContextArea[] _areas = new ContextArea[ContextLayout.Areas];
     private int _current, _next;
 
-    /// <param name="ramPages">Guest RAM in 4 KiB pages.</param>
-    public ContextAreas(int ramPages)
+    /// <param name="pages">How many 4 KiB pages have an index, of RAM and of other memory (<see cref="Runtime.CodePages.IndexCount"/>).</param>
+    public ContextAreas(int pages)
     {
-        // Per RAM page: 0, or 1 + offset of the one TLB entry that ever had a write tag for it, or ManySlots.
-        _writeSlotMemory = MappedRegion.Allocate((ulong)ramPages * sizeof(uint), "Write tag index");
+        // Per page: 0, or 1 + offset of the one TLB entry that ever had a write tag for it, or ManySlots.
+        _writeSlotMemory = MappedRegion.Allocate((ulong)pages * sizeof(uint), "Write tag index");
         _writeSlots = (uint*)_writeSlotMemory.Start;
         _region = AliasedRegion.Allocate(ContextLayout.StateBytes, ContextLayout.AreaBytes, ContextLayout.Areas, "vCPU context");
         for (int i = 0; i < _areas.Length; i++) _areas[i] = new ContextArea(_region.Start + (long)i * ContextLayout.AreaBytes);
