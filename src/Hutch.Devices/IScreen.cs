@@ -10,6 +10,22 @@ public interface IScreen
 
     /// <summary>Draws what the screen shows now, whole. Any thread; the guest runs on and may be drawing too.</summary>
     void Draw(ScreenFrame frame);
+
+    /// <summary>
+    /// Sets a mode as firmware would have, for a kernel that is loaded without one and cannot set any. While no vCPU runs, after resources were assigned. Null: the screen
+    /// has none that such a kernel could use.
+    /// </summary>
+    LinearMode? SetBootMode();
+}
+
+/// <summary>A picture that lies in guest physical memory, with 32 bits for each pixel: blue, green, red, and one byte that is not shown.</summary>
+/// <param name="Address">Of the first pixel, below 4 GiB.</param>
+/// <param name="Width">In pixels.</param>
+/// <param name="Height">In pixels.</param>
+public sealed record LinearMode(ulong Address, int Width, int Height)
+{
+    /// <summary>From one line to the next.</summary>
+    public int LineBytes => Width * sizeof(uint);
 }
 
 /// <summary>A picture: rows of pixels from the top, each 0x00RRGGBB, without gaps. Used by one thread.</summary>

@@ -86,6 +86,14 @@ internal sealed class DispiRegisters(int memoryBytes)
         return false;
     }
 
+    /// <summary>Switches a mode of 32 bits on, as a driver would.</summary>
+    internal void SetLinear(int width, int height)
+    {
+        SetEnable(0);
+        (_registers[XResolution], _registers[YResolution], _registers[BitsPerPixelRegister]) = ((ushort)width, (ushort)height, 32);
+        SetEnable(Enabled | Linear);
+    }
+
     /// <summary>Power-on.</summary>
     internal void Reset()
     {

@@ -13,7 +13,7 @@ namespace Hutch.Devices.Display;
 /// </summary>
 internal sealed class VgaCard : PciFunction, IDevice, IScreen
 {
-    private const int MemoryBar = 0, RegisterBar = 2;
+    private const int MemoryBar = 0, RegisterBar = 2, BootWidth = 1024, BootHeight = 768;
     private const ulong WindowSegments = (1UL << (int)((VgaWindow.Start + VgaWindow.LengthBytes) / MemoryLayout.SegmentBytes)) - (1UL << (int)(VgaWindow.Start / MemoryLayout.SegmentBytes));
 
     private readonly PciBus _bus;
@@ -64,6 +64,17 @@ internal sealed class VgaCard : PciFunction, IDevice, IScreen
     {
         // Viewers may be there longer than the machine's memory.
         lock (_lock) _picture.Draw(frame, isOff: _ended);
+    }
+
+    /// <inheritdoc/>
+    public LinearMode? SetBootMode()
+    {
+        if (_memory.Start is not ulong place) return null;
+        lock (_lock)
+        {
+            _dispi.SetLinear(BootWidth, BootHeight);
+            return new LinearMode(place, _dispi.Width, _dispi.Height);
+        }
     }
 
     /// <inheritdoc/>

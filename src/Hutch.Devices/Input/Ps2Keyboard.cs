@@ -13,7 +13,7 @@ internal sealed class Ps2Keyboard(I8042 controller) : Ps2Device(controller), IKe
 {
     private const byte Echo = 0xee, SetLeds = 0xed, SelectSet = 0xf0, Identify = 0xf2, SetRate = 0xf3, Enable = 0xf4, Disable = 0xf5, Defaults = 0xf6;
     private const byte FirstSetThree = 0xf7, LastSetThree = 0xfa, SendAgain = 0xfe, ResetAll = 0xff;
-    private const byte OnlySet = 2;
+    private const byte OnlySet = 2, CapsLockLight = 4;
     private const int KeyCount = 256, Pause = 0xc6, LongestKey = 8;
 
     private readonly BitArray _held = new(KeyCount), _told = new(KeyCount);
@@ -24,6 +24,9 @@ internal sealed class Ps2Keyboard(I8042 controller) : Ps2Device(controller), IKe
 
     /// <summary>Lights: bit 0 scroll lock, 1 num lock, 2 caps lock.</summary>
     internal byte Leds => _leds;
+
+    /// <inheritdoc/>
+    public bool HasCapsLock => (_leds & CapsLockLight) != 0;
 
     /// <inheritdoc/>
     public void Press(byte key, bool down)

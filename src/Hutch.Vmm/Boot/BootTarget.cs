@@ -1,5 +1,6 @@
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
+using Hutch.Devices;
 
 namespace Hutch.Vmm.Boot;
 
@@ -23,6 +24,9 @@ internal sealed class BootTarget
 
     /// <summary>Initial RAM disk, or null.</summary>
     internal ImageSource? Initrd { get; init; }
+
+    /// <summary>The picture that a kernel finds, or null.</summary>
+    internal LinearMode? Screen { get; init; }
 
     /// <summary>32 bytes of entropy for the kernel's generator, fresh for each boot.</summary>
     internal required byte[] RandomSeed { get; init; }

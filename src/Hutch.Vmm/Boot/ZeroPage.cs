@@ -19,6 +19,8 @@ internal sealed class ZeroPage
     private const int BootFlag = 0x1fe, Magic = 0x202, Version = 0x206, TypeOfLoader = 0x210, LoadFlags = 0x211, Code32Start = 0x214;
     private const int RamdiskImage = 0x218, RamdiskSize = 0x21c, CmdLinePtr = 0x228, KernelAlignment = 0x230, CmdLineSize = 0x238;
     private const int SetupDataPtr = 0x250, E820Table = 0x2d0, E820EntryBytes = 20;
+    private const int ScreenKind = 0x0f, ScreenWidth = 0x12, ScreenHeight = 0x14, ScreenDepth = 0x16, ScreenBase = 0x18, ScreenBytes = 0x1c, ScreenLineBytes = 0x24, ScreenParts = 0x26;
+    private const byte EfiFrameBuffer = 0x70;
     private const byte LoadedHigh = 1, UnregisteredLoader = 0xff;
     private const uint RngSeed = 9;
 
@@ -54,6 +56,7 @@ internal sealed class ZeroPage
         BinaryPrimitives.WriteUInt64LittleEndian(_page.AsSpan(AcpiRsdp), target.RootPointer);
         Put32(AltMemK, (uint)((target.Memory.LowBytes - BootLayout.HighRamStart) >> 10));
         PutMap(target.Map);
+        if (target.Screen is LinearMode mode) PutScreen(mode);
     }
 
     /// <summary>Says where the initial RAM disk is.</summary>
@@ -89,6 +92,21 @@ internal sealed class ZeroPage
         if (bytes.Length - 1 > limit)
             throw new ConfigException($"The kernel command line has {bytes.Length - 1} bytes but this kernel takes {limit} at most; shorten --append.");
         memory.TryCopyIn(BootLayout.CommandLine, bytes);
+    }
+
+    // struct screen_info (linux include/uapi/linux/screen_info.h): a linear frame buffer. Of the kinds that there are, that of EFI is the one that stock kernels have a driver for.
+    private void PutScreen(LinearMode mode)
+    {
+        _page[ScreenKind] = EfiFrameBuffer;
+        Put16(ScreenWidth, (ushort)mode.Width);
+        Put16(ScreenHeight, (ushort)mode.Height);
+        Put16(ScreenDepth, 32);
+        Put32(ScreenBase, (uint)mode.Address);
+        Put32(ScreenBytes, (uint)(mode.LineBytes * mode.Height));
+        Put16(ScreenLineBytes, (ushort)mode.LineBytes);
+        // Size and place of red, green, blue and what is not shown.
+        ReadOnlySpan<byte> parts = [8, 16, 8, 8, 8, 0, 8, 24];
+        parts.CopyTo(_page.AsSpan(ScreenParts));
     }
 
     private void PutMap(MemoryRange[] map)

@@ -29,6 +29,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
 
     private FirmwareTables? _tables;
     private IFirmware? _firmware;
+    private IScreen? _screen;
 
     /// <summary>Opens and parses the images of a direct boot. Throws <see cref="ConfigException"/>.</summary>
     internal void Open()
@@ -42,6 +43,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
         if (boot is not null)
         {
             if (services.Firmware is not null) throw new ConfigException("A machine starts from a kernel or from firmware; leave one out.");
+            _screen = services.Screens.Count == 0 ? null : services.Screens[0];
             services.Pci?.AssignResources(highWindowStart, highWindowBytes);
             _tables = new FirmwareTables(definition, highWindowStart, highWindowBytes);
             return;
@@ -64,6 +66,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
         MemoryRange[] map = MemoryMap.Describe(memory, PciWindows.EcamStart, PciWindows.EcamBytes);
         byte[] seed = new byte[32];
         HostRandom.Fill(seed);
+        LinearMode? mode = _screen?.SetBootMode();
         foreach (IVcpu vcpu in cpus.Vcpus)
         {
             X86VcpuState state = new();
@@ -79,6 +82,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
                     RootPointer = root,
                     CommandLine = boot!.CommandLine,
                     Initrd = images.Initrd,
+                    Screen = mode,
                     RandomSeed = seed,
                 });
             }

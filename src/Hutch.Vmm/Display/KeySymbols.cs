@@ -20,7 +20,7 @@ internal static class KeySymbols
 
     /// <summary>The key; 0: none makes it.</summary>
     /// <param name="symbol">The symbol.</param>
-    /// <param name="needsShift">It is on the key's upper half and is no letter, for which viewers press shift themselves or mean the lock.</param>
+    /// <param name="needsShift">It is on the key's upper half.</param>
     internal static byte Find(uint symbol, out bool needsShift)
     {
         needsShift = false;
@@ -28,7 +28,7 @@ internal static class KeySymbols
         if (symbol is > ' ' and < 0x7f)
         {
             int plain = Plain.IndexOf((char)symbol, StringComparison.Ordinal), shifted = Shifted.IndexOf((char)symbol, StringComparison.Ordinal);
-            needsShift = plain < 0 && !char.IsAsciiLetter((char)symbol);
+            needsShift = plain < 0;
             return (byte)(Math.Max(plain, shifted) + 1);
         }
         return symbol switch

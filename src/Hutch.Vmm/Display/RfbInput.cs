@@ -17,7 +17,8 @@ internal sealed class RfbInput(IReadOnlyList<IKeyboard> keyboards, IReadOnlyList
     {
         byte key = KeySymbols.Find(symbol, out bool needsShift);
         if (key == 0) return;
-        // A viewer with another keyboard may have the symbol without shift.
+        if (symbol < 0x80 && char.IsAsciiLetter((char)symbol)) needsShift ^= HasCapsLock();
+        // A viewer with another keyboard, or a program, may have the symbol without shift.
         bool shifts = down && needsShift && !_pressed[KeySymbols.LeftShift] && !_pressed[KeySymbols.RightShift];
         if (shifts) _shiftedFor[key] = true;
         if (shifts) Press(KeySymbols.LeftShift, true);
@@ -51,6 +52,13 @@ internal sealed class RfbInput(IReadOnlyList<IKeyboard> keyboards, IReadOnlyList
             if (_pressed[key]) Press((byte)key, false);
         if (_buttons != 0)
             foreach (IPointer pointer in pointers) pointer.Update(0, 0, 0, PointerButtons.None);
+    }
+
+    private bool HasCapsLock()
+    {
+        foreach (IKeyboard keyboard in keyboards)
+            if (keyboard.HasCapsLock) return true;
+        return false;
     }
 
     private void Press(byte key, bool down)

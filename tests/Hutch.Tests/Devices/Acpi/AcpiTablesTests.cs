@@ -58,6 +58,21 @@ public sealed class AcpiTablesTests
         foreach (byte[] table in tables.Values) Assert.Equal(0, Sum(table));
     }
 
+    // ACPI 6.5 §5.2.9.3: bit 1 is the keyboard controller, bit 2 the lack of VGA.
+    [Theory]
+    [InlineData(false, false, 0x15)]
+    [InlineData(true, false, 0x17)]
+    [InlineData(true, true, 0x13)]
+    public void Tables_tell_of_a_keyboard_and_a_display(bool keyboard, bool vga, int flags)
+    {
+        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(Options with { HasKeyboard = keyboard, HasVga = vga }));
+
+        Assert.Equal(flags, BinaryPrimitives.ReadUInt16LittleEndian(tables["FACP"].AsSpan(109)));
+        // PNP0303 and PNP0F13 as EISA numbers, behind their prefix of a double word.
+        Assert.Equal(keyboard, tables["DSDT"].AsSpan().IndexOf((ReadOnlySpan<byte>)[0x0c, 0x41, 0xd0, 0x03, 0x03]) >= 0);
+        Assert.Equal(keyboard, tables["DSDT"].AsSpan().IndexOf((ReadOnlySpan<byte>)[0x0c, 0x41, 0xd0, 0x0f, 0x13]) >= 0);
+    }
+
     [Fact]
     public void Fadt_describes_the_fixed_hardware_as_it_is()
     {

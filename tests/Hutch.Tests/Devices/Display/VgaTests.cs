@@ -222,6 +222,15 @@ public sealed class VgaTests : IDisposable
     }
 
     [Fact]
+    public void A_kernel_without_firmware_finds_a_picture_in_memory()
+    {
+        LinearMode mode = _card.SetBootMode()!;
+        Assert.Equal((Memory, 1024, 768), (mode.Address, mode.Width, mode.Height));
+        _machine.Store(mode.Address + (ulong)mode.LineBytes + 4, 0x445566, 4);
+        Assert.Equal(0x445566u, Draw().Row(1)[1]);
+    }
+
+    [Fact]
     public void Capabilities_are_told_where_they_are_asked_for()
     {
         Dispi(4, 2);

@@ -26,7 +26,7 @@ public sealed class RfbPartsTests
 
     [Theory]
     [InlineData('a', 0x1e, false)]
-    [InlineData('A', 0x1e, false)]
+    [InlineData('A', 0x1e, true)]
     [InlineData('1', 0x02, false)]
     [InlineData('!', 0x02, true)]
     [InlineData('\\', 0x2b, false)]

@@ -147,6 +147,25 @@ public sealed class VncServerTests : IDisposable
     }
 
     [Fact]
+    public void Letters_are_shifted_where_the_viewer_does_not_do_it_and_the_lock_is_minded()
+    {
+        using RfbViewer viewer = Connect();
+        Assert.Null(viewer.Begin());
+        viewer.Key('A', true);
+        viewer.Key('A', false);
+        Assert.Equal(["2a+", "1e+", "1e-", "2a-"], _input.Take(4));
+        viewer.Key(0xffe2, true);
+        viewer.Key('A', true);
+        viewer.Key('A', false);
+        viewer.Key(0xffe2, false);
+        Assert.Equal(["36+", "1e+", "1e-", "36-"], _input.Take(4));
+        _input.HasCapsLock = true;
+        viewer.Key('A', true);
+        viewer.Key('A', false);
+        Assert.Equal(["1e+", "1e-"], _input.Take(2));
+    }
+
+    [Fact]
     public void Viewers_that_know_extended_keys_are_told_that_we_do()
     {
         using RfbViewer viewer = Connect();
@@ -216,6 +235,8 @@ public sealed class VncServerTests : IDisposable
 
         internal uint[] Pixels => _frame.Pixels.ToArray();
 
+        public LinearMode? SetBootMode() => null;
+
         public void Draw(ScreenFrame frame)
         {
             lock (_lock) frame.CopyFrom(_frame);
@@ -244,6 +265,8 @@ public sealed class VncServerTests : IDisposable
     private sealed class RecordingInput : IKeyboard, IPointer
     {
         private readonly BlockingCollection<string> _events = [];
+
+        public bool HasCapsLock { get; set; }
 
         public void Press(byte key, bool down) => _events.Add($"{key:x2}{(down ? '+' : '-')}");
 
