@@ -16,7 +16,7 @@ namespace Hutch.Vmm;
 internal sealed record Launch(MachineDefinition Definition, StateFileReader? State, bool Paused) : IDisposable
 {
     /// <summary>How the program is called.</summary>
-    internal const string Usage = "hutch-vmm --definition-fd N | --definition FILE | --restore FILE [--engine auto|kvm|software] [--name NAME] [--paused] [--json] | --probe | --cpu-offers";
+    internal const string Usage = "hutch-vmm --definition-fd N | --definition FILE | --restore FILE [--engine auto|kvm|software] [--name NAME] [--vnc HOST:PORT|unix:PATH|none [--vnc-password FILE]] [--paused] [--json] | --probe | --cpu-offers";
 
     private const int MostDefinitionBytes = 1 << 20;
 
@@ -36,13 +36,16 @@ internal sealed record Launch(MachineDefinition Definition, StateFileReader? Sta
     {
         EngineChoice? engine = null;
         string? name = null;
-        bool paused = false, json = false;
+        bool paused = false, json = false, serves = false;
+        VncConfig? vnc = null;
         for (int i = 0; i < options.Length; i++)
         {
             switch (options[i])
             {
                 case "--engine" when i + 1 < options.Length && Enum.TryParse(options[++i], ignoreCase: true, out EngineChoice choice): engine = choice; break;
                 case "--name" when i + 1 < options.Length: name = options[++i]; break;
+                case "--vnc" when i + 1 < options.Length: (vnc, serves) = (ReadVnc(options[++i]), true); break;
+                case "--vnc-password" when i + 1 < options.Length && vnc is not null: vnc = vnc with { PasswordPath = options[++i] }; break;
                 case "--paused": paused = true; break;
                 case "--json": json = true; break;
                 default: return null;
@@ -55,13 +58,23 @@ internal sealed record Launch(MachineDefinition Definition, StateFileReader? Sta
             MachineDefinition saved = MachineState.ReadDefinition(state.Sections);
             if (saved.MemoryBytes != state.RamBytes)
                 throw new StateException($"The state file {path} is damaged: it holds {state.RamBytes} bytes of memory and its definition says {saved.MemoryBytes}.");
-            return new Launch(saved with { Engine = engine ?? saved.Engine, Name = name ?? saved.Name, Json = json }, state, paused);
+            return new Launch(saved with { Engine = engine ?? saved.Engine, Name = name ?? saved.Name, Vnc = serves ? vnc : saved.Vnc, Json = json }, state, paused);
         }
         catch (StateException unusable)
         {
             state?.Dispose();
             throw new ConfigException(unusable.Message, unusable);
         }
+    }
+
+    private static VncConfig? ReadVnc(string text)
+    {
+        const string Unix = "unix:";
+        if (text == "none") return null;
+        if (text.StartsWith(Unix, StringComparison.Ordinal)) return new VncConfig(null, 0, text[Unix.Length..]);
+        int colon = text.LastIndexOf(':');
+        return colon >= 0 && ushort.TryParse(text.AsSpan(colon + 1), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out ushort port)
+            ? new VncConfig(text[..colon], port) : throw new ConfigException($"'{text}' is no place to serve a display; write HOST:PORT, unix:PATH or none.");
     }
 
     private static MachineDefinition ReadDefinition(bool isDescriptor, string where)

@@ -41,12 +41,14 @@ internal static class StateCommands
         guest touches it. Exit statuses are those of 'hutch run'.
         """;
 
+    private static readonly Option<string?> Display = new("--display") { HelpName = DisplayOption.Form, Description = "Where its screen is served, if it has one. [default: as the machine was started]" };
+
     /// <summary>The commands for the parser.</summary>
     internal static Command[] Create()
     {
         Command save = new("save", AboutSave) { Name, Target, KeepRunning, KeepPaused, JsonMessages };
         save.SetAction(Save);
-        Command restore = new("restore", AboutRestore) { Source, Engine, Paused, NewName, JsonMessages };
+        Command restore = new("restore", AboutRestore) { Source, Engine, Display, Paused, NewName, JsonMessages };
         restore.SetAction(Restore);
         return [save, restore];
     }
@@ -69,6 +71,14 @@ internal static class StateCommands
         return 0;
     }
 
+    private static List<string> Place(VncConfig? display)
+    {
+        if (display is null) return ["--vnc", "none"];
+        List<string> arguments = ["--vnc", display.SocketPath is null ? $"{display.Host}:{display.Port}" : $"unix:{display.SocketPath}"];
+        if (display.PasswordPath is not null) arguments.AddRange(["--vnc-password", display.PasswordPath]);
+        return arguments;
+    }
+
     private static int Restore(ParseResult result)
     {
         List<string> arguments = ["--restore", DiskOption.CheckedPath("FILE", result.GetValue(Source)!)];
@@ -78,6 +88,7 @@ internal static class StateCommands
             arguments.AddRange(["--engine", engine]);
         }
         if (result.GetValue(NewName) is string name) arguments.AddRange(["--name", NameOption.Checked(name)]);
+        if (result.GetValue(Display) is string display) arguments.AddRange(Place(DisplayOption.Parse(display)));
         if (result.GetValue(Paused)) arguments.Add("--paused");
         if (result.GetValue(JsonMessages)) arguments.Add("--json");
         VmmProcess.Become(arguments);

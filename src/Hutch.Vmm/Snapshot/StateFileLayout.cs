@@ -22,7 +22,7 @@ internal static class StateFileLayout
     internal const uint Version = 1;
 
     /// <summary>The most that a reader takes for sections: a machine has some tens of kilobytes for each vCPU.</summary>
-    internal const long MostSectionBytes = 64 << 20;
+    internal const long MostSectionBytes = 128 << 20;
 
     /// <summary>First bytes of every state file.</summary>
     internal static ReadOnlySpan<byte> Magic => "HUTCH-VM"u8;
