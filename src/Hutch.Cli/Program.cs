@@ -41,6 +41,7 @@ internal static class Program
             root.Add(HostCommand.Create());
             root.Add(CpuCommand.Create());
             root.Add(ImageCommand.Create());
+            root.Add(ImagesCommand.Create());
             root.Add(NbdCommand.Create());
         }
         root.Directives.Clear();

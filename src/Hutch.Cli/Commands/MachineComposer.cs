@@ -41,18 +41,18 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         return definition with { Boot = Boot(request) };
     }
 
-    // A name that was not given tells the machine from all others of this host: the process id becomes the machine's.
-    private static string Name(RunRequest request)
+    /// <summary>The machine's name. One that was not given tells the machine from all others of this host: the process id becomes the machine's. Throws <see cref="UserException"/>.</summary>
+    internal static string Name(RunRequest request)
     {
         if (request.Name is null)
-            return VmName.From(Path.GetFileNameWithoutExtension(request.Kernel ?? request.Image ?? (request.CdRoms.Count != 0 ? request.CdRoms[0] : "tiny")), $"-{Environment.ProcessId}");
+            return VmName.From(request.Stem ?? Path.GetFileNameWithoutExtension(request.Kernel ?? request.Image ?? (request.CdRoms.Count != 0 ? request.CdRoms[0] : "tiny")), $"-{Environment.ProcessId}");
         return NameOption.Checked(request.Name);
     }
 
     private static void CheckImage(RunRequest request)
     {
         if (request.Image is not null && request.Kernel is null && !DiskOption.IsNoPath(request.Image) && !File.Exists(request.Image))
-            throw new UserException($"'{request.Image}': there is no such file, and this version has no images by name.", ExitStatus.BadConfiguration);
+            throw new UserException($"'{request.Image}': there is no such file; the one image that has a name is 'debian'.", ExitStatus.BadConfiguration);
         if (!FirmwareComposer.IsWanted(request) || request.Kernel is not null) FirmwareComposer.Refuse(request);
         if (request.Initrd is not null && request.Kernel is null)
             throw new UserException("--initrd belongs to a kernel; name one with --kernel.", ExitStatus.Usage);

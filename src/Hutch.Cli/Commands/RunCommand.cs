@@ -1,6 +1,7 @@
 using System;
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Hutch.Cli.Debian;
 using Hutch.Cli.Guests;
 using Hutch.Cli.Launch;
 using Hutch.Cli.Options;
@@ -14,6 +15,7 @@ internal static class RunCommand
     private static readonly string About =
         $"""
         Runs one virtual machine in this terminal until it ends. Without IMAGE and --kernel it is a tiny Linux guest, made once from Debian's packages.
+        'hutch run debian' is a whole Debian 12, made once too: root's shell here, and ssh; with --name its disk stays.
 
         Ctrl-] leaves; standard input that is no terminal goes to the guest unchanged.
 
@@ -29,8 +31,8 @@ internal static class RunCommand
 
     private static readonly Argument<string?> Image = new("image")
     {
-        HelpName = "IMAGE|DISK", Arity = ArgumentArity.ZeroOrOne,
-        Description = "A disk image, or an ISO image as a CD-ROM, to boot from; with --kernel it is the first disk.",
+        HelpName = "debian|DISK", Arity = ArgumentArity.ZeroOrOne,
+        Description = "'debian', a disk image, or an ISO image as a CD-ROM, to boot from; with --kernel it is the first disk.",
     };
 
     private static readonly Option<string?> Kernel = Text("--kernel", "FILE", "Kernel to boot: bzImage, ELF vmlinux, PVH or multiboot.");
@@ -84,7 +86,14 @@ internal static class RunCommand
             Nets = result.GetValue(Net) ?? [], NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),
         };
         Action<string> say = text => Messages.Progress(text, request.Json);
-        MachineComposer composer = new((ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+        ulong hostMemory = (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (DebianMachine.IsAsked(request))
+        {
+            // A mistake in the options is said before anything is downloaded.
+            _ = new MachineComposer(hostMemory, static _ => new KernelBoot("", null, "")).Compose(request with { Image = null, Kernel = null });
+            request = DebianMachine.Prepare(request, MachineComposer.Name(request), say);
+        }
+        MachineComposer composer = new(hostMemory,
             append => TinyGuest.Prepare(new GuestCache(GuestCache.DefaultRoot(), say), say, append), () => DefaultNetwork.Choose(say));
         VmmProcess.Become(composer.Compose(request));
         return 0;

@@ -26,6 +26,8 @@ internal sealed record RunRequest
     internal string? Display { get; init; }
     internal bool NoReboot { get; init; }
     internal string? Name { get; init; }
+    /// <summary>What a name that was not given begins with; null: it comes from the kernel's or the disk's.</summary>
+    internal string? Stem { get; init; }
     internal Placement Placement { get; init; } = Placement.Anywhere;
     internal bool Json { get; init; }
 }

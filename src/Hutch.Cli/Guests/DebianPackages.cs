@@ -76,7 +76,8 @@ internal sealed class DebianPackages(string directory, Action<string> say, strin
         return files;
     }
 
-    private static void ReadArchive(Stream stream, Predicate<string> wanted, Dictionary<string, byte[]> files)
+    /// <summary>Reads the files of a tar archive for which <paramref name="wanted"/> is true.</summary>
+    internal static void ReadArchive(Stream stream, Predicate<string> wanted, Dictionary<string, byte[]> files)
     {
         using TarReader tar = new(stream, leaveOpen: true);
         while (tar.GetNextEntry() is { } entry)

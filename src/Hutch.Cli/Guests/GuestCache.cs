@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Linq;
 using System.Threading;
 using Hutch.Host.Files;
 using Hutch.Model.Machine;
@@ -25,7 +26,7 @@ internal sealed class GuestCache
 
     /// <summary>The user's cache.</summary>
     internal static string DefaultRoot() => UserFolders.Cache
-        ?? throw new UserException("There is no place for the tiny guest: set HOME or XDG_CACHE_HOME to a directory of yours.", ExitStatus.BadConfiguration);
+        ?? throw new UserException("There is no place for what hutch keeps: set HOME or XDG_CACHE_HOME to a directory of yours.", ExitStatus.BadConfiguration);
 
     /// <summary>Returns the directory of the entry; <paramref name="make"/> fills it in a temporary place when it is not there.</summary>
     internal string Get(string entry, Action<string> make)
@@ -41,14 +42,45 @@ internal sealed class GuestCache
             foreach (string left in Directory.GetDirectories(_root, $"*{Partial}*")) Directory.Delete(left, recursive: true);
             string partial = $"{path}{Partial}{Guid.NewGuid():N}";
             Directory.CreateDirectory(partial);
-            make(partial);
+            try
+            {
+                make(partial);
+            }
+            catch (OperationCanceledException)
+            {
+                // What cannot be removed yet goes at the next attempt.
+                try { Directory.Delete(partial, recursive: true); }
+                catch (IOException) { }
+                throw;
+            }
             Directory.Move(partial, path);
             return path;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new UserException($"The cache '{_root}' cannot be used: {error.Message} Set XDG_CACHE_HOME to a directory of yours with 100 MB to spare.", ExitStatus.BadConfiguration);
+            throw new UserException($"The cache '{_root}' cannot be used: {error.Message} Set XDG_CACHE_HOME to a directory of yours with enough space to spare.", ExitStatus.BadConfiguration);
         }
+    }
+
+    /// <summary>The directories of all whole entries.</summary>
+    internal string[] Entries() => Directory.Exists(_root) ? [.. Directory.GetDirectories(_root).Where(static path => !path.Contains(Partial, StringComparison.Ordinal)).Order(StringComparer.Ordinal)] : [];
+
+    /// <summary>Removes an entry: first it is none any more, then it goes.</summary>
+    internal void Remove(string entry)
+    {
+        using FileStream held = Lock();
+        string path = Path.Combine(_root, entry), partial = $"{path}{Partial}{Guid.NewGuid():N}";
+        Directory.Move(path, partial);
+        Directory.Delete(partial, recursive: true);
+    }
+
+    /// <summary>Names what is made by a recipe: another recipe, another name.</summary>
+    internal static string Fingerprint(ReadOnlySpan<byte> recipe)
+    {
+        // FNV-1a: protects nothing, and loads no cryptographic library at every start.
+        ulong hash = 0xcbf2_9ce4_8422_2325;
+        foreach (byte value in recipe) hash = (hash ^ value) * 0x100_0000_01b3;
+        return $"{hash:x16}";
     }
 
     /// <summary>Creates a file whose content is on the disk when this returns.</summary>

@@ -29,7 +29,8 @@ internal sealed record GuestParts(string Release, byte[] Kernel, byte[] Busybox,
 
     private static bool IsKernelPart(string path) => path.StartsWith("./boot/vmlinuz-", StringComparison.Ordinal) || path.EndsWith(".ko", StringComparison.Ordinal);
 
-    private static List<KernelModule> Select(Dictionary<string, byte[]> files, string release, IReadOnlyList<string> wanted, string package)
+    /// <summary>The wanted modules and all that they need, each after its needs, of files by their paths. Throws <see cref="UserException"/>.</summary>
+    internal static List<KernelModule> Select(Dictionary<string, byte[]> files, string release, IReadOnlyList<string> wanted, string package)
     {
         string root = $"/modules/{release}/";
         Dictionary<string, string> paths = [];

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.IO;
+using System.Threading;
 using System.Threading.Tasks;
 using Hutch.Model.Machine;
 
@@ -36,6 +37,31 @@ internal static class HostProgram
         process.WaitForExit();
         if (process.ExitCode != 0)
             throw new HostProgramException($"{name} {arguments[^1]} failed: {LastWords(errors.GetAwaiter().GetResult())}");
+    }
+
+    /// <summary>
+    /// Runs the program with variables of its own and gives <paramref name="take"/> each line of what it says, of both streams. Throws as <see cref="Run(string, IReadOnlyList{string}, string)"/>, and
+    /// <see cref="OperationCanceledException"/> when it was killed for <paramref name="cancellation"/>.
+    /// </summary>
+    internal static void Watch(IReadOnlyList<string> command, IReadOnlyDictionary<string, string> variables, Action<string> take, CancellationToken cancellation)
+    {
+        // One stream for both, so that one thread reads them in their order.
+        ProcessStartInfo start = new("sh", ["-c", "exec \"$@\" 2>&1", "sh", .. command]) { RedirectStandardOutput = true, RedirectStandardInput = true };
+        start.Environment["LC_ALL"] = "C";
+        foreach ((string name, string value) in variables) start.Environment[name] = value;
+        using Process process = Start(start);
+        process.StandardInput.Close();
+        using CancellationTokenRegistration kill = cancellation.Register(() => process.Kill());
+        string last = "", decisive = "";
+        while (process.StandardOutput.ReadLine() is string line)
+        {
+            take(line);
+            if (line.Trim().Length != 0) last = line;
+            if (decisive.Length == 0 && line.StartsWith("E: ", StringComparison.Ordinal)) decisive = line[3..];
+        }
+        process.WaitForExit();
+        cancellation.ThrowIfCancellationRequested();
+        if (process.ExitCode != 0) throw new HostProgramException(decisive.Length != 0 ? decisive : last);
     }
 
     private static Process Start(ProcessStartInfo start)

@@ -31,10 +31,7 @@ internal static class TinyGuest
     {
         byte[] script = [.. Initramfs.Script("init.sh"), .. Initramfs.Script("udhcpc.sh")];
         byte[] recipe = System.Text.Encoding.ASCII.GetBytes($"{Recipe} {string.Join(' ', Initramfs.WantedModules)}");
-        // FNV-1a: names a cache entry, protects nothing, and loads no cryptographic library at every start.
-        ulong hash = 0xcbf2_9ce4_8422_2325;
-        foreach (byte value in (ReadOnlySpan<byte>)[.. script, .. recipe]) hash = (hash ^ value) * 0x100_0000_01b3;
-        return $"{hash:x16}";
+        return GuestCache.Fingerprint([.. script, .. recipe]);
     }
 
     private static void Make(string directory, Action<string> say)

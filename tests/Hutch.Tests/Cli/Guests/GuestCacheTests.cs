@@ -38,6 +38,26 @@ public sealed class GuestCacheTests : IDisposable
     }
 
     [Fact]
+    public void An_attempt_that_was_given_up_is_gone_at_once()
+    {
+        GuestCache cache = new(_root, _ => { });
+        Assert.Throws<OperationCanceledException>(() => cache.Get("a", path => { File.WriteAllText($"{path}/half", ""); throw new OperationCanceledException(); }));
+        Assert.Empty(Directory.GetDirectories(_root));
+    }
+
+    [Fact]
+    public void Entries_are_listed_and_removed()
+    {
+        GuestCache cache = new(_root, _ => { });
+        Assert.Empty(cache.Entries());
+        string a = cache.Get("a", _ => { }), b = cache.Get("b", path => File.WriteAllText($"{path}/file", ""));
+        Directory.CreateDirectory($"{_root}/c.partial-1");
+        Assert.Equal([a, b], cache.Entries());
+        cache.Remove("b");
+        Assert.Equal([a], cache.Entries());
+    }
+
+    [Fact]
     public async Task Two_first_runs_at_once_make_it_once()
     {
         using ManualResetEventSlim started = new(), waiting = new();
