@@ -1,0 +1,124 @@
+using System;
+using System.Globalization;
+using System.IO;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.RegularExpressions;
+using System.Threading.Tasks;
+using Xunit;
+
+namespace Hutch.GuestTests;
+
+/// <summary>A whole Debian 12, made once from its packages: it boots on its own, by both kinds of firmware, and its disk is kept or forgotten as was said.</summary>
+public sealed partial class DebianTests
+{
+    // The first test makes the disk too.
+    private const int MakingSeconds = 1800, BootSeconds = 600, StopSeconds = 120;
+
+    [DebianFact]
+    public async Task It_comes_to_a_shell_is_reached_by_ssh_and_switches_off()
+    {
+        await using Vm vm = Vm.Start("debian");
+        string prompt = await Login(vm, MakingSeconds);
+        Assert.Matches(@"^debian-\d+$", prompt);
+        Assert.Contains("inet 10.0.2.15/24", await Shell(vm, "until ip -4 -o addr show scope global | grep inet; do sleep 1; done"), StringComparison.Ordinal);
+        await Shell(vm, "until systemctl -q is-active ssh; do sleep 1; done");
+        Match port = SshPort().Match(vm.Errors);
+        // A host without a key of its user's is told so instead of the port.
+        if (port.Success) Assert.StartsWith("SSH-2.0-OpenSSH", await Greeting(int.Parse(port.Groups[1].Value, CultureInfo.InvariantCulture)), StringComparison.Ordinal);
+        else Assert.Contains("no public key", vm.Errors, StringComparison.Ordinal);
+        Assert.Equal("debian", await Shell(vm, ". /etc/os-release; echo $ID"));
+        vm.Send("poweroff\n");
+        Assert.Equal(0, await vm.WaitForExit(StopSeconds));
+    }
+
+    [DebianTheory]
+    [InlineData("seabios")]
+    [InlineData("ovmf")]
+    public async Task Its_disk_boots_by_firmware_and_by_itself_again(string firmware)
+    {
+        await using Vm vm = Vm.Start("debian", "--firmware", firmware);
+        string name = await Login(vm, MakingSeconds);
+        Assert.Matches(@"^debian-\d+$", name);
+        Assert.DoesNotContain("/dev/vda3", await Shell(vm, "cat /proc/cmdline"), StringComparison.Ordinal);
+        Assert.Equal(firmware == "ovmf" ? "uefi" : "bios", await Shell(vm, "[ -d /sys/firmware/efi ] && echo uefi || echo bios"));
+        vm.Send("reboot\n");
+        Assert.Equal(name, await Login(vm, BootSeconds));
+        vm.Send("poweroff\n");
+        Assert.Equal(0, await vm.WaitForExit(StopSeconds));
+    }
+
+    [DebianFact]
+    public async Task The_disk_of_a_machine_with_a_name_stays_until_it_is_removed()
+    {
+        string name = $"kept-{Environment.ProcessId}";
+        await using (Vm vm = Vm.Start("debian", "--name", name))
+        {
+            Assert.Equal(name, await Login(vm, MakingSeconds));
+            await Shell(vm, "echo stays >/root/file");
+            Assert.Contains("is in use", (await Launcher.Run("images", "rm", name)).Errors, StringComparison.Ordinal);
+            vm.Send("poweroff\n");
+            Assert.Equal(0, await vm.WaitForExit(StopSeconds));
+        }
+        await using (Vm vm = Vm.Start("debian", "--name", name))
+        {
+            await Login(vm, BootSeconds);
+            Assert.Equal("stays", await Shell(vm, "cat /root/file"));
+            vm.Send("poweroff\n");
+            Assert.Equal(0, await vm.WaitForExit(StopSeconds));
+        }
+        Assert.Contains($"\"name\":\"{name}\",\"kind\":\"disk\"", (await Launcher.Run("images", "--json")).Output, StringComparison.Ordinal);
+        Assert.Equal(0, (await Launcher.Run("images", "rm", name)).Status);
+        Assert.DoesNotContain(name, (await Launcher.Run("images")).Output, StringComparison.Ordinal);
+    }
+
+    // Returns the host name, as the prompt has it.
+    private static async Task<string> Login(Vm vm, int seconds)
+    {
+        await vm.WaitFor("root@", seconds);
+        return await vm.WaitFor(":~#");
+    }
+
+    private static async Task<string> Shell(Vm vm, string command)
+    {
+        string mark = Guid.NewGuid().ToString("N")[..8];
+        // The quotes keep the marks out of the echo of what is typed.
+        vm.Send($"echo '@@'B{mark}; {command}; echo '@@'E{mark}\n");
+        await vm.WaitFor($"@@B{mark}\r\n", StopSeconds);
+        string output = await vm.WaitFor($"@@E{mark}", StopSeconds);
+        await vm.WaitFor(":~#");
+        return EscapeSequence().Replace(output, "").Replace("\r\n", "\n", StringComparison.Ordinal).TrimEnd('\n');
+    }
+
+    private static async Task<string> Greeting(int port)
+    {
+        using TcpClient client = new();
+        await client.ConnectAsync(IPAddress.Loopback, port);
+        using StreamReader reader = new(client.GetStream(), Encoding.ASCII);
+        return await reader.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(StopSeconds)) ?? "";
+    }
+
+    [GeneratedRegex(@"ssh -p (\d+) ")]
+    private static partial Regex SshPort();
+
+    [GeneratedRegex("\x1b\\[[0-9;?]*[A-Za-z]")]
+    private static partial Regex EscapeSequence();
+}
+
+/// <summary>A test that boots a whole Debian: minutes on the software engine, so that it runs when it is asked for.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class DebianFactAttribute : FactAttribute
+{
+    public DebianFactAttribute() => Skip = DebianTheoryAttribute.Missing;
+}
+
+/// <summary>The same with rows.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class DebianTheoryAttribute : TheoryAttribute
+{
+    public DebianTheoryAttribute() => Skip = Missing;
+
+    internal static string? Missing => Environment.GetEnvironmentVariable("HUTCH_DEBIAN") == "1" ? SlirpTheoryAttribute.Missing
+        : "Making and booting a whole Debian takes minutes; HUTCH_DEBIAN=1 runs this.";
+}
