@@ -10,7 +10,7 @@ public sealed unsafe class ContextAreasTests : IDisposable
 {
     private const ulong Kernel = 0xffff_ffff_8100_0000, Data = 0xffff_8880_0000_5000, Program = 0x5555_5555_4000, EmptyJump = 0x1234;
 
-    private readonly ContextAreas _areas = new(ramPages: 16);
+    private readonly ContextAreas _areas = new(pages: 16);
     private readonly byte[] _page = new byte[1];
 
     public ContextAreasTests()

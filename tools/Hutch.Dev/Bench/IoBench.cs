@@ -27,11 +27,12 @@ internal sealed partial class IoBench
     }
 
     /// <summary>Runs all cases and prints a line for each.</summary>
-    /// <param name="folder">A folder on a disk.</param>
+    /// <param name="folder">A folder on a disk; made if it is not there.</param>
     internal static int Run(string folder)
     {
         Console.WriteLine("4 KiB at random in 1 GiB, raw: median CPU us/operation and operations/s, ours | qemu-img bench; 'inline' goes on on the engine's thread, 'pool' on the thread pool");
         Dictionary<string, string> files = new() { ["tmpfs"] = $"/dev/shm/hutch-bench-{Environment.ProcessId}.raw", ["disk"] = Path.Combine(folder, $"hutch-bench-{Environment.ProcessId}.raw") };
+        Directory.CreateDirectory(folder);
         try
         {
             foreach (string file in files.Values) Fill(file);
