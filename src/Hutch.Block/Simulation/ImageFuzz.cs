@@ -35,12 +35,15 @@ internal static class ImageFuzz
     internal static void Qcow2(ReadOnlySpan<byte> bytes) => Run("qcow2", bytes);
 
     /// <summary>Runs images of a format, read-only and for writing. Throws for a defect only.</summary>
-    internal static void Run(string format, ReadOnlySpan<byte> bytes)
+    internal static void Run(string format, ReadOnlySpan<byte> bytes) => Run(format, MemoryNode.Of(bytes));
+
+    /// <summary>The same with an image that is in memory already; it is written to.</summary>
+    internal static void Run(string format, MemoryNode content)
     {
         ImageFormat found = ImageFormats.Find(format) ?? throw new ArgumentException($"There is no format {format}.", nameof(format));
-        _ = found.Probe(bytes[..Math.Min(bytes.Length, ImageFormats.ProbeBytes)], "fuzz");
-        MemoryNode content = new(0);
-        content.Write(0, bytes);
+        byte[] head = new byte[Math.Min(content.LengthBytes, ImageFormats.ProbeBytes)];
+        content.Read(0, head);
+        _ = found.Probe(head, "fuzz");
         // Storage in memory completes at once.
         UseAsync(found, content.Copy(), readOnly: true).AsTask().GetAwaiter().GetResult();
         UseAsync(found, content, readOnly: false).AsTask().GetAwaiter().GetResult();

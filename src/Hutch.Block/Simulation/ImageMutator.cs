@@ -13,21 +13,29 @@ internal sealed class ImageMutator(Random random)
 
     /// <summary>A copy of an image with some changes; checksums that would hide what lies behind them are right.</summary>
     /// <param name="format">Its format.</param>
-    /// <param name="image">The image.</param>
+    /// <param name="image">The image, of at most 2 GiB; pages without a change are shared with it.</param>
     /// <param name="places">Ranges of the file that decide about the rest; a range that is given twice is chosen twice as often.</param>
-    internal byte[] Damage(string format, ReadOnlySpan<byte> image, params ReadOnlySpan<(int Start, int End)> places)
+    internal MemoryNode Damage(string format, MemoryNode image, params ReadOnlySpan<(int Start, int End)> places)
     {
-        byte[] damaged = image.ToArray();
+        MemoryNode damaged = image.Copy();
+        int length = (int)image.LengthBytes;
         for (int changes = random.Next(1, 1 + MaxChanges); changes > 0; changes--)
         {
             (int start, int end) = places[random.Next(places.Length)];
-            int at = random.Next(start, Math.Min(end, damaged.Length));
-            if (at <= damaged.Length - 8 && random.Next(3) == 0) BinaryPrimitives.WriteUInt64LittleEndian(damaged.AsSpan(at), Interesting());
-            else damaged[at] = (byte)random.Next(256);
+            int at = random.Next(start, Math.Min(end, length));
+            Change(damaged, at, mayBeLong: at <= length - sizeof(ulong));
         }
-        if (random.Next(OneInIsCut) == 0) damaged = damaged[..random.Next(damaged.Length)];
+        if (random.Next(OneInIsCut) == 0) damaged.SetLength(random.Next(length));
         Reseal(format, damaged);
         return damaged;
+    }
+
+    private void Change(MemoryNode image, int at, bool mayBeLong)
+    {
+        Span<byte> value = stackalloc byte[sizeof(ulong)];
+        if (mayBeLong && random.Next(3) == 0) BinaryPrimitives.WriteUInt64LittleEndian(value, Interesting());
+        else (value = value[..1])[0] = (byte)random.Next(256);
+        image.Write(at, value);
     }
 
     private ulong Interesting() => random.Next(6) switch
@@ -40,17 +48,28 @@ internal sealed class ImageMutator(Random random)
         _ => (ulong)random.NextInt64(),
     };
 
-    private static void Reseal(string format, byte[] image)
+    private static void Reseal(string format, MemoryNode image)
     {
-        if (format == "vpc" && image.Length >= 1536)
+        long length = image.LengthBytes;
+        if (format == "vpc" && length >= 1536)
         {
-            VpcChecksum.Put(image.AsSpan(0, 512), 64);
-            VpcChecksum.Put(image.AsSpan(512, 1024), 36);
-            VpcChecksum.Put(image.AsSpan(image.Length - 512), 64);
+            Reseal(image, 0, 512, 64, VpcChecksum.Put);
+            Reseal(image, 512, 1024, 36, VpcChecksum.Put);
+            Reseal(image, length - 512, 512, 64, VpcChecksum.Put);
         }
-        if (format != "vhdx" || image.Length < 1 << 20) return;
-        VhdxChecksum.Put(image.AsSpan(65536, 4096), 4);
-        VhdxChecksum.Put(image.AsSpan(131072, 4096), 4);
-        VhdxChecksum.Put(image.AsSpan(196608, 65536), 4);
+        if (format != "vhdx" || length < 1 << 20) return;
+        Reseal(image, 65536, 4096, 4, VhdxChecksum.Put);
+        Reseal(image, 131072, 4096, 4, VhdxChecksum.Put);
+        Reseal(image, 196608, 65536, 4, VhdxChecksum.Put);
     }
+
+    private static void Reseal(MemoryNode image, long start, int length, int offset, PutChecksum put)
+    {
+        byte[] bytes = new byte[length];
+        image.Read(start, bytes);
+        put(bytes, offset);
+        image.Write(start, bytes);
+    }
+
+    private delegate void PutChecksum(Span<byte> bytes, int offset);
 }

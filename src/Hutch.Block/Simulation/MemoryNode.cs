@@ -34,6 +34,18 @@ internal sealed class MemoryNode : BlockNode
     /// <inheritdoc/>
     public override string Filename => "memory:";
 
+    /// <summary>Makes a node of these bytes; pages of zeros stay holes.</summary>
+    internal static MemoryNode Of(ReadOnlySpan<byte> bytes)
+    {
+        MemoryNode node = new(bytes.Length);
+        for (int at = 0; at < bytes.Length; at += PageStore.PageBytes)
+        {
+            ReadOnlySpan<byte> page = bytes[at..Math.Min(bytes.Length, at + PageStore.PageBytes)];
+            if (page.ContainsAnyExcept((byte)0)) node._pages.Write(at, page);
+        }
+        return node;
+    }
+
     /// <summary>Makes a node of the present content; pages are shared until either writes them.</summary>
     internal MemoryNode Copy()
     {
@@ -44,6 +56,14 @@ internal sealed class MemoryNode : BlockNode
     internal void Read(long offset, Span<byte> destination)
     {
         lock (_lock) _pages.Read(offset, destination);
+    }
+
+    /// <summary>All bytes.</summary>
+    internal byte[] ToArray()
+    {
+        byte[] bytes = new byte[LengthBytes];
+        Read(0, bytes);
+        return bytes;
     }
 
     /// <summary>Writes <paramref name="source"/>, growing as needed.</summary>

@@ -37,8 +37,7 @@ public sealed class ImageFuzzTests
     public async Task Damaged_images_with_bitmaps_are_refused_or_read(string options, string places)
     {
         byte[] image = await MakeAsync("qcow2", options);
-        MemoryNode storage = new(0);
-        storage.Write(0, image);
+        MemoryNode storage = MemoryNode.Of(image);
         long end;
         await using (ImageNode node = await ImageFormats.Find("qcow2")!.OpenAsync(storage, new ImageOpenOptions { ReadOnly = false }, default))
         {
@@ -48,8 +47,7 @@ public sealed class ImageFuzzTests
             await ((IImageBitmaps)node).StoreBitmapsAsync(default);
             end = ((Hutch.Block.Formats.Qcow2.Qcow2Node)node).Metadata.Header.Bitmaps!.Directory.Offset;
         }
-        image = new byte[storage.LengthBytes];
-        storage.Read(0, image);
+        image = storage.ToArray();
         int cluster = options.Contains("64k", StringComparison.Ordinal) ? 65536 : 4096;
         Mutate("qcow2", image, $"{places} {end}-{end + 64} {end}-{end + 64} {end - cluster}-{end - cluster + 16} {end - (2 * cluster)}-{end - (2 * cluster) + 16}");
     }
@@ -61,12 +59,10 @@ public sealed class ImageFuzzTests
     public async Task A_snapshot_whose_table_lies_where_no_file_reaches_is_a_finding(long place)
     {
         byte[] image = await MakeAsync("qcow2", "");
-        MemoryNode storage = new(0);
-        storage.Write(0, image);
+        MemoryNode storage = MemoryNode.Of(image);
         await using (ImageNode node = await ImageFormats.Find("qcow2")!.OpenAsync(storage, new ImageOpenOptions { ReadOnly = false }, default))
             await ((IImageSnapshots)node).CreateSnapshotAsync(new ImageSnapshot("", "s", 0, 1, 0, 0, -1, node.LengthBytes), default);
-        image = new byte[storage.LengthBytes];
-        storage.Read(0, image);
+        image = storage.ToArray();
         const int SnapshotsOffset = 64;
         BinaryPrimitives.WriteInt64BigEndian(image.AsSpan((int)BinaryPrimitives.ReadInt64BigEndian(image.AsSpan(SnapshotsOffset))), place);
         ImageFuzz.Qcow2(image);
@@ -103,7 +99,8 @@ public sealed class ImageFuzzTests
         List<(int Start, int End)> ranges = [];
         foreach (string place in places.Split(' ')) ranges.Add((int.Parse(place.Split('-')[0], null), int.Parse(place.Split('-')[1], null)));
         ImageMutator mutator = new(new Random(1234));
-        for (int i = 0; i < (format == "vhdx" ? Mutations / 2 : Mutations); i++) ImageFuzz.Run(format, mutator.Damage(format, image, [.. ranges]));
+        MemoryNode whole = MemoryNode.Of(image);
+        for (int i = 0; i < (format == "vhdx" ? Mutations / 2 : Mutations); i++) ImageFuzz.Run(format, mutator.Damage(format, whole, [.. ranges]));
     }
 
     private static async Task<byte[]> MakeAsync(string format, string options)
@@ -118,8 +115,6 @@ public sealed class ImageFuzzTests
             await node.FlushAsync(default);
             image = image.Copy();
         }
-        byte[] bytes = new byte[image.LengthBytes];
-        image.Read(0, bytes);
-        return bytes;
+        return image.ToArray();
     }
 }

@@ -28,15 +28,15 @@ internal sealed class BlockFuzz(string root, int seed)
     internal int Run(int mutations)
     {
         Console.WriteLine($"{mutations} damaged images, seed {seed}; './dev fuzz block {mutations} {seed}' does the same again");
-        List<(string Kind, byte[] Image)> images = [];
+        List<(string Kind, MemoryNode Image)> images = [];
         foreach (string kind in StoryImages.Kinds) images.Add((kind, MakeAsync(kind).GetAwaiter().GetResult()));
-        images.Add(("luks", LuksCreation.Create(LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock())));
+        images.Add(("luks", MemoryNode.Of(LuksCreation.Create(LuksCreateOptions.Parse(new Dictionary<string, string> { ["iter-time"] = "1" }, ""), "abc"u8, new MonotonicClock()))));
         LimitMemory(Environment.ProcessorCount);
         int defects = 0;
         ConcurrentQueue<int> large = [];
         Workers.Run("mutations", mutations, (_, index) =>
         {
-            (string kind, byte[] image) = images[index % images.Count];
+            (string kind, MemoryNode image) = images[index % images.Count];
             if (index >= mutations || Try(kind, image, index) is not { } wrong) return 1;
             // Another worker may have had the memory.
             if (wrong is OutOfMemoryException) large.Enqueue(index);
@@ -47,7 +47,7 @@ internal sealed class BlockFuzz(string root, int seed)
         if (!large.IsEmpty) LimitMemory(1);
         foreach (int index in large)
         {
-            (string kind, byte[] image) = images[index % images.Count];
+            (string kind, MemoryNode image) = images[index % images.Count];
             if (Try(kind, image, index) is { } wrong) Report(kind, image, index, wrong, ref defects);
         }
         Console.WriteLine($"{defects} defects; the longest run took {TimeSpan.FromTicks(_longestTicks).TotalMilliseconds:F0} ms of CPU, {large.Count} ran again alone, within {MostBytesOfARun >> 20} MiB");
@@ -64,20 +64,20 @@ internal sealed class BlockFuzz(string root, int seed)
         GC.RefreshMemoryLimit();
     }
 
-    private byte[] Damage(string kind, byte[] image, int index) =>
+    private MemoryNode Damage(string kind, MemoryNode image, int index) =>
         // Most of what decides lies at the beginning.
-        new ImageMutator(new Random(seed + index)).Damage(StoryImages.FormatOf(kind), image, (0, 200), (0, HeadBytes), (0, image.Length));
+        new ImageMutator(new Random(seed + index)).Damage(StoryImages.FormatOf(kind), image, (0, 200), (0, HeadBytes), (0, (int)image.LengthBytes));
 
-    private int Report(string kind, byte[] image, int index, Exception wrong, ref int defects)
+    private int Report(string kind, MemoryNode image, int index, Exception wrong, ref int defects)
     {
         string path = Path.Combine(Directory.CreateDirectory(Path.Combine(root, "build", "fuzz")).FullName, $"{StoryImages.FormatOf(kind)}-{seed}-{index}");
-        File.WriteAllBytes(path, Damage(kind, image, index));
+        File.WriteAllBytes(path, Damage(kind, image, index).ToArray());
         Console.WriteLine($"DEFECT in mutation {index} of {kind}, kept as {path}: {wrong}");
         return Interlocked.Increment(ref defects);
     }
 
     // What is wrong, or null.
-    private Exception? Try(string kind, byte[] image, int index)
+    private Exception? Try(string kind, MemoryNode image, int index)
     {
         long start = ThreadClock.Nanoseconds();
         try
@@ -99,11 +99,11 @@ internal sealed class BlockFuzz(string root, int seed)
             if (Interlocked.CompareExchange(ref most, value, seen) == seen) return;
     }
 
-    private async Task<byte[]> MakeAsync(string kind)
+    private async Task<MemoryNode> MakeAsync(string kind)
     {
         ImageStory story = await ImageStory.TellAsync(await StoryImages.MakeAsync(kind), seed, Requests);
         byte[] image = new byte[story.Recording.LengthBytes];
         await story.Recording.ReadBytesAsync(0, image, CancellationToken.None);
-        return image;
+        return MemoryNode.Of(image);
     }
 }
