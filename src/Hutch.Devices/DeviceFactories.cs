@@ -5,6 +5,7 @@ using Hutch.Devices.Firmware;
 using Hutch.Devices.Input;
 using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
+using Hutch.Devices.Usb;
 using Hutch.Devices.Virtio.Balloon;
 using Hutch.Devices.Virtio.Block;
 using Hutch.Devices.Virtio.Console;
@@ -33,6 +34,7 @@ public static class DeviceFactories
         DebugExitConfig debugExit => new DebugExitFactory().Create(debugExit, services),
         VgaConfig vga => new VgaFactory().Create(vga, services),
         Ps2InputConfig input => new Ps2InputFactory().Create(input, services),
+        XhciConfig xhci => new XhciFactory().Create(xhci, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
         AhciConfig ahci => new AhciFactory().Create(ahci, services),

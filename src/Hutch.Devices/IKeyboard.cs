@@ -3,6 +3,9 @@ namespace Hutch.Devices;
 /// <summary>A keyboard of the machine, for whoever types on it.</summary>
 public interface IKeyboard
 {
+    /// <summary>The guest has a driver for it, or it needs none. Any thread.</summary>
+    bool IsUsed { get; }
+
     /// <summary>The light of caps lock is on.</summary>
     bool HasCapsLock { get; }
 

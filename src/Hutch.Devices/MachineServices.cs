@@ -70,11 +70,8 @@ public sealed class MachineServices
     /// <summary>The machine's screens. Their devices add them.</summary>
     public List<IScreen> Screens { get; } = [];
 
-    /// <summary>The machine's keyboards. Their devices add them.</summary>
-    public List<IKeyboard> Keyboards { get; } = [];
-
-    /// <summary>The machine's pointing devices. Their devices add them.</summary>
-    public List<IPointer> Pointers { get; } = [];
+    /// <summary>Keyboards, mice and tablets.</summary>
+    public InputDevices Input { get; } = new();
 
     /// <summary>PCI segment 0, bus 0. Set by the platform device.</summary>
     public PciBus? Pci { get; set; }

@@ -87,7 +87,7 @@ internal static class Program
         using Machine machine = new MachineBuilder(engine.Hypervisor, timers, backEnds, mailbox, networks).Build(definition, launch.State);
         if (engine.Sentence is not null) messages.Progress(engine.Sentence);
         machine.Host.Begin(definition.Placement);
-        using VncServer? vnc = VncServer.Open(definition.Vnc, definition.Name, machine.Screens, machine.Keyboards, machine.Pointers, queue.Clock);
+        using VncServer? vnc = VncServer.Open(definition.Vnc, definition.Name, machine.Screens, machine.Input, queue.Clock);
         StateDriver driver = new(machine, mailbox, definition, launch.Paused, messages.Progress);
         control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host, machine.Screens, machine.Balloon).Handle);
         return driver.Run();

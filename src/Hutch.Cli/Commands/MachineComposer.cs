@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using Hutch.Cli.Options;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
@@ -99,6 +100,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             devices.Add(device);
         }
         AddDisplay(request, devices);
+        PlugUsb(devices);
         if (!entropy) devices.Add(new VirtioRngConfig("rng0"));
         if (FirmwareComposer.IsWanted(request)) FirmwareComposer.Add(request, devices);
         CheckNames(devices);
@@ -125,9 +127,26 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
     {
         if (request.Display is null or "none") return;
         devices.Add(new Ps2InputConfig("ps2"));
+        // With a tablet the guest's pointer is where the viewer's is.
+        if (!devices.Exists(static device => device is XhciConfig usb && usb.Devices.Any(static one => one.Kind == UsbDeviceKind.Tablet)))
+            devices.Add(new XhciConfig("", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet)]));
         if (devices.Exists(static device => device is VgaConfig)) return;
         bool hasBios = FirmwareComposer.IsWanted(request) && request.Firmware is null or "seabios";
         devices.Add(new VgaConfig("vga0", RomPath: DisplayOption.FindVideoBios(isNeeded: hasBios)));
+    }
+
+    // USB devices go into the first controller, which is made where there is none.
+    private static void PlugUsb(List<DeviceConfig> devices)
+    {
+        List<UsbDeviceConfig> loose = [];
+        foreach (DeviceConfig device in devices)
+            if (device is XhciConfig { Id: "" } one) loose.AddRange(one.Devices);
+        devices.RemoveAll(static device => device is XhciConfig { Id: "" });
+        if (loose.Count == 0) return;
+        if (loose.Count > XhciConfig.MostDevices) throw new UserException($"There are {loose.Count} USB devices for {XhciConfig.MostDevices} ports; leave some out.", ExitStatus.Usage);
+        int place = devices.FindIndex(static device => device is XhciConfig);
+        if (place < 0) devices.Add(new XhciConfig("usb", [.. loose]));
+        else devices[place] = new XhciConfig(devices[place].Id, [.. loose]);
     }
 
     private static void CheckNames(List<DeviceConfig> devices)

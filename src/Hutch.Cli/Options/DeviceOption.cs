@@ -7,9 +7,9 @@ namespace Hutch.Cli.Options;
 internal static class DeviceOption
 {
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, debugcon, debug-exit, test-dev, VGA";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
 
-    /// <summary>Reads one device. Throws <see cref="UserException"/>.</summary>
+    /// <summary>Reads one device; a USB device comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
     /// <param name="ordinal">Number of this device among the options, for its default name.</param>
     internal static DeviceConfig Parse(string value, int ordinal)
@@ -30,6 +30,9 @@ internal static class DeviceOption
             "virtio-console" => new VirtioConsoleConfig(id, BackendOption.Parse("--device virtio-console,backend=", Take(settings, "backend") ?? "none")),
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
             "debug-exit" => new DebugExitConfig(id, (ushort)Number(value, settings, "iobase", 0xf4, ushort.MaxValue), (int)Number(value, settings, "iosize", 4, 4)),
+            "qemu-xhci" => new XhciConfig(id, []),
+            "usb-tablet" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Tablet)]),
+            "usb-kbd" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Keyboard)]),
             "test-dev" => new TestDeviceConfig(id),
             "VGA" => new VgaConfig(id, (int)Number(value, settings, "vgamem_mb", 16, VgaConfig.MostMemoryMiB),
                 Take(settings, "romfile") is string rom ? DiskOption.CheckedPath("--device", rom) : DisplayOption.FindVideoBios(isNeeded: false)),

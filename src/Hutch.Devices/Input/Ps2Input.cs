@@ -17,8 +17,8 @@ internal sealed class Ps2Input : IDevice
         _keyboard = new Ps2Keyboard(controller);
         _mouse = new Ps2Mouse(controller);
         controller.Plug(_keyboard, _mouse);
-        services.Keyboards.Add(_keyboard);
-        services.Pointers.Add(_mouse);
+        services.Input.Keyboards.Add(_keyboard);
+        services.Input.Pointers.Add(_mouse);
     }
 
     /// <inheritdoc/>

@@ -26,6 +26,9 @@ internal sealed class Ps2Keyboard(I8042 controller) : Ps2Device(controller), IKe
     internal byte Leds => _leds;
 
     /// <inheritdoc/>
+    public bool IsUsed => true;
+
+    /// <inheritdoc/>
     public bool HasCapsLock => (_leds & CapsLockLight) != 0;
 
     /// <inheritdoc/>

@@ -114,6 +114,7 @@ public static class MachineReader
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
             "virtio-net" => NetJson.Read(id, device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
+            "xhci" => UsbJson.Read(id, device),
             "test-dev" => new TestDeviceConfig(id),
             "vga" => new VgaConfig(id, device.GetProperty("MemoryMiB").GetInt32(), OptionalText(device, "RomPath")),
             "ps2-input" => new Ps2InputConfig(id),

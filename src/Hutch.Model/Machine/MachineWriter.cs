@@ -106,71 +106,64 @@ public static class MachineWriter
     private static void WriteDevice(Utf8JsonWriter writer, DeviceConfig device)
     {
         writer.WriteStartObject();
-        switch (device)
-        {
-            case PlatformConfig:
-                writer.WriteString("type", "platform");
-                break;
-            case FirmwareConfig firmware:
-                writer.WriteString("type", "firmware");
-                FirmwareJson.Write(writer, firmware);
-                break;
-            case SerialConfig serial:
-                writer.WriteString("type", "serial");
-                writer.WriteNumber("Port", serial.Port);
-                WriteBackend(writer, serial.Backend);
-                break;
-            case VirtioBlockConfig block:
-                writer.WriteString("type", "virtio-blk");
-                DiskJson.Write(writer, block);
-                break;
-            case AhciConfig ahci:
-                writer.WriteString("type", "ahci");
-                DiskJson.Write(writer, ahci);
-                break;
-            case DebugConsoleConfig debug:
-                writer.WriteString("type", "debugcon");
-                writer.WriteNumber("Port", debug.Port);
-                WriteBackend(writer, debug.Backend);
-                break;
-            case VirtioConsoleConfig console:
-                writer.WriteString("type", "virtio-console");
-                WriteBackend(writer, console.Backend);
-                break;
-            case VirtioRngConfig:
-                writer.WriteString("type", "virtio-rng");
-                break;
-            case VirtioBalloonConfig balloon:
-                writer.WriteString("type", "virtio-balloon");
-                writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
-                writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);
-                break;
-            case VirtioNetConfig card:
-                writer.WriteString("type", "virtio-net");
-                NetJson.Write(writer, card);
-                break;
-            case DebugExitConfig exit:
-                writer.WriteString("type", "debug-exit");
-                writer.WriteNumber("Port", exit.Port);
-                writer.WriteNumber("SizeBytes", exit.SizeBytes);
-                break;
-            case TestDeviceConfig:
-                writer.WriteString("type", "test-dev");
-                break;
-            case VgaConfig vga:
-                writer.WriteString("type", "vga");
-                writer.WriteNumber("MemoryMiB", vga.MemoryMiB);
-                writer.WriteString("RomPath", vga.RomPath);
-                break;
-            case Ps2InputConfig:
-                writer.WriteString("type", "ps2-input");
-                break;
-            default:
-                throw new ArgumentException($"{device.GetType().Name} has no JSON.", nameof(device));
-        }
+        writer.WriteString("type", TypeOf(device));
+        WriteSettings(writer, device);
         writer.WriteString("Id", device.Id);
         if (device.PciSlot is int slot) writer.WriteNumber("PciSlot", slot);
         writer.WriteEndObject();
+    }
+
+    private static string TypeOf(DeviceConfig device) => device switch
+    {
+        PlatformConfig => "platform",
+        FirmwareConfig => "firmware",
+        SerialConfig => "serial",
+        VirtioBlockConfig => "virtio-blk",
+        AhciConfig => "ahci",
+        XhciConfig => "xhci",
+        DebugConsoleConfig => "debugcon",
+        VirtioConsoleConfig => "virtio-console",
+        VirtioRngConfig => "virtio-rng",
+        VirtioBalloonConfig => "virtio-balloon",
+        VirtioNetConfig => "virtio-net",
+        DebugExitConfig => "debug-exit",
+        TestDeviceConfig => "test-dev",
+        VgaConfig => "vga",
+        Ps2InputConfig => "ps2-input",
+        _ => throw new ArgumentException($"{device.GetType().Name} has no JSON.", nameof(device)),
+    };
+
+    private static void WriteSettings(Utf8JsonWriter writer, DeviceConfig device)
+    {
+        switch (device)
+        {
+            case FirmwareConfig firmware: FirmwareJson.Write(writer, firmware); break;
+            case SerialConfig serial:
+                writer.WriteNumber("Port", serial.Port);
+                WriteBackend(writer, serial.Backend);
+                break;
+            case VirtioBlockConfig block: DiskJson.Write(writer, block); break;
+            case AhciConfig ahci: DiskJson.Write(writer, ahci); break;
+            case XhciConfig usb: UsbJson.Write(writer, usb); break;
+            case DebugConsoleConfig debug:
+                writer.WriteNumber("Port", debug.Port);
+                WriteBackend(writer, debug.Backend);
+                break;
+            case VirtioConsoleConfig console: WriteBackend(writer, console.Backend); break;
+            case VirtioBalloonConfig balloon:
+                writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
+                writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);
+                break;
+            case VirtioNetConfig card: NetJson.Write(writer, card); break;
+            case DebugExitConfig exit:
+                writer.WriteNumber("Port", exit.Port);
+                writer.WriteNumber("SizeBytes", exit.SizeBytes);
+                break;
+            case VgaConfig vga:
+                writer.WriteNumber("MemoryMiB", vga.MemoryMiB);
+                writer.WriteString("RomPath", vga.RomPath);
+                break;
+        }
     }
 
     private static void WriteBackend(Utf8JsonWriter writer, CharacterBackend backend)

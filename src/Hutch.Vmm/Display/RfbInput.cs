@@ -1,25 +1,52 @@
-using System.Collections.Generic;
+using System;
 using Hutch.Devices;
 
 namespace Hutch.Vmm.Display;
 
-/// <summary>A client's keys and pointer on their way to the machine's keyboard and mouse. What is pressed when the client leaves is released. Used by one thread.</summary>
-internal sealed class RfbInput(IReadOnlyList<IKeyboard> keyboards, IReadOnlyList<IPointer> pointers)
+/// <summary>
+/// A client's keys and pointer on their way to the machine. Of several keyboards the last one that the guest uses gets the keys, and a tablet gets the pointer as soon as the guest uses
+/// one. What is pressed when the client leaves is released. Used by one thread.
+/// </summary>
+/// <param name="devices">What there is to type on and to point with.</param>
+/// <param name="screenSize">The screen's size in pixels.</param>
+internal sealed class RfbInput(InputDevices devices, Func<(int Width, int Height)> screenSize)
 {
     private const int KeyCount = 256;
 
-    private readonly bool[] _pressed = new bool[KeyCount], _shiftedFor = new bool[KeyCount];
+    // By key: the keyboard that has it down.
+    private readonly IKeyboard?[] _pressed = new IKeyboard?[KeyCount];
+    private readonly bool[] _shiftedFor = new bool[KeyCount];
     private (int X, int Y)? _place;
     private int _buttons;
+
+    private IKeyboard? Keyboard
+    {
+        get
+        {
+            for (int i = devices.Keyboards.Count - 1; i >= 0; i--)
+                if (devices.Keyboards[i].IsUsed) return devices.Keyboards[i];
+            return null;
+        }
+    }
+
+    private IAbsolutePointer? Tablet
+    {
+        get
+        {
+            foreach (IAbsolutePointer tablet in devices.Tablets)
+                if (tablet.IsUsed) return tablet;
+            return null;
+        }
+    }
 
     /// <summary>A key, by what it means.</summary>
     internal void KeySymbol(uint symbol, bool down)
     {
         byte key = KeySymbols.Find(symbol, out bool needsShift);
         if (key == 0) return;
-        if (symbol < 0x80 && char.IsAsciiLetter((char)symbol)) needsShift ^= HasCapsLock();
+        if (symbol < 0x80 && char.IsAsciiLetter((char)symbol)) needsShift ^= Keyboard is { HasCapsLock: true };
         // A viewer with another keyboard, or a program, may have the symbol without shift.
-        bool shifts = down && needsShift && !_pressed[KeySymbols.LeftShift] && !_pressed[KeySymbols.RightShift];
+        bool shifts = down && needsShift && _pressed[KeySymbols.LeftShift] is null && _pressed[KeySymbols.RightShift] is null;
         if (shifts) _shiftedFor[key] = true;
         if (shifts) Press(KeySymbols.LeftShift, true);
         Press(key, down);
@@ -41,7 +68,13 @@ internal sealed class RfbInput(IReadOnlyList<IKeyboard> keyboards, IReadOnlyList
         (int right, int down) = _place is (int lastX, int lastY) ? (x - lastX, y - lastY) : (0, 0);
         int turned = buttons & ~_buttons, wheel = (turned >> 4 & 1) - (turned >> 3 & 1);
         PointerButtons now = (PointerButtons)((buttons & 1) | (buttons >> 1 & 1) << 2 | (buttons >> 2 & 1) << 1 | (buttons >> 7 & 1) << 3);
-        foreach (IPointer pointer in pointers) pointer.Update(right, down, wheel, now);
+        if (Tablet is { } tablet)
+        {
+            (int width, int height) = screenSize();
+            tablet.Place(Scale(x, width), Scale(y, height), wheel, now);
+        }
+        else
+            foreach (IPointer pointer in devices.Pointers) pointer.Update(right, down, wheel, now);
         (_place, _buttons) = ((x, y), buttons);
     }
 
@@ -49,21 +82,16 @@ internal sealed class RfbInput(IReadOnlyList<IKeyboard> keyboards, IReadOnlyList
     internal void ReleaseAll()
     {
         for (int key = 0; key < KeyCount; key++)
-            if (_pressed[key]) Press((byte)key, false);
-        if (_buttons != 0)
-            foreach (IPointer pointer in pointers) pointer.Update(0, 0, 0, PointerButtons.None);
+            if (_pressed[key] is not null) Press((byte)key, false);
+        if (_buttons != 0 && _place is (int x, int y)) Pointer(0, x, y);
     }
 
-    private bool HasCapsLock()
-    {
-        foreach (IKeyboard keyboard in keyboards)
-            if (keyboard.HasCapsLock) return true;
-        return false;
-    }
+    private static int Scale(int place, int length) => length < 2 ? 0 : (int)(Math.Clamp(place, 0, length - 1) * (long)IAbsolutePointer.Range / (length - 1));
 
     private void Press(byte key, bool down)
     {
-        _pressed[key] = down;
-        foreach (IKeyboard keyboard in keyboards) keyboard.Press(key, down);
+        IKeyboard? keyboard = _pressed[key] ?? Keyboard;
+        _pressed[key] = down ? keyboard : null;
+        keyboard?.Press(key, down);
     }
 }

@@ -50,10 +50,9 @@ internal sealed class VncServer : IDisposable
     /// <param name="config">Where.</param>
     /// <param name="name">The machine's name.</param>
     /// <param name="screens">Its screens; the first is served.</param>
-    /// <param name="keyboards">Its keyboards.</param>
-    /// <param name="pointers">Its pointing devices.</param>
+    /// <param name="input">Its keyboards and pointing devices.</param>
     /// <param name="clock">Time of the host.</param>
-    internal static VncServer? Open(VncConfig? config, string name, IReadOnlyList<IScreen> screens, IReadOnlyList<IKeyboard> keyboards, IReadOnlyList<IPointer> pointers, IClock clock)
+    internal static VncServer? Open(VncConfig? config, string name, IReadOnlyList<IScreen> screens, InputDevices input, IClock clock)
     {
         if (config is null) return null;
         if (screens.Count == 0) throw new ConfigException("The machine has no screen that could be served; add a display adapter with --device VGA.");
@@ -62,7 +61,8 @@ internal sealed class VncServer : IDisposable
         try
         {
             StreamListener listener = config.SocketPath is null ? StreamListener.OnTcp(config.Host ?? "", config.Port) : StreamListener.OnUnix(config.SocketPath);
-            return new VncServer(listener, name, password, new ScreenWatch(screens[0], clock), () => new RfbInput(keyboards, pointers), clock);
+            ScreenWatch watch = new(screens[0], clock);
+            return new VncServer(listener, name, password, watch, () => new RfbInput(input, () => watch.Size), clock);
         }
         catch (Exception refused) when (refused is SocketException or IOException or UnauthorizedAccessException)
         {

@@ -106,11 +106,8 @@ internal sealed class Machine : IDisposable
     /// <summary>Its screens.</summary>
     internal IReadOnlyList<IScreen> Screens => _services.Screens;
 
-    /// <summary>Its keyboards.</summary>
-    internal IReadOnlyList<IKeyboard> Keyboards => _services.Keyboards;
-
-    /// <summary>Its pointing devices.</summary>
-    internal IReadOnlyList<IPointer> Pointers => _services.Pointers;
+    /// <summary>Its keyboards and pointing devices.</summary>
+    internal InputDevices Input => _services.Input;
 
     /// <summary>Where it runs on its host.</summary>
     internal HostPlacement Host { get; }

@@ -42,6 +42,7 @@ public sealed class MachineReaderTests
         new VgaConfig("vga0", 32, "/rom"),
         new VgaConfig("vga1"),
         new Ps2InputConfig("ps2"),
+        new XhciConfig("usb", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd0", UsbDeviceKind.Keyboard)]),
     ];
 
     private static MachineDefinition Full(EngineChoice engine) => new()

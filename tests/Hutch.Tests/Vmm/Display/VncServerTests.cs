@@ -33,7 +33,11 @@ public sealed class VncServerTests : IDisposable
         {
             string? file = password is null ? null : Path.Combine(_folder, "password");
             if (file is not null) File.WriteAllText(file, $"{password}\nnot this line");
-            _server = VncServer.Open(new VncConfig(null, 0, SocketPath, file), "guest", [_screen], [_input], [_input], new MonotonicClock())!;
+            InputDevices input = new();
+            input.Keyboards.Add(_input);
+            input.Pointers.Add(_input);
+            input.Tablets.Add(_input);
+            _server = VncServer.Open(new VncConfig(null, 0, SocketPath, file), "guest", [_screen], input, new MonotonicClock())!;
         }
         return new RfbViewer(SocketPath);
     }
@@ -218,10 +222,24 @@ public sealed class VncServerTests : IDisposable
     public void Mistakes_of_the_operator_are_said()
     {
         VncConfig config = new(null, 0, SocketPath);
-        Assert.Contains("--device VGA", Assert.Throws<ConfigException>(() => VncServer.Open(config, "x", [], [], [], new MonotonicClock())).Message, StringComparison.Ordinal);
-        Assert.Contains("password file", Assert.Throws<ConfigException>(() => VncServer.Open(config with { PasswordPath = "/nonexistent" }, "x", [_screen], [], [], new MonotonicClock())).Message, StringComparison.Ordinal);
+        Assert.Contains("--device VGA", Assert.Throws<ConfigException>(() => VncServer.Open(config, "x", [], new InputDevices(), new MonotonicClock())).Message, StringComparison.Ordinal);
+        Assert.Contains("password file", Assert.Throws<ConfigException>(() => VncServer.Open(config with { PasswordPath = "/nonexistent" }, "x", [_screen], new InputDevices(), new MonotonicClock())).Message, StringComparison.Ordinal);
         _ = Connect();
-        Assert.Contains("--display", Assert.Throws<ConfigException>(() => VncServer.Open(config, "x", [_screen], [], [], new MonotonicClock())).Message, StringComparison.Ordinal);
+        Assert.Contains("--display", Assert.Throws<ConfigException>(() => VncServer.Open(config, "x", [_screen], new InputDevices(), new MonotonicClock())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_tablet_that_the_guest_uses_gets_places_and_the_mouse_nothing()
+    {
+        using RfbViewer viewer = Connect();
+        Assert.Null(viewer.Begin());
+        viewer.Pointer(0, 10, 10);
+        _ = _input.Take(1);
+        _input.HasTablet = true;
+        viewer.Pointer(1, 199, 0);
+        viewer.Pointer(0, 0, 149);
+        viewer.Pointer(16, 5000, 75);
+        Assert.Equal(["at 32767,0,0,Left", "at 0,32767,0,None", "at 32767,16493,1,None"], _input.Take(3));
     }
 
     private sealed class PaintedScreen : IScreen
@@ -262,11 +280,20 @@ public sealed class VncServerTests : IDisposable
         }
     }
 
-    private sealed class RecordingInput : IKeyboard, IPointer
+    private sealed class RecordingInput : IKeyboard, IPointer, IAbsolutePointer
     {
         private readonly BlockingCollection<string> _events = [];
 
         public bool HasCapsLock { get; set; }
+
+        /// <summary>The guest has a driver for the tablet.</summary>
+        internal bool HasTablet { get; set; }
+
+        bool IKeyboard.IsUsed => true;
+
+        bool IAbsolutePointer.IsUsed => HasTablet;
+
+        public void Place(int x, int y, int wheel, PointerButtons buttons) => _events.Add($"at {x},{y},{wheel},{buttons}");
 
         public void Press(byte key, bool down) => _events.Add($"{key:x2}{(down ? '+' : '-')}");
 
