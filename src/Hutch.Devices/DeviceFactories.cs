@@ -1,6 +1,7 @@
 using Hutch.Devices.Ahci;
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Display;
+using Hutch.Devices.Ethernet.E1000;
 using Hutch.Devices.Firmware;
 using Hutch.Devices.Input;
 using Hutch.Devices.Serial;
@@ -40,6 +41,7 @@ public static class DeviceFactories
         AhciConfig ahci => new AhciFactory().Create(ahci, services),
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
+        E1000Config e1000 => new E1000Factory().Create(e1000, services),
         VirtioBalloonConfig balloon => new VirtioBalloonFactory().Create(balloon, services),
         VirtioRngConfig rng => new VirtioRngFactory().Create(rng, services),
         _ => throw new ConfigException($"The device {config.Id} cannot be made: this build has no {config.GetType().Name} device; leave it out."),

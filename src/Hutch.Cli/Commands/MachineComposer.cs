@@ -114,7 +114,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         HashSet<string> addresses = [];
         foreach (string network in networks)
         {
-            VirtioNetConfig? card = NetOption.Parse(network, $"nic{cards}", machine);
+            NetCardConfig? card = NetOption.Parse(network, $"nic{cards}", machine);
             if (card is null && networks.Count != 1) throw new UserException("--net none is for a machine without network cards; leave out the others or this one.", ExitStatus.Usage);
             if (card is null) return;
             if (!addresses.Add(card.Mac)) throw new UserException($"Two network cards have the address {card.Mac}; give one of them another with mac=.", ExitStatus.Usage);

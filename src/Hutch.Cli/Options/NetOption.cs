@@ -10,7 +10,7 @@ namespace Hutch.Cli.Options;
 internal static class NetOption
 {
     /// <summary>What the option looks like, for help and messages.</summary>
-    internal const string Form = "user|tap|bridge=BR|passt=PATH|none[,mac=MAC][,mtu=N][,queues=N][,link=up|down][,capture=FILE][,in=RATE[/BURST]][,out=RATE[/BURST]]; "
+    internal const string Form = "user|tap|bridge=BR|passt=PATH|none[,model=virtio|e1000][,mac=MAC][,mtu=N][,queues=N][,link=up|down][,capture=FILE][,in=RATE[/BURST]][,out=RATE[/BURST]]; "
         + "user: [,hostfwd=tcp|udp:[ADDR]:PORT-[GUEST]:PORT]...[,restrict=on|off][,net=A.B.C.D/N][,host=IP][,dns=IP][,dhcpstart=IP][,hostname=NAME][,ipv6=on|off][,tftp=DIR]"
         + "[,bootfile=FILE]; tap: [,ifname=NAME]";
 
@@ -19,11 +19,11 @@ internal static class NetOption
     /// <param name="value">The option's text.</param>
     /// <param name="id">The card's name, unless it says another.</param>
     /// <param name="machine">The machine's name, of which the card's address is made unless it is said.</param>
-    internal static VirtioNetConfig? Parse(string value, string id, string machine)
+    internal static NetCardConfig? Parse(string value, string id, string machine)
     {
         List<string> parts = OptionText.Split(value);
         if (parts is ["none"]) return null;
-        VirtioNetConfig card = new(id, "", Kind(value, parts[0]));
+        NetCardConfig card = Card(value, parts, id, Kind(value, parts[0]));
         HashSet<string> seen = [];
         for (int i = 1; i < parts.Count; i++)
         {
@@ -33,6 +33,18 @@ internal static class NetOption
             card = Read(card, value, key, text);
         }
         return card.Mac.Length != 0 ? card : card with { Mac = MacAddress.Of(machine, card.Id) };
+    }
+
+    // The kind of card decides what the other options mean, so that it is looked for first.
+    private static NetCardConfig Card(string value, List<string> parts, string id, NetBackendConfig backend)
+    {
+        string? model = parts.Find(static part => part.StartsWith("model=", StringComparison.Ordinal))?["model=".Length..];
+        return model switch
+        {
+            null or "virtio" => new VirtioNetConfig(id, "", backend),
+            "e1000" => new E1000Config(id, "", backend),
+            _ => throw OptionText.Bad("--net", value, $"there is no card '{model}'; there are virtio and e1000."),
+        };
     }
 
     private static NetBackendConfig Kind(string value, string text)
@@ -48,13 +60,14 @@ internal static class NetOption
         };
     }
 
-    private static VirtioNetConfig Read(VirtioNetConfig card, string value, string key, string text) => key switch
+    private static NetCardConfig Read(NetCardConfig card, string value, string key, string text) => key switch
     {
         "id" => card with { Id = text },
-        "model" => text == "virtio" ? card : throw OptionText.Bad("--net", value, $"there is no card '{text}'; the one that there is is called virtio."),
+        "model" => card,
         "mac" => card with { Mac = Mac(value, text) },
-        "mtu" => card with { MtuBytes = Number(value, key, text, 68, VirtioNetConfig.LongestMtu) },
-        "queues" => card with { Queues = Number(value, key, text, 1, VirtioNetConfig.MostQueues) },
+        "mtu" when card is VirtioNetConfig virtio => virtio with { MtuBytes = Number(value, key, text, 68, VirtioNetConfig.LongestMtu) },
+        "queues" when card is VirtioNetConfig virtio => virtio with { Queues = Number(value, key, text, 1, VirtioNetConfig.MostQueues) },
+        "mtu" or "queues" => throw OptionText.Bad("--net", value, $"{key} is for cards of the model virtio."),
         "link" => card with { LinkDown = !Switch(value, key, text, "up", "down") },
         _ => card with { Backend = ReadBackend(card.Backend, value, key, text) },
     };

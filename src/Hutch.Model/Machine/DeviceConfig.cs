@@ -14,6 +14,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
 [JsonDerivedType(typeof(VirtioNetConfig), "virtio-net")]
+[JsonDerivedType(typeof(E1000Config), "e1000")]
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]

@@ -112,7 +112,7 @@ public static class MachineReader
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
-            "virtio-net" => NetJson.Read(id, device),
+            "virtio-net" or "e1000" => NetJson.Read(id, Text(device, "type"), device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
             "xhci" => UsbJson.Read(id, device),
             "test-dev" => new TestDeviceConfig(id),

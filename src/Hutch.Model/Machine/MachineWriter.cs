@@ -125,7 +125,7 @@ public static class MachineWriter
         VirtioConsoleConfig => "virtio-console",
         VirtioRngConfig => "virtio-rng",
         VirtioBalloonConfig => "virtio-balloon",
-        VirtioNetConfig => "virtio-net",
+        NetCardConfig card => NetJson.TypeOf(card),
         DebugExitConfig => "debug-exit",
         TestDeviceConfig => "test-dev",
         VgaConfig => "vga",
@@ -154,7 +154,7 @@ public static class MachineWriter
                 writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
                 writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);
                 break;
-            case VirtioNetConfig card: NetJson.Write(writer, card); break;
+            case NetCardConfig card: NetJson.Write(writer, card); break;
             case DebugExitConfig exit:
                 writer.WriteNumber("Port", exit.Port);
                 writer.WriteNumber("SizeBytes", exit.SizeBytes);

@@ -1,19 +1,32 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Hutch.Model.Machine;
 
-/// <summary>A virtio network card (virtio 1.2 §5.1).</summary>
+/// <summary>A network card, whatever its kind.</summary>
 /// <param name="Id">Device name.</param>
 /// <param name="Mac">Its address, as <see cref="MacAddress"/> writes it.</param>
 /// <param name="Backend">Where its frames go.</param>
-public sealed record VirtioNetConfig(string Id, string Mac, NetBackendConfig Backend) : DeviceConfig(Id)
+public abstract record NetCardConfig(string Id, string Mac, NetBackendConfig Backend) : DeviceConfig(Id)
+{
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool IsPluggable => true;
+
+    /// <summary>The cable is not plugged in when the machine starts.</summary>
+    public bool LinkDown { get; init; }
+}
+
+/// <summary>An Intel 82540EM Gigabit Ethernet card.</summary>
+/// <inheritdoc cref="NetCardConfig"/>
+public sealed record E1000Config(string Id, string Mac, NetBackendConfig Backend) : NetCardConfig(Id, Mac, Backend);
+
+/// <summary>A virtio network card (virtio 1.2 §5.1).</summary>
+/// <inheritdoc cref="NetCardConfig"/>
+public sealed record VirtioNetConfig(string Id, string Mac, NetBackendConfig Backend) : NetCardConfig(Id, Mac, Backend)
 {
     /// <summary>The most queue pairs.</summary>
     public const int MostQueues = 16;
-
-    /// <inheritdoc/>
-    [System.Text.Json.Serialization.JsonIgnore]
-    public override bool IsPluggable => true;
 
     /// <summary>The longest MTU in bytes.</summary>
     public const int LongestMtu = 65_520;
@@ -23,9 +36,6 @@ public sealed record VirtioNetConfig(string Id, string Mac, NetBackendConfig Bac
 
     /// <summary>The longest IP packet in bytes, 68 to 65520; 0: as the back end says.</summary>
     public int MtuBytes { get; init; }
-
-    /// <summary>The cable is not plugged in when the machine starts.</summary>
-    public bool LinkDown { get; init; }
 }
 
 /// <summary>Where a network card's frames go. What a kind does not have is at its default.</summary>

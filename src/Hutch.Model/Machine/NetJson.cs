@@ -10,8 +10,16 @@ internal static class NetJson
     // In the order of the enumeration's values.
     private static readonly string[] Kinds = [nameof(NetBackendKind.None), nameof(NetBackendKind.User), nameof(NetBackendKind.Tap), nameof(NetBackendKind.Bridge), nameof(NetBackendKind.Passt)];
 
+    /// <summary>The kind of a card, as the machine's JSON has it.</summary>
+    internal static string TypeOf(NetCardConfig card) => card switch
+    {
+        VirtioNetConfig => "virtio-net",
+        E1000Config => "e1000",
+        _ => throw new ArgumentException($"{card.GetType().Name} has no JSON.", nameof(card)),
+    };
+
     /// <summary>Writes the properties into an open object.</summary>
-    internal static void Write(Utf8JsonWriter writer, VirtioNetConfig card)
+    internal static void Write(Utf8JsonWriter writer, NetCardConfig card)
     {
         NetBackendConfig backend = card.Backend;
         writer.WriteString("Mac", card.Mac);
@@ -35,22 +43,40 @@ internal static class NetJson
         WriteRate(writer, "Inbound", backend.Inbound);
         WriteRate(writer, "Outbound", backend.Outbound);
         writer.WriteEndObject();
-        writer.WriteNumber("Queues", card.Queues);
-        writer.WriteNumber("MtuBytes", card.MtuBytes);
+        if (card is VirtioNetConfig virtio)
+        {
+            writer.WriteNumber("Queues", virtio.Queues);
+            writer.WriteNumber("MtuBytes", virtio.MtuBytes);
+        }
         writer.WriteBoolean("LinkDown", card.LinkDown);
     }
 
     /// <summary>Reads them. Throws what <see cref="JsonElement"/> throws, and <see cref="FormatException"/>.</summary>
-    internal static VirtioNetConfig Read(string id, JsonElement device)
+    /// <param name="id">The card's name.</param>
+    /// <param name="type">Its kind, as the machine's JSON has it.</param>
+    /// <param name="device">Its element.</param>
+    internal static NetCardConfig Read(string id, string type, JsonElement device)
     {
-        JsonElement backend = device.GetProperty("Backend");
+        NetBackendConfig network = ReadBackend(device.GetProperty("Backend"));
+        string mac = MachineReader.Text(device, "Mac");
+        NetCardConfig card = type switch
+        {
+            "virtio-net" => new VirtioNetConfig(id, mac, network) { Queues = device.GetProperty("Queues").GetInt32(), MtuBytes = device.GetProperty("MtuBytes").GetInt32() },
+            "e1000" => new E1000Config(id, mac, network),
+            _ => throw new FormatException($"'{type}' is no network card."),
+        };
+        return card with { LinkDown = MachineReader.Flag(device, "LinkDown") };
+    }
+
+    private static NetBackendConfig ReadBackend(JsonElement backend)
+    {
         string kind = MachineReader.Text(backend, "Kind");
         int index = Array.IndexOf(Kinds, kind);
         if (index < 0) throw new FormatException($"'{kind}' is no network back end.");
         JsonElement list = backend.GetProperty("Forwards");
         PortForward[] forwards = new PortForward[list.GetArrayLength()];
         for (int i = 0; i < forwards.Length; i++) forwards[i] = ReadForward(list[i]);
-        NetBackendConfig network = new((NetBackendKind)index)
+        return new NetBackendConfig((NetBackendKind)index)
         {
             Network = MachineReader.Text(backend, "Network"),
             Host = MachineReader.OptionalText(backend, "Host"),
@@ -67,12 +93,6 @@ internal static class NetJson
             Capture = MachineReader.OptionalText(backend, "Capture"),
             Inbound = ReadRate(backend, "Inbound"),
             Outbound = ReadRate(backend, "Outbound"),
-        };
-        return new VirtioNetConfig(id, MachineReader.Text(device, "Mac"), network)
-        {
-            Queues = device.GetProperty("Queues").GetInt32(),
-            MtuBytes = device.GetProperty("MtuBytes").GetInt32(),
-            LinkDown = MachineReader.Flag(device, "LinkDown"),
         };
     }
 

@@ -8,7 +8,7 @@ namespace Hutch.Tests.Cli.Options;
 
 public sealed class NetOptionTests
 {
-    private static VirtioNetConfig Parse(string value) => NetOption.Parse(value, "nic0", "web")!;
+    private static VirtioNetConfig Parse(string value) => (VirtioNetConfig)NetOption.Parse(value, "nic0", "web")!;
 
     [Fact]
     public void A_card_without_an_address_has_one_of_its_machine()
@@ -19,6 +19,13 @@ public sealed class NetOptionTests
         Assert.NotEqual(address, NetOption.Parse("user", "nic1", "web")!.Mac);
         Assert.NotEqual(address, NetOption.Parse("user", "nic0", "web2")!.Mac);
         Assert.Null(NetOption.Parse("none", "nic0", "web"));
+    }
+
+    [Fact]
+    public void A_card_of_another_model_has_what_all_cards_have()
+    {
+        E1000Config card = Assert.IsType<E1000Config>(NetOption.Parse("tap,link=down,mac=52:54:00:00:00:01,model=e1000,ifname=tap7", "nic0", "web"));
+        Assert.Equal(("nic0", "52:54:00:00:00:01", true, "tap7"), (card.Id, card.Mac, card.LinkDown, card.Backend.Interface));
     }
 
     [Fact]
@@ -49,7 +56,10 @@ public sealed class NetOptionTests
     [InlineData("user,queues=0")]
     [InlineData("user,queues=17")]
     [InlineData("user,mtu=67")]
-    [InlineData("user,model=e1000")]
+    [InlineData("user,model=ne2000")]
+    [InlineData("user,model=e1000,queues=2")]
+    [InlineData("user,mtu=1400,model=e1000")]
+    [InlineData("user,model=e1000,model=e1000")]
     [InlineData("user,restrict=maybe")]
     [InlineData("user,net=1.2.3.0/24,net=1.2.4.0/24")]
     [InlineData("user,ifname=tap0")]

@@ -55,10 +55,14 @@ internal sealed class SnapshotMachine : IDisposable
                 new PlatformConfig("platform"), new SerialConfig("com1", 1, nothing), new SerialConfig("com3", 3, nothing),
                 new VirtioBlockConfig("disk0", new DiskConfig(disk), Queues: 2), new VirtioConsoleConfig("console0", nothing), new VirtioRngConfig("rng0"),
                 new VirtioNetConfig("nic0", "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)) { Queues = 2 },
+                new E1000Config("nic1", "52:54:00:01:02:04", new NetBackendConfig(NetBackendKind.None)),
                 new DebugExitConfig("exit"), new TestDeviceConfig("test"),
             ],
         };
     }
+
+    /// <summary>The slot of the first emulated card in <see cref="Everything"/>.</summary>
+    internal const int FirstCardSlot = 5;
 
     /// <summary>A machine that boots from firmware, with what only such a machine has.</summary>
     internal static MachineDefinition WithFirmware(string folder)
