@@ -12,7 +12,7 @@ public interface IPlatformEvents
     /// <summary>The guest asked the process to end with this status (debug-exit).</summary>
     void Exit(int status);
 
-    /// <summary>The guest gave a device up: see <see cref="IHotplug.TakeEjected"/>.</summary>
+    /// <summary>The guest gave a device or a vCPU up: see <see cref="IHotplug.TakeEjected"/> and <see cref="ICpuHotplug.TakeEjected"/>.</summary>
     void Ejected() { }
 
     /// <summary>A disk's storage failed.</summary>

@@ -19,6 +19,12 @@ public sealed class MachineServices
     /// <summary>Guest RAM.</summary>
     public required GuestMemory Memory { get; init; }
 
+    /// <summary>All vCPUs that the machine can have.</summary>
+    public CpuTopology Cpus { get; init; } = new(1, 1, 1);
+
+    /// <summary>Those of them that are not plugged in when it is built: a bit for each.</summary>
+    public ulong AbsentVcpus { get; init; }
+
     /// <summary>I/O port space.</summary>
     public required AddressBus Ports { get; init; }
 
@@ -63,6 +69,9 @@ public sealed class MachineServices
 
     /// <summary>Plugging of PCI devices while the guest runs. Set by the platform device.</summary>
     public IHotplug? Hotplug { get; set; }
+
+    /// <summary>Plugging of vCPUs while the guest runs. Set by the platform device.</summary>
+    public ICpuHotplug? CpuHotplug { get; set; }
 
     /// <summary>The machine's memory balloon. Its device sets it.</summary>
     public IBalloon? Balloon { get; set; }

@@ -22,13 +22,14 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
     {
         // The tiny guest is prepared last: a mistake in the options is said before anything is downloaded.
         CheckImage(request);
-        CpuTopology cpus = request.Cpus is null ? new CpuTopology(1, 1, 1) : CpuOptions.ParseTopology(request.Cpus);
+        (CpuTopology cpus, ulong absent) = request.Cpus is null ? (new CpuTopology(1, 1, 1), 0) : CpuOptions.ParseTopology(request.Cpus);
         string name = Name(request);
         MachineDefinition definition = new()
         {
             Name = name,
             MemoryBytes = request.Memory is null ? Math.Min(MemorySize.DefaultBytes, hostMemoryBytes) : MemorySize.Parse(request.Memory, hostMemoryBytes),
             Cpus = cpus,
+            AbsentVcpus = absent,
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
             Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
             Devices = [.. Devices(request, cpus, name)],

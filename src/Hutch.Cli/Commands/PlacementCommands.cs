@@ -14,12 +14,17 @@ namespace Hutch.Cli.Commands;
 /// <summary>The verbs about where a running machine is on its host: <c>inspect</c> and <c>set</c>.</summary>
 internal static class PlacementCommands
 {
+    private static readonly Option<int> Timeout = new("--timeout")
+    {
+        HelpName = "SECONDS", DefaultValueFactory = _ => 15, Description = "How long to wait until the guest has taken or given up vCPUs.",
+    };
+
     /// <summary>The commands for the parser.</summary>
     internal static Command[] Create()
     {
         Command inspect = new("inspect", "Says what a machine has, and where its threads and memory are on this host.") { Name, Json };
         inspect.SetAction(Inspect);
-        Command set = new("set", "Changes where a running machine is on this host, and its cables and memory.") { Name, Json };
+        Command set = new("set", "Changes where a running machine is on this host, and its cables, memory and vCPUs.") { Name, Json, Timeout };
         foreach (Option option in PlacementOptions.OfSet) set.Add(option);
         set.SetAction(Set);
         return [inspect, set];
@@ -42,6 +47,7 @@ internal static class PlacementCommands
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
         if (client.Ask(new VmRequest(VmVerb.Set, changes)) is null)
             throw client.NoAnswer();
+        if (changes.ContainsKey(PlacementOptions.VcpuCountChange)) VcpuWait.Until(client, Math.Max(0, result.GetValue(Timeout)));
         if (changes.ContainsKey(PlacementOptions.MemoryChange)) BalloonWait.Until(client);
         return 0;
     }
@@ -51,6 +57,7 @@ internal static class PlacementCommands
         MemoryInfo memory = details.Memory;
         Line("name", status.Name);
         Line("state", $"{status.State}, engine {status.Engine}, process {status.ProcessId}");
+        if (details.MostVcpus > details.Vcpus.Length) Line("vcpus", $"{details.Vcpus.Length} of {details.MostVcpus}");
         foreach (VcpuInfo vcpu in details.Vcpus)
             Line($"vcpu {vcpu.Index}", string.Create(CultureInfo.InvariantCulture, $"thread {vcpu.ThreadId}, host CPUs {vcpu.Cpus}, scheduled as {vcpu.Scheduler}, {vcpu.CpuSeconds:0.000} s of CPU time"));
         Line("other threads", $"host CPUs {details.EmulatorCpus}");

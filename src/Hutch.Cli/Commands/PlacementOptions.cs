@@ -15,6 +15,9 @@ internal static class PlacementOptions
     /// <summary>The change of the guest's memory, in bytes that it keeps.</summary>
     internal const string MemoryChange = "memory";
 
+    /// <summary>The change of the number of vCPUs.</summary>
+    internal const string VcpuCountChange = "vcpus";
+
     private static readonly Option<string[]> VcpuPin = new("--vcpu-pin")
     {
         HelpName = "VCPU=CPUS", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
@@ -37,6 +40,8 @@ internal static class PlacementOptions
 
     private static readonly Option<string?> Memory = Text("--memory", "SIZE", "What the guest is to keep of its memory; its balloon gives the rest to the host.");
 
+    private static readonly Option<int?> Vcpus = new("--vcpus") { HelpName = "N", Description = "How many vCPUs the guest is to have, up to the max of --cpus." };
+
     private static readonly Option<bool> Prealloc = new("--prealloc") { Description = "Take all of guest RAM before the guest starts." };
     private static readonly Option<bool> MemoryLock = new("--memory-lock") { Description = "Keep guest RAM in the host's RAM." };
     private static readonly Option<string?> SetMemoryLock = Text("--memory-lock", "on|off", "Keep guest RAM in the host's RAM, or let it be swapped.");
@@ -45,7 +50,7 @@ internal static class PlacementOptions
     internal static IEnumerable<Option> OfRun => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, HugePages, Numa, Prealloc, MemoryLock];
 
     /// <summary>The options of <c>hutch set</c>.</summary>
-    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, Numa, SetHugePages, Link, Memory];
+    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, Numa, SetHugePages, Link, Memory, Vcpus];
 
     /// <summary>What was asked of a machine that starts. Throws <see cref="UserException"/>.</summary>
     internal static Placement Read(ParseResult result)
@@ -86,6 +91,7 @@ internal static class PlacementOptions
         Add(Numa, IsPolicy);
         Add(SetHugePages, value => value is "transparent" or "none");
         if (result.GetValue(Memory) is { } memory) changes[MemoryChange] = MemorySize.Parse(memory).ToString(CultureInfo.InvariantCulture);
+        if (result.GetValue(Vcpus) is { } count) changes[VcpuCountChange] = Math.Max(0, count).ToString(CultureInfo.InvariantCulture);
         if (result.GetValue(Cgroup) is { } group) changes["cgroup"] = group;
         foreach (string link in result.GetValue(Link) ?? [])
         {

@@ -33,6 +33,11 @@ put etc/systemd/network/80-hutch.network <<-END
 	DHCP=yes
 END
 
+# A vCPU that is plugged in ('hutch set NAME --vcpus N') is used.
+put etc/udev/rules.d/80-hutch-cpu.rules <<-'END'
+	SUBSYSTEM=="cpu", ACTION=="add", TEST=="online", ATTR{online}=="0", ATTR{online}="1"
+END
+
 # root is logged in on the console; the serial port's own prompt would wait for udev.
 put etc/systemd/system/console-getty.service.d/hutch.conf <<-'END'
 	[Service]

@@ -11,22 +11,30 @@ internal static class CpuOptions
     /// <summary>Local APIC identifiers of 8 bits, with 255 for broadcast.</summary>
     private const uint MaximumVcpus = 255;
 
-    /// <summary>Reads <c>N</c> (N packages of one core) or <c>sockets=S,dies=D,cores=C,threads=T</c>. Throws <see cref="UserException"/>.</summary>
-    internal static CpuTopology ParseTopology(string value)
+    private const int MaskBits = 64;
+
+    /// <summary>
+    /// Reads <c>[N,][max=M,][sockets=S,dies=D,cores=C,threads=T]</c>: how many vCPUs are plugged in when the machine starts, how many there can be, and how all of these are arranged;
+    /// without an arrangement they are packages of one core. Throws <see cref="UserException"/>.
+    /// </summary>
+    /// <returns>All vCPUs that there can be, and those of them that are not plugged in: a bit for each.</returns>
+    internal static (CpuTopology Cpus, ulong Absent) ParseTopology(string value)
     {
-        if (OptionText.TryNumber(value, uint.MaxValue, out uint count)) return Checked(value, count, 1, 1, 1);
-        uint sockets = 1, dies = 1, cores = 1, threads = 1;
+        Dictionary<string, uint> given = [];
         foreach (string part in OptionText.Split(value))
         {
-            (string key, string? text) = OptionText.KeyValue(part);
-            if (!OptionText.TryNumber(text, uint.MaxValue, out uint number) || key is not ("sockets" or "dies" or "cores" or "threads"))
-                throw OptionText.Bad("--cpus", value, "write a number, or sockets=S,dies=D,cores=C,threads=T.");
-            if (key == "sockets") sockets = number;
-            else if (key == "dies") dies = number;
-            else if (key == "cores") cores = number;
-            else threads = number;
+            (string key, string? text) = OptionText.TryNumber(part, uint.MaxValue, out _) ? ("", part) : OptionText.KeyValue(part);
+            if (!OptionText.TryNumber(text, uint.MaxValue, out uint number) || key is not ("" or "max" or "sockets" or "dies" or "cores" or "threads") || !given.TryAdd(key, number))
+                throw OptionText.Bad("--cpus", value, "write N, N,max=M, or sockets=S,dies=D,cores=C,threads=T.");
         }
-        return Checked(value, sockets, dies, cores, threads);
+        uint Of(string key) => given.GetValueOrDefault(key, 1u);
+        bool isArranged = given.ContainsKey("sockets") || given.ContainsKey("dies") || given.ContainsKey("cores") || given.ContainsKey("threads");
+        uint? start = given.TryGetValue("", out uint plain) ? plain : null, most = given.TryGetValue("max", out uint limit) ? limit : null;
+        CpuTopology cpus = isArranged ? Checked(value, Of("sockets"), Of("dies"), Of("cores"), Of("threads")) : Checked(value, most ?? start ?? 1, 1, 1, 1);
+        if (most is not null && most != cpus.VcpuCount) throw OptionText.Bad("--cpus", value, $"the arrangement has {cpus.VcpuCount} vCPUs, and max says {most}.");
+        uint present = start ?? (uint)cpus.VcpuCount;
+        if (present < 1 || present > cpus.VcpuCount) throw OptionText.Bad("--cpus", value, $"a machine that can have {cpus.VcpuCount} vCPUs starts with 1 to {cpus.VcpuCount}.");
+        return (cpus, present >= MaskBits ? 0 : (ulong.MaxValue << (int)present) & (cpus.VcpuCount >= MaskBits ? ulong.MaxValue : (1UL << cpus.VcpuCount) - 1));
     }
 
     /// <summary>Reads <c>MODEL[,+flag][,-flag][,flag=on|off]</c>; the VM process knows the models. Throws <see cref="UserException"/>.</summary>

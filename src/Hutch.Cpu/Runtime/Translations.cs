@@ -201,7 +201,8 @@ internal sealed unsafe class Translations : IDisposable
     /// <summary>How many guest bytes a block may cover; the granules are marked before the bytes are read.</summary>
     private const int MaxGuestBytes = 512;
 
-    private void Flush()
+    /// <summary>Drops all blocks. The vCPU does not go on in one.</summary>
+    public void Flush()
     {
         _blocks.Clear();
         _free = _firstFree;

@@ -11,6 +11,9 @@ public sealed record AcpiOptions
     /// <summary>The vCPUs and their arrangement, which their APIC ids follow.</summary>
     public required CpuTopology Cpus { get; init; }
 
+    /// <summary>vCPUs that are not plugged in: a bit for each.</summary>
+    public ulong AbsentVcpus { get; init; }
+
     /// <summary>The serial ports that exist: numbers 1 to 4 for COM1 to COM4.</summary>
     public ImmutableArray<int> SerialPorts { get; init; } = [];
 
@@ -38,6 +41,7 @@ public sealed record AcpiOptions
         return new AcpiOptions
         {
             Cpus = definition.Cpus,
+            AbsentVcpus = definition.AbsentVcpus,
             SerialPorts = ports.ToImmutable(),
             HasKeyboard = definition.Devices.Any(static device => device is Ps2InputConfig),
             HasVga = definition.Devices.Any(static device => device is VgaConfig),

@@ -45,7 +45,7 @@ public static class AcpiTables
         uint facs = Place(image, start, BuildFacs(), FacsAlignment);
         uint dsdt = Place(image, start, Dsdt.Build(options), TableAlignment);
         uint fadt = Place(image, start, Fadt.Build(facs, dsdt, options), TableAlignment);
-        uint madt = Place(image, start, Madt.Build(options.Cpus), TableAlignment);
+        uint madt = Place(image, start, Madt.Build(options.Cpus, options.AbsentVcpus), TableAlignment);
         uint mcfg = Place(image, start, BuildMcfg(options.EcamStart), TableAlignment);
         uint rsdt = Place(image, start, new AcpiTable("RSDT", 1).UInt32(fadt).UInt32(madt).UInt32(mcfg).Finish(), TableAlignment);
         uint xsdt = Place(image, start, new AcpiTable("XSDT", 1).UInt64(fadt).UInt64(madt).UInt64(mcfg).Finish(), TableAlignment);

@@ -172,6 +172,9 @@ internal sealed class AmlWriter
     /// <summary>Or (operand, operand, target).</summary>
     public AmlWriter Or() => Op(0x7d);
 
+    /// <summary>ShiftLeft (operand, count, target).</summary>
+    public AmlWriter ShiftLeft() => Op(0x79);
+
     /// <summary>LNot (operand).</summary>
     public AmlWriter Not() => Op(0x92);
 

@@ -12,7 +12,7 @@ internal static class Dsdt
     private const int SlotCount = 32, PinCount = 4;
 
     // Notifications (ACPI 6.5 §5.6.6).
-    private const ulong DeviceCheck = 1, EjectRequest = 3;
+    internal const ulong DeviceCheck = 1, EjectRequest = 3;
 
     // _OSC control bits that we grant (PCI Firmware 3.3 §4.5.1): the PCI Express capability structure. Hot-plug is ACPI's, there is no
     // root port to send PME or AER messages, and no LTR.
@@ -27,7 +27,7 @@ internal static class Dsdt
         AmlWriter aml = new();
         using (aml.Scope("\\_SB"))
         {
-            for (int i = 0; i < options.Cpus.VcpuCount; i++) WriteProcessor(aml, i);
+            ProcessorObjects.Write(aml, options.Cpus);
             WriteReservedRanges(aml, (uint)options.EcamStart);
             using (aml.Device(PciHost))
             {
@@ -46,18 +46,10 @@ internal static class Dsdt
             aml.Path($"\\_SB.{PciHost}.DVNT").Path($"\\_SB.{PciHost}.PCIU").Integer(DeviceCheck);
             aml.Path($"\\_SB.{PciHost}.DVNT").Path($"\\_SB.{PciHost}.PCID").Integer(EjectRequest);
         }
+        ProcessorObjects.WriteEvent(aml, options.Cpus);
         // SLP_TYPa, SLP_TYPb and two reserved elements: some guests want all four (ACPI 6.5 §7.4.2).
         aml.Name("\\_S5").IntegerPackage(PmBlock.SleepTypeSoftOff, PmBlock.SleepTypeSoftOff, 0, 0);
         return new AcpiTable("DSDT", 2).Bytes(aml.ToArray()).Finish();
-    }
-
-    private static void WriteProcessor(AmlWriter aml, int index)
-    {
-        using (aml.Device(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"C{index:X3}")))
-        {
-            aml.Name("_HID").String("ACPI0007");
-            aml.Name("_UID").Integer((ulong)index);
-        }
     }
 
     /// <summary>Ranges that are in use but that no device below claims: ECAM (PCI Firmware 3.3 §4.1.2 wants it here) and the PM block.</summary>
@@ -71,6 +63,7 @@ internal static class Dsdt
                 .Memory32Fixed(ecam, (uint)PciWindows.EcamBytes)
                 .Io(PmBlock.BasePort, (byte)PmBlock.LengthBytes)
                 .Io(PciHotplug.BasePort, (byte)PciHotplug.LengthBytes)
+                .Io(CpuHotplug.BasePort, (byte)CpuHotplug.LengthBytes)
                 .ToArray());
         }
     }

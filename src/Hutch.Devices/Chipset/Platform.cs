@@ -43,9 +43,12 @@ internal sealed class Platform : IDevice, IInterruptControllers
         PciHotplug hotplug = new(Pci, _pm, events);
         hotplug.MapOn(services.Ports);
         Hotplug = hotplug;
+        CpuHotplug cpus = new(services.Cpus.VcpuCount, services.AbsentVcpus, _pm, events);
+        cpus.MapOn(services.Ports);
+        Cpus = cpus;
         services.Mmio.Map("ioapic", Ioapic.BaseAddress, Ioapic.LengthBytes, _ioapic);
         // Devices lower their wires when they reset, so the controllers come last.
-        _units = [_pit, _rtc, hotplug, _pm, Keyboard, _ioapic, _pic];
+        _units = [_pit, _rtc, hotplug, cpus, _pm, Keyboard, _ioapic, _pic];
     }
 
     /// <inheritdoc/>
@@ -59,6 +62,9 @@ internal sealed class Platform : IDevice, IInterruptControllers
 
     /// <summary>Plugging of PCI devices while the guest runs.</summary>
     public IHotplug Hotplug { get; }
+
+    /// <summary>Plugging of vCPUs while the guest runs.</summary>
+    public ICpuHotplug Cpus { get; }
 
     /// <summary>ACPI fixed hardware.</summary>
     public PmBlock Pm => _pm;
@@ -99,7 +105,8 @@ internal sealed class Platform : IDevice, IInterruptControllers
     public void Exchange(StateFields fields)
     {
         fields.Group("pci", Pci.Exchange);
-        foreach (IStateUnit unit in _units) fields.Group(unit.Name, unit.Exchange);
+        foreach (IStateUnit unit in _units)
+            if (unit is not CpuHotplug || fields.Has(unit.Name)) fields.Group(unit.Name, unit.Exchange);
         _resetControl.Exchange(fields);
     }
 

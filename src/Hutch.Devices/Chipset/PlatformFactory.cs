@@ -14,6 +14,7 @@ internal sealed class PlatformFactory : IDeviceFactory<PlatformConfig>
         services.Pci = platform.Pci;
         services.Chipset = platform;
         services.Hotplug = platform.Hotplug;
+        services.CpuHotplug = platform.Cpus;
         services.PowerButton = platform.PressPowerButton;
         return platform;
     }

@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Linq;
+using System.Numerics;
 using System.Text;
 using Hutch.Core.Memory;
 using Hutch.Devices.Acpi;
@@ -12,7 +13,7 @@ using Hutch.Model.Machine;
 namespace Hutch.Devices.Firmware;
 
 /// <summary>What a machine's firmware is told of it, by the numbers and names that SeaBIOS and OVMF look for.</summary>
-internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory memory, PciBus pci, ulong highWindowStart, ulong highWindowBytes)
+internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory memory, PciBus pci, ICpuHotplug cpus, ulong highWindowStart, ulong highWindowBytes)
 {
     /// <summary>The file whose reading makes the ACPI tables anew.</summary>
     internal const string FreshName = AcpiLoaderFiles.LoaderName;
@@ -26,13 +27,15 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
 
     private int _tablesBytes;
 
+    private ulong Absent => cpus.AbsentOf(definition.Cpus);
+
     /// <summary>Fills the device. Called once.</summary>
     internal void Fill(FwCfgItems items, FirmwareConfig config, IReadOnlyList<BootDevice> bootDevices)
     {
         byte[] ram = new byte[8];
         BinaryPrimitives.WriteUInt64LittleEndian(ram, memory.LengthBytes);
         items.Set(RamItem, ram);
-        items.Set(PresentCpusItem, (ushort)definition.Cpus.VcpuCount);
+        CountCpus(items);
         items.Set(MostCpusItem, (ushort)(definition.Cpus.HighestApicId + 1));
         items.Set(MenuItem, config.Menu ? (ushort)1 : (ushort)0);
         items.Set(TimerOverrideItem, (byte)1);
@@ -47,10 +50,13 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
         foreach (FwCfgEntry entry in config.Entries) FirmwareFactory.AddEntry(items, entry);
     }
 
+    /// <summary>Tells of the vCPUs that are plugged in now, which firmware waits for.</summary>
+    internal void CountCpus(FwCfgItems items) => items.Set(PresentCpusItem, (ushort)(definition.Cpus.VcpuCount - BitOperations.PopCount(Absent)));
+
     /// <summary>Makes the ACPI tables anew from where things are now.</summary>
     internal void Refresh(FwCfgItems items)
     {
-        AcpiOptions options = AcpiOptions.Describe(definition, highWindowStart, highWindowBytes);
+        AcpiOptions options = AcpiOptions.Describe(definition, highWindowStart, highWindowBytes) with { AbsentVcpus = Absent };
         (ulong first, ulong last) = pci.HighRange();
         if (last != 0)
         {

@@ -43,12 +43,16 @@ internal sealed class SystemFirmware : IDevice, IFirmware
     /// <inheritdoc/>
     public void Describe(MachineDefinition definition, ulong highWindowStart, ulong highWindowBytes)
     {
-        _contents = new FirmwareContents(definition, _services.Memory, _pci, highWindowStart, highWindowBytes);
+        _contents = new FirmwareContents(definition, _services.Memory, _pci, _services.CpuHotplug!, highWindowStart, highWindowBytes);
         _contents.Fill(_configuration.Items, _config, _services.BootDevices);
     }
 
     /// <inheritdoc/>
-    public void Load() => _shadow.Load();
+    public void Load()
+    {
+        _contents?.CountCpus(_configuration.Items);
+        _shadow.Load();
+    }
 
     /// <inheritdoc/>
     public void Start() { }

@@ -12,6 +12,18 @@ public sealed record VmDetails(ImmutableArray<VcpuInfo> Vcpus, string EmulatorCp
     /// <summary>The memory balloon; null where the machine has none, or its guest no driver for it.</summary>
     public BalloonInfo? Balloon { get; init; }
 
+    /// <summary>How many vCPUs it can have; <see cref="Vcpus"/> are those that it has.</summary>
+    public int MostVcpus { get; init; }
+
+    /// <summary>vCPUs that were plugged in and that the guest has not taken yet.</summary>
+    public ImmutableArray<int> OfferedVcpus { get; init; } = [];
+
+    /// <summary>vCPUs that the guest was asked to give up, and has not given up yet.</summary>
+    public ImmutableArray<int> AskedVcpus { get; init; } = [];
+
+    /// <summary>vCPUs that the guest would not take or give up when it was last asked.</summary>
+    public ImmutableArray<int> RefusedVcpus { get; init; } = [];
+
     /// <summary>The names of its devices.</summary>
     public ImmutableArray<string> Devices { get; init; } = [];
 }

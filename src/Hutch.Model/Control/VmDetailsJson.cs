@@ -22,6 +22,10 @@ internal static class VmDetailsJson
             writer.WriteEndObject();
         }
         writer.WriteEndArray();
+        writer.WriteNumber("mostVcpus", details.MostVcpus);
+        Write(writer, "offeredVcpus", details.OfferedVcpus);
+        Write(writer, "askedVcpus", details.AskedVcpus);
+        Write(writer, "refusedVcpus", details.RefusedVcpus);
         writer.WriteString("emulatorCpus", details.EmulatorCpus);
         writer.WriteString("controlGroup", details.ControlGroup);
         writer.WriteNumber("hugePageBytes", details.Memory.HugePageBytes);
@@ -34,6 +38,15 @@ internal static class VmDetailsJson
         writer.WriteEndArray();
         if (details.Balloon is { } balloon) Write(writer, balloon);
     }
+
+    private static void Write(Utf8JsonWriter writer, string name, ImmutableArray<int> numbers)
+    {
+        writer.WriteStartArray(name);
+        foreach (int number in numbers) writer.WriteNumberValue(number);
+        writer.WriteEndArray();
+    }
+
+    private static ImmutableArray<int> Numbers(JsonElement json, string name) => [.. json.GetProperty(name).EnumerateArray().Select(static number => number.GetInt32())];
 
     private static void Write(Utf8JsonWriter writer, BalloonInfo balloon)
     {
@@ -65,6 +78,10 @@ internal static class VmDetailsJson
             json.GetProperty("mergedBytes").GetUInt64(), json.GetProperty("numa").GetString());
         return new VmDetails(ImmutableArray.Create(vcpus), ControlLine.Text(json, "emulatorCpus"), ControlLine.Text(json, "controlGroup"), memory)
         {
+            MostVcpus = json.GetProperty("mostVcpus").GetInt32(),
+            OfferedVcpus = Numbers(json, "offeredVcpus"),
+            AskedVcpus = Numbers(json, "askedVcpus"),
+            RefusedVcpus = Numbers(json, "refusedVcpus"),
             Devices = [.. json.GetProperty("devices").EnumerateArray().Select(static device => device.GetString() ?? "")],
             Balloon = json.TryGetProperty("balloon", out JsonElement balloon) ? ReadBalloon(balloon) : null,
         };

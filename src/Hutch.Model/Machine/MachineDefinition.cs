@@ -11,8 +11,11 @@ public sealed record MachineDefinition
     /// <summary>Guest RAM in bytes, a multiple of 4096.</summary>
     public required ulong MemoryBytes { get; init; }
 
-    /// <summary>Number and arrangement of vCPUs.</summary>
+    /// <summary>Number and arrangement of all vCPUs that the machine can have.</summary>
     public required CpuTopology Cpus { get; init; }
+
+    /// <summary>Those of them that are not plugged in: a bit for each, that of vCPU 0 clear.</summary>
+    public ulong AbsentVcpus { get; init; }
 
     /// <summary>CPU model.</summary>
     public required CpuModel Cpu { get; init; }

@@ -58,6 +58,7 @@ public static class MachineReader
             Name = Text(root, "Name"),
             MemoryBytes = root.GetProperty("MemoryBytes").GetUInt64(),
             Cpus = new CpuTopology(cpus.GetProperty("Sockets").GetInt32(), cpus.GetProperty("Cores").GetInt32(), cpus.GetProperty("Threads").GetInt32(), cpus.GetProperty("Dies").GetInt32()),
+            AbsentVcpus = root.TryGetProperty("AbsentVcpus", out JsonElement absent) ? absent.GetUInt64() : 0,
             Cpu = new CpuModel(Text(cpu, "Name"), Texts(cpu, "Added"), Texts(cpu, "Removed")),
             Engine = Text(root, "Engine") switch
             {

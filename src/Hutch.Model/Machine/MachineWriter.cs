@@ -38,6 +38,7 @@ public static class MachineWriter
         writer.WriteNumber("Threads", definition.Cpus.Threads);
         writer.WriteNumber("Dies", definition.Cpus.Dies);
         writer.WriteEndObject();
+        if (definition.AbsentVcpus != 0) writer.WriteNumber("AbsentVcpus", definition.AbsentVcpus);
         writer.WriteStartObject("Cpu");
         writer.WriteString("Name", definition.Cpu.Name);
         WriteTexts(writer, "Added", definition.Cpu.Added);

@@ -29,6 +29,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
 
     private FirmwareTables? _tables;
     private IFirmware? _firmware;
+    private Func<ulong> _absentVcpus = static () => 0;
     private IScreen? _screen;
 
     /// <summary>Opens and parses the images of a direct boot. Throws <see cref="ConfigException"/>.</summary>
@@ -45,6 +46,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
             if (services.Firmware is not null) throw new ConfigException("A machine starts from a kernel or from firmware; leave one out.");
             _screen = services.Screens.Count == 0 ? null : services.Screens[0];
             services.Pci?.AssignResources(highWindowStart, highWindowBytes);
+            if (services.CpuHotplug is { } plugging) _absentVcpus = () => plugging.AbsentOf(definition.Cpus);
             _tables = new FirmwareTables(definition, highWindowStart, highWindowBytes);
             return;
         }
@@ -62,7 +64,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
         }
         Open();
         BootImages images = _images!;
-        ulong root = _tables!.Write(memory);
+        ulong root = _tables!.Write(memory, _absentVcpus());
         MemoryRange[] map = MemoryMap.Describe(memory, PciWindows.EcamStart, PciWindows.EcamBytes);
         byte[] seed = new byte[32];
         HostRandom.Fill(seed);

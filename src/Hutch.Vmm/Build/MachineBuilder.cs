@@ -40,6 +40,8 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
             MachineServices services = new()
             {
                 Memory = memory,
+                Cpus = definition.Cpus,
+                AbsentVcpus = definition.AbsentVcpus,
                 Ports = new AddressBus("port"),
                 Mmio = new AddressBus("address"),
                 Interrupts = cpus.Interrupts,

@@ -41,6 +41,8 @@ internal static class MachineLimits
             throw new ConfigException($"The machine would have more than {MostVcpus} vCPUs, the most that is supported; give fewer with --cpus.");
         if (cpus.HighestApicId > HighestXApicId)
             throw new ConfigException($"With this topology APIC ids go up to {cpus.HighestApicId}, and {HighestXApicId} is the highest; use powers of two for dies, cores and threads in --cpus.");
+        if ((definition.AbsentVcpus & 1) != 0 || (definition.AbsentVcpus & ~(ulong.MaxValue >> (MostVcpus - cpus.VcpuCount))) != 0)
+            throw new ConfigException("The first vCPU is always plugged in, and there are none to be absent but those of the topology; correct --cpus.");
         HashSet<string> names = [];
         foreach (DeviceConfig device in definition.Devices)
             if (!names.Add(device.Id))

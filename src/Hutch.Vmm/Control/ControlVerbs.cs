@@ -1,5 +1,7 @@
 using System;
 using System.Collections.Generic;
+using System.Collections.Immutable;
+using System.Linq;
 using Hutch.Core.Engine;
 using Hutch.Devices;
 using Hutch.Host.Linux;
@@ -16,7 +18,7 @@ namespace Hutch.Vmm.Control;
 /// state driver and is waited for.
 /// </summary>
 internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement, IReadOnlyList<IScreen> screens,
-    IBalloon? balloon)
+    IBalloon? balloon, ICpuHotplug? plugging = null)
 {
     /// <summary>Carries out one request. Does not throw.</summary>
     internal VmReply Handle(ControlCall call)
@@ -32,7 +34,16 @@ internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor eng
     {
         try
         {
-            return VmReply.Completed with { Status = Status(), Details = placement.Describe() with { Devices = driver.Devices, Balloon = balloon?.HasDriver == true ? balloon.Look() : null } };
+            VmDetails details = placement.Describe() with
+            {
+                Devices = driver.Devices,
+                Balloon = balloon?.HasDriver == true ? balloon.Look() : null,
+                MostVcpus = definition.Cpus.VcpuCount,
+                OfferedVcpus = Numbers(plugging?.Offered ?? 0),
+                AskedVcpus = Numbers(plugging?.Asked ?? 0),
+                RefusedVcpus = Numbers(plugging?.Refused ?? 0),
+            };
+            return VmReply.Completed with { Status = Status(), Details = details };
         }
         catch (LinuxException ending)
         {
@@ -41,6 +52,8 @@ internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor eng
         }
     }
 
+    private static ImmutableArray<int> Numbers(ulong vcpus) => [.. Enumerable.Range(0, 64).Where(index => (vcpus >> index & 1) != 0)];
+
     private VmStatus Status() =>
-        new(definition.Name, driver.State, Environment.ProcessId, engine.Name, definition.Cpus.VcpuCount, definition.MemoryBytes, driver.Reason);
+        new(definition.Name, driver.State, Environment.ProcessId, engine.Name, driver.VcpuCount, definition.MemoryBytes, driver.Reason);
 }

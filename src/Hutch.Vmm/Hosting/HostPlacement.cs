@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Collections.Immutable;
 using System.IO;
 using System.Linq;
 using Hutch.Core.Memory;
@@ -17,11 +16,14 @@ namespace Hutch.Vmm.Hosting;
 /// Where a machine's threads run and how its memory is kept, while it lives. The state driver changes it, one change at a time; any thread may ask.
 /// Changes throw <see cref="ConfigException"/> with what the host refused.
 /// </summary>
-internal sealed class HostPlacement(ImmutableArray<VcpuThread> vcpus, GuestMemory memory)
+internal sealed class HostPlacement(VcpuThreads vcpus, GuestMemory memory)
 {
     // What the process could use when it began: pinning can be widened again up to this.
     private readonly CpuSet _allowed = HostThread.Current.Affinity;
+    private readonly Dictionary<int, string> _pins = [];
     private volatile Placement _placement = Placement.Anywhere;
+    private SchedulerClass? _scheduler;
+    private bool _isPinnedAuto;
 
     /// <summary>Does what the definition says of threads. Memory and control group are done already.</summary>
     internal void Begin(Placement start)
@@ -43,9 +45,33 @@ internal sealed class HostPlacement(ImmutableArray<VcpuThread> vcpus, GuestMemor
 
     /// <summary>How things stand, as the kernel says. Any thread.</summary>
     internal VmDetails Describe() => new(
-        [.. vcpus.Select(vcpu => new VcpuInfo(vcpu.Index, vcpu.HostThread.Id, vcpu.HostThread.Affinity.ToString(), vcpu.HostThread.Scheduler.ToString(), Math.Round(vcpu.HostThread.CpuTime.TotalSeconds, 3)))],
+        [.. vcpus.Present.Select(Describe).OfType<VcpuInfo>()],
         new HostThread(Environment.ProcessId).Affinity.ToString(), ControlGroup.Current,
         new MemoryInfo(_placement.HugePageBytes, _placement.Locked, _placement.Mergeable, MergedBytes(), _placement.Numa));
+
+    /// <summary>Puts the thread of a vCPU that was just plugged in where it belongs.</summary>
+    internal void Place(VcpuThread vcpu)
+    {
+        if (_isPinnedAuto) PinAll();
+        else if (_pins.TryGetValue(vcpu.Index, out string? cpus)) SetAffinity(vcpu.HostThread, Cpus(cpus, "--vcpu-pin"), $"vCPU {vcpu.Index}");
+        // Its thread begins where the one is that made it.
+        else if (vcpu.HostThread.Affinity.ToString() != _allowed.ToString()) SetAffinity(vcpu.HostThread, _allowed, $"vCPU {vcpu.Index}");
+        if (_scheduler is { } scheduler) Schedule(scheduler);
+    }
+
+    // Null: it was pulled out meanwhile.
+    private VcpuInfo? Describe(VcpuThread vcpu)
+    {
+        try
+        {
+            HostThread thread = vcpu.HostThread;
+            return new VcpuInfo(vcpu.Index, thread.Id, thread.Affinity.ToString(), thread.Scheduler.ToString(), Math.Round(thread.CpuTime.TotalSeconds, 3));
+        }
+        catch (Exception gone) when (gone is LinuxException or IOException && vcpus.Find(vcpu.Index) != vcpu)
+        {
+            return null;
+        }
+    }
 
     private Action Change(string name, string value)
     {
@@ -95,41 +121,52 @@ internal sealed class HostPlacement(ImmutableArray<VcpuThread> vcpus, GuestMemor
 
     private void Pin(int vcpu, string text)
     {
-        if (vcpu < 0 || vcpu >= vcpus.Length) throw new ConfigException($"There is no vCPU {vcpu}: the machine has {vcpus.Length}, from 0 on; correct --vcpu-pin.");
-        SetAffinity(vcpus[vcpu].HostThread, Cpus(text, "--vcpu-pin"), $"vCPU {vcpu}");
+        if (vcpu < 0 || vcpu >= vcpus.Most) throw new ConfigException($"There is no vCPU {vcpu}: the machine has {vcpus.Most}, from 0 on; correct --vcpu-pin.");
+        // One that is absent is pinned when it is plugged in.
+        if (vcpus.Find(vcpu) is { } thread) SetAffinity(thread.HostThread, Cpus(text, "--vcpu-pin"), $"vCPU {vcpu}");
+        _pins[vcpu] = text;
+        _isPinnedAuto = false;
     }
 
     // A CPU of its own for each vCPU; what is left, or everything where nothing is, for the others.
     private void PinAll()
     {
         IReadOnlyList<int> order = HostCpus.InOrderOfUse(_allowed);
-        if (order.Count < vcpus.Length)
-            throw new ConfigException($"The machine's {vcpus.Length} vCPUs cannot each have a host CPU: this process may use {order.Count} ({_allowed}); give fewer with --cpus, or do without --pin auto.");
-        for (int index = 0; index < vcpus.Length; index++) SetAffinity(vcpus[index].HostThread, new CpuSet(order[index]), $"vCPU {index}");
-        CpuSet rest = _allowed.Except(new CpuSet(order.Take(vcpus.Length)));
+        IReadOnlyList<VcpuThread> present = vcpus.Present;
+        if (order.Count < present.Count)
+            throw new ConfigException($"The machine's {present.Count} vCPUs cannot each have a host CPU: this process may use {order.Count} ({_allowed}); give fewer with --cpus, or do without --pin auto.");
+        for (int i = 0; i < present.Count; i++) SetAffinity(present[i].HostThread, new CpuSet(order[i]), $"vCPU {present[i].Index}");
+        CpuSet rest = _allowed.Except(new CpuSet(order.Take(present.Count)));
         PinEmulator(rest.Count > 0 ? rest : _allowed);
+        _pins.Clear();
+        _isPinnedAuto = true;
     }
 
     private void Unpin()
     {
-        for (int index = 0; index < vcpus.Length; index++) SetAffinity(vcpus[index].HostThread, _allowed, $"vCPU {index}");
+        foreach (VcpuThread vcpu in vcpus.Present) SetAffinity(vcpu.HostThread, _allowed, $"vCPU {vcpu.Index}");
         PinEmulator(_allowed);
+        _pins.Clear();
+        _isPinnedAuto = false;
     }
 
     // New threads inherit from the one that makes them, and vCPUs make none.
     private void PinEmulator(CpuSet cpus)
     {
-        HashSet<int> own = [.. vcpus.Select(vcpu => vcpu.HostThread.Id)];
+        HashSet<int> own = [.. vcpus.Present.Select(vcpu => vcpu.HostThread.Id)];
         foreach (HostThread thread in HostThread.OfProcess().ToList())
             if (!own.Contains(thread.Id)) SetAffinity(thread, cpus, "The machine's other threads");
     }
 
-    private void Schedule(string text)
+    private void Schedule(string text) =>
+        Schedule(SchedulerClass.Parse(text) ?? throw new ConfigException($"--sched '{text}': write other, batch, idle, fifo:N or rr:N with N from 1 to 99."));
+
+    private void Schedule(SchedulerClass wanted)
     {
-        SchedulerClass wanted = SchedulerClass.Parse(text) ?? throw new ConfigException($"--sched '{text}': write other, batch, idle, fifo:N or rr:N with N from 1 to 99.");
         try
         {
-            foreach (VcpuThread vcpu in vcpus) vcpu.HostThread.SetScheduler(wanted);
+            foreach (VcpuThread vcpu in vcpus.Present) vcpu.HostThread.SetScheduler(wanted);
+            _scheduler = wanted;
         }
         catch (LinuxException refused)
         {

@@ -47,7 +47,7 @@ internal sealed class DeviceChange(Machine machine, MachineDefinition definition
     /// <summary>Gives up what the guest has given up. The machine is stopped.</summary>
     internal void TakeEjected()
     {
-        while (machine.Hotplug!.TakeEjected() is string name)
+        while (machine.Hotplug?.TakeEjected() is string name)
         {
             machine.Detach(name);
             _definition = WithSlots(_definition with { Devices = _definition.Devices.RemoveAll(device => device.Id == name) }, machine.Hotplug);

@@ -1,6 +1,6 @@
 using System;
 using System.Collections.Generic;
-using System.Collections.Immutable;
+using System.Numerics;
 using Hutch.Core.Engine;
 using Hutch.Core.Memory;
 using Hutch.Core.State;
@@ -22,7 +22,7 @@ internal sealed class Machine : IDisposable
     private readonly List<IDevice> _devices;
     private readonly MachineServices _services;
     private readonly BootPlan _boot;
-    private readonly ImmutableArray<VcpuThread> _threads;
+    private readonly VcpuThreads _threads;
     private readonly PausableTimers _timers;
     private MachineClock? _clock;
     private bool _ended;
@@ -46,9 +46,7 @@ internal sealed class Machine : IDisposable
         _services = services;
         _boot = boot;
         foreach (IDevice device in devices) device.Reset();
-        ImmutableArray<VcpuThread>.Builder threads = ImmutableArray.CreateBuilder<VcpuThread>(cpus.Vcpus.Length);
-        foreach (IVcpu vcpu in cpus.Vcpus) threads.Add(new VcpuThread(vcpu, exits, mailbox));
-        _threads = threads.MoveToImmutable();
+        _threads = new VcpuThreads(cpus, services.AbsentVcpus, exits, mailbox);
         Host = new HostPlacement(_threads, memory);
     }
 
@@ -103,6 +101,15 @@ internal sealed class Machine : IDisposable
     /// <summary>Plugging of devices, or null.</summary>
     internal IHotplug? Hotplug => _services.Hotplug;
 
+    /// <summary>Plugging of vCPUs, or null.</summary>
+    internal ICpuHotplug? CpuHotplug => _services.CpuHotplug;
+
+    /// <summary>How many vCPUs are plugged in. Any thread.</summary>
+    internal int VcpuCount => _threads.Present.Count;
+
+    /// <summary>All vCPUs that it can have.</summary>
+    internal CpuTopology Cpus => _services.Cpus;
+
     /// <summary>Its screens.</summary>
     internal IReadOnlyList<IScreen> Screens => _services.Screens;
 
@@ -118,14 +125,13 @@ internal sealed class Machine : IDisposable
         foreach (IDevice device in _devices) device.Start();
         _timers.Start();
         if (_clock is not null) _cpus.RestoreClock(_clock);
-        foreach (VcpuThread thread in _threads) thread.Resume();
+        _threads.Resume();
     }
 
     /// <summary>The vCPUs first, all asked before one is waited for; then the clocks, then the devices, last created first.</summary>
     internal void Stop()
     {
-        foreach (VcpuThread thread in _threads) thread.RequestPause();
-        foreach (VcpuThread thread in _threads) thread.WaitParked();
+        _threads.Pause();
         _clock = _cpus.SaveClock();
         _timers.Stop();
         for (int index = _devices.Count - 1; index >= 0; index--) _devices[index].Stop();
@@ -151,12 +157,42 @@ internal sealed class Machine : IDisposable
         device.Dispose();
     }
 
+    /// <summary>Plugs vCPUs into a stopped machine and tells the guest. Throws <see cref="ConfigException"/>, with nothing changed.</summary>
+    /// <param name="vcpus">Absent ones: a bit for each.</param>
+    internal void PlugInVcpus(ulong vcpus)
+    {
+        try
+        {
+            for (ulong left = vcpus; left != 0; left &= left - 1)
+            {
+                int index = BitOperations.TrailingZeroCount(left);
+                VcpuThread thread = _threads.Add(index);
+                // Alike on all vCPUs, or a guest's kernel would trust none of them.
+                if (_clock is not null) _clock = _clock with { Tsc = _clock.Tsc.SetItem(index, _clock.Tsc[0]) };
+                Host.Place(thread);
+            }
+        }
+        catch (ConfigException)
+        {
+            for (ulong left = vcpus; left != 0; left &= left - 1) _threads.Remove(BitOperations.TrailingZeroCount(left));
+            throw;
+        }
+        _services.CpuHotplug!.PlugIn(vcpus);
+    }
+
+    /// <summary>Takes the vCPUs out of a stopped machine that the guest has given up.</summary>
+    internal void TakeEjectedVcpus()
+    {
+        for (ulong left = _services.CpuHotplug?.TakeEjected() ?? 0; left != 0; left &= left - 1) _threads.Remove(BitOperations.TrailingZeroCount(left));
+    }
+
     /// <summary>A stopped machine back to power-on, its kernel loaded again.</summary>
     internal void Reset()
     {
         // Last created first, so that a device lowers its wires while the controllers can still see it; they end clean.
         for (int index = _devices.Count - 1; index >= 0; index--) _devices[index].Reset();
-        foreach (IVcpu vcpu in _cpus.Vcpus) vcpu.Reset();
+        TakeEjectedVcpus();
+        _threads.Reset();
         // A reset TSC counts from zero; kvm-clock goes on.
         if (_clock is not null) _clock = _clock with { Tsc = [.. new ulong[_clock.Tsc.Length]] };
         _memory.Clear();
@@ -168,7 +204,7 @@ internal sealed class Machine : IDisposable
     {
         if (_ended) return;
         _ended = true;
-        foreach (VcpuThread thread in _threads) thread.End();
+        _threads.End();
         for (int index = _devices.Count - 1; index >= 0; index--) _devices[index].Dispose();
         _cpus.Dispose();
         _boot.Dispose();

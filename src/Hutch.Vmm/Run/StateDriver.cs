@@ -29,6 +29,9 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     /// <summary>Why the machine is paused, if it was not told to be; a sentence. Any thread.</summary>
     internal string? Reason => Volatile.Read(ref _reason);
 
+    /// <summary>How many vCPUs are plugged in. Any thread.</summary>
+    internal int VcpuCount => machine.VcpuCount;
+
     /// <summary>The names of the machine's devices. Any thread.</summary>
     internal System.Collections.Immutable.ImmutableArray<string> Devices => _devices.Names;
 
@@ -58,7 +61,11 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         }
         if (request.Kind == RequestKind.Ejected)
         {
-            _ = Change(_devices.TakeEjected);
+            _ = Change(() =>
+            {
+                _devices.TakeEjected();
+                machine.TakeEjectedVcpus();
+            });
             return null;
         }
         if (State == VmState.Running) machine.Stop();
@@ -114,7 +121,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
             case VmVerb.Resume: Resume(); break;
             case VmVerb.Reset: end = Follow(new MachineRequest(RequestKind.Reset)); break;
             case VmVerb.Quit: end = Follow(new MachineRequest(RequestKind.Leave, ExitStatus.PoweredOff)); break;
-            case VmVerb.Set: reply = Place(call.Request.Options); break;
+            case VmVerb.Set: reply = Set(call.Request.Options); break;
             case VmVerb.Save: (reply, end) = Save(call); break;
             case VmVerb.Resize: reply = Resize(call.Request.Options); break;
             case VmVerb.Attach: reply = Change(() => _devices.Attach(call.Request.Options)); break;
@@ -176,6 +183,13 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         }
     }
 
+    private VmReply Set(IReadOnlyDictionary<string, string> options)
+    {
+        if (!VcpuChange.IsIn(options)) return Place(options);
+        VmReply reply = Change(() => options = VcpuChange.Apply(machine, options));
+        return reply.Kind == VmReplyKind.Error ? reply : Place(options);
+    }
+
     private VmReply Place(IReadOnlyDictionary<string, string> options)
     {
         try
@@ -195,7 +209,9 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         string before = State;
         if (before == VmState.Running) machine.Stop();
         Volatile.Write(ref _state, VmState.Saving);
-        string? failure = save.Save(machine, _devices.Definition, call, () => mailbox.Holds(RequestKind.Leave));
+        machine.TakeEjectedVcpus();
+        MachineDefinition now = _devices.Definition with { AbsentVcpus = machine.CpuHotplug?.AbsentOf(machine.Cpus) ?? 0 };
+        string? failure = save.Save(machine, now, call, () => mailbox.Holds(RequestKind.Leave));
         string after = failure is null && save.Then == SaveCall.Pause ? VmState.Paused : before;
         Volatile.Write(ref _state, after);
         if (failure is null && save.Then == SaveCall.Quit) return (VmReply.Completed, new MachineEnd(ExitStatus.PoweredOff));

@@ -41,9 +41,13 @@ public sealed class OptionTests
     [Fact]
     public void Cpus_are_a_number_of_packages_or_a_topology()
     {
-        Assert.Equal(new CpuTopology(4, 1, 1), CpuOptions.ParseTopology("4"));
-        Assert.Equal(new CpuTopology(2, 3, 2), CpuOptions.ParseTopology("sockets=2,cores=3,threads=2"));
-        Assert.Equal(new CpuTopology(1, 4, 1), CpuOptions.ParseTopology("cores=4"));
+        Assert.Equal((new CpuTopology(4, 1, 1), 0UL), CpuOptions.ParseTopology("4"));
+        Assert.Equal((new CpuTopology(2, 3, 2), 0UL), CpuOptions.ParseTopology("sockets=2,cores=3,threads=2"));
+        Assert.Equal((new CpuTopology(1, 4, 1), 0UL), CpuOptions.ParseTopology("cores=4"));
+        Assert.Equal((new CpuTopology(8, 1, 1), 0b1111_1100UL), CpuOptions.ParseTopology("2,max=8"));
+        Assert.Equal((new CpuTopology(1, 4, 2), 0b1111_1000UL), CpuOptions.ParseTopology("3,cores=4,threads=2"));
+        Assert.Equal((new CpuTopology(1, 4, 1), 0UL), CpuOptions.ParseTopology("cores=4,max=4"));
+        Assert.Equal((new CpuTopology(64, 1, 1), ulong.MaxValue - 1), CpuOptions.ParseTopology("1,max=64"));
     }
 
     [Theory]
@@ -54,6 +58,12 @@ public sealed class OptionTests
     [InlineData("cores=4294967295,sockets=4294967295,threads=4294967295")]
     [InlineData("cores=2,books=2")]
     [InlineData("")]
+    [InlineData("0,max=4")]
+    [InlineData("5,max=4")]
+    [InlineData("2,3")]
+    [InlineData("2,max=2,max=3")]
+    [InlineData("5,cores=4")]
+    [InlineData("2,max=8,cores=4")]
     public void A_bad_number_of_cpus_is_refused(string text) => Assert.Equal(ExitStatus.Usage, Assert.Throws<UserException>(() => CpuOptions.ParseTopology(text)).Status);
 
     [Fact]

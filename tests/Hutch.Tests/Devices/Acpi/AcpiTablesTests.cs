@@ -126,6 +126,17 @@ public sealed class AcpiTablesTests
         Assert.Single(entries, e => e[0] == 10);
     }
 
+    // ACPI 6.5 §5.2.12.2.1: bit 0 is enabled, bit 1 is online capable.
+    [Fact]
+    public void Vcpus_that_are_not_plugged_in_are_online_capable_and_the_dsdt_has_all()
+    {
+        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(Options with { AbsentVcpus = 0b1010 }));
+
+        Assert.Equal([1, 2, 1, 2], Enumerable.Range(0, 4).Select(index => tables["APIC"][44 + (8 * index) + 4]));
+        foreach (string name in new[] { "C000", "C001", "C003", "_MAT", "_EJ0", "_OST", "_E02" }) Assert.True(tables["DSDT"].AsSpan().IndexOf(Encoding.ASCII.GetBytes(name)) >= 0, name);
+        Assert.True(Tables(AcpiTables.Build(Options with { Cpus = new CpuTopology(1, 1, 1) }))["DSDT"].AsSpan().IndexOf("_E02"u8) < 0);
+    }
+
     [Fact]
     public void Mcfg_gives_the_whole_bus_range()
     {

@@ -30,6 +30,11 @@ public sealed class DisassemblyTests
         Assert.Contains("ToUUID (\"33db4d5b-1ff7-401c-9657-7441c03dd766\")", text, StringComparison.Ordinal);
         Assert.Contains("Device (COM1)", text, StringComparison.Ordinal);
         Assert.DoesNotContain("Device (COM2)", text, StringComparison.Ordinal);
+        Assert.Contains("Device (C001)", text, StringComparison.Ordinal);
+        Assert.Contains("If ((CPP0 & 0x02))", text, StringComparison.Ordinal);
+        Assert.Contains("CPEJ = One", text, StringComparison.Ordinal);
+        Assert.Contains("CPSS (One, Arg0, Arg1)", text, StringComparison.Ordinal);
+        Assert.Contains("Notify (\\_SB.C001, 0x03)", text, StringComparison.Ordinal);
         Assert.Contains("Name (_PRT, Package (0x80)", text, StringComparison.Ordinal);
         Assert.Contains("0x000000BFFFFFFFFF, // Range Maximum", text, StringComparison.Ordinal);
         Assert.Contains("Name (\\_S5, Package (0x04)", text, StringComparison.Ordinal);

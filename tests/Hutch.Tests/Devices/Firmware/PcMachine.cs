@@ -32,7 +32,7 @@ internal sealed class PcMachine : IDisposable
         File.WriteAllBytes(FlashPath, flash);
         Services = new MachineServices
         {
-            Memory = Memory, Ports = new AddressBus("ports"), Mmio = new AddressBus("mmio"), Interrupts = Router, Timers = _timers, Platform = Platform,
+            Memory = Memory, Cpus = new CpuTopology(1, 3, 1), Ports = new AddressBus("ports"), Mmio = new AddressBus("mmio"), Interrupts = Router, Timers = _timers, Platform = Platform,
             OpenDisk = Disks.Open, OpenChannel = _ => throw new ConfigException("No channel."),
         };
         _platform = DeviceFactories.Create(new PlatformConfig("platform"), Services);

@@ -51,6 +51,7 @@ public sealed class MachineReaderTests
         Name = "name",
         MemoryBytes = ulong.MaxValue - 4095,
         Cpus = new CpuTopology(1, 2, 3),
+        AbsentVcpus = engine == EngineChoice.Kvm ? 0b110000UL : 0,
         Cpu = new CpuModel("max", ["avx2", "sha_ni"], ["pcid"]),
         Engine = engine,
         Boot = engine == EngineChoice.Kvm ? null : new KernelBoot("/k", engine == EngineChoice.Auto ? null : "/i", "a=b \"c\""),

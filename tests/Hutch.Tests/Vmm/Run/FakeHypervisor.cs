@@ -88,11 +88,22 @@ internal sealed class FakeVcpu(FakeMachine machine, int index, Func<FakeVcpu, IV
 
     public void RequestStop() => _stop.Release();
 
-    public void Reset() => Resets++;
+    /// <summary>IA32_APIC_BASE, bit 11.</summary>
+    internal bool IsApicOn { get; private set; } = true;
 
-    public void SaveRegisters(X86VcpuState state) => state.Msrs[0x2ff] = 0;
+    public void Reset()
+    {
+        Resets++;
+        IsApicOn = true;
+    }
 
-    public void RestoreRegisters(X86VcpuState state) => Loaded = state;
+    public void SaveRegisters(X86VcpuState state) => (state.Msrs[0x2ff], state.Msrs[0x1b]) = (0, IsApicOn ? 0xfee0_0800 : 0xfee0_0000);
+
+    public void RestoreRegisters(X86VcpuState state)
+    {
+        Loaded = state;
+        if (state.Msrs.TryGetValue(0x1b, out ulong value)) IsApicOn = (value & 0x800) != 0;
+    }
 
     public void Dispose() => _stop.Dispose();
 }
