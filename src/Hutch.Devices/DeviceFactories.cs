@@ -10,6 +10,7 @@ using Hutch.Devices.Usb;
 using Hutch.Devices.Virtio.Balloon;
 using Hutch.Devices.Virtio.Block;
 using Hutch.Devices.Virtio.Console;
+using Hutch.Devices.Virtio.Mem;
 using Hutch.Devices.Virtio.Net;
 using Hutch.Devices.Virtio.Rng;
 using Hutch.Model.Machine;
@@ -43,6 +44,7 @@ public static class DeviceFactories
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         E1000Config e1000 => new E1000Factory().Create(e1000, services),
         VirtioBalloonConfig balloon => new VirtioBalloonFactory().Create(balloon, services),
+        VirtioMemConfig pluggable => new VirtioMemFactory().Create(pluggable, services),
         VirtioRngConfig rng => new VirtioRngFactory().Create(rng, services),
         _ => throw new ConfigException($"The device {config.Id} cannot be made: this build has no {config.GetType().Name} device; leave it out."),
     };

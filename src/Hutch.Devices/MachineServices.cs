@@ -76,6 +76,9 @@ public sealed class MachineServices
     /// <summary>The machine's memory balloon. Its device sets it.</summary>
     public IBalloon? Balloon { get; set; }
 
+    /// <summary>Memory that is plugged in while the guest runs. Its device sets it.</summary>
+    public IPluggableMemory? PluggableMemory { get; set; }
+
     /// <summary>The machine's screens. Their devices add them.</summary>
     public List<IScreen> Screens { get; } = [];
 

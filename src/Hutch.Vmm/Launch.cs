@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Text.Json;
+using Hutch.Core.Memory;
 using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Model.Machine;
@@ -56,7 +57,7 @@ internal sealed record Launch(MachineDefinition Definition, StateFileReader? Sta
         {
             state = StateFileReader.Open(path);
             MachineDefinition saved = MachineState.ReadDefinition(state.Sections);
-            if (saved.MemoryBytes != state.RamBytes)
+            if (GuestMemory.LengthOf(saved.MemoryBytes, saved.PluggableBytes) != state.RamBytes)
                 throw new StateException($"The state file {path} is damaged: it holds {state.RamBytes} bytes of memory and its definition says {saved.MemoryBytes}.");
             return new Launch(saved with { Engine = engine ?? saved.Engine, Name = name ?? saved.Name, Vnc = serves ? vnc : saved.Vnc, Json = json }, state, paused);
         }

@@ -89,7 +89,7 @@ internal static class Program
         machine.Host.Begin(definition.Placement);
         using VncServer? vnc = VncServer.Open(definition.Vnc, definition.Name, machine.Screens, machine.Input, queue.Clock);
         StateDriver driver = new(machine, mailbox, definition, launch.Paused, messages.Progress);
-        control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host, machine.Screens, machine.Balloon, machine.CpuHotplug).Handle);
+        control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host, machine.Screens, machine.Balloon, machine.PluggableMemory, machine.CpuHotplug).Handle);
         return driver.Run();
     }
 }

@@ -23,16 +23,18 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         // The tiny guest is prepared last: a mistake in the options is said before anything is downloaded.
         CheckImage(request);
         (CpuTopology cpus, ulong absent) = request.Cpus is null ? (new CpuTopology(1, 1, 1), 0) : CpuOptions.ParseTopology(request.Cpus);
+        (ulong memory, ulong pluggable) = request.Memory is null ? (Math.Min(MemorySize.DefaultBytes, hostMemoryBytes), 0) : MemorySize.ParseGrowing(request.Memory, hostMemoryBytes);
         string name = Name(request);
         MachineDefinition definition = new()
         {
             Name = name,
-            MemoryBytes = request.Memory is null ? Math.Min(MemorySize.DefaultBytes, hostMemoryBytes) : MemorySize.Parse(request.Memory, hostMemoryBytes),
+            MemoryBytes = memory,
+            PluggableBytes = pluggable,
             Cpus = cpus,
             AbsentVcpus = absent,
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
             Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
-            Devices = [.. Devices(request, cpus, name)],
+            Devices = [.. Devices(request, cpus, name), .. pluggable == 0 ? Array.Empty<DeviceConfig>() : [new VirtioMemConfig("memory0")]],
             Boot = null,
             OemStrings = SmbiosOption.Parse(request.Smbios),
             Placement = request.Placement,

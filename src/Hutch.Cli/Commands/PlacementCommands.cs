@@ -45,10 +45,11 @@ internal static class PlacementCommands
         Dictionary<string, string> changes = PlacementOptions.ReadChanges(result);
         if (changes.Count == 0) throw new UserException("Say what to change, for example: hutch set NAME --vcpu-pin 0=3.", ExitStatus.Usage);
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
+        if (changes.TryGetValue(PlacementOptions.MemoryChange, out string? memory)) MemoryWait.GiveBackPlugged(client, ulong.Parse(memory, CultureInfo.InvariantCulture));
         if (client.Ask(new VmRequest(VmVerb.Set, changes)) is null)
             throw client.NoAnswer();
         if (changes.ContainsKey(PlacementOptions.VcpuCountChange)) VcpuWait.Until(client, Math.Max(0, result.GetValue(Timeout)));
-        if (changes.ContainsKey(PlacementOptions.MemoryChange)) BalloonWait.Until(client);
+        if (changes.ContainsKey(PlacementOptions.MemoryChange)) MemoryWait.Until(client);
         return 0;
     }
 
@@ -65,6 +66,8 @@ internal static class PlacementCommands
         Line("devices", string.Join(", ", details.Devices));
         Line("memory", $"{status.MemoryBytes >> 20} MiB of {(memory.HugePageBytes == 0 ? "ordinary pages" : $"huge pages of {memory.HugePageBytes >> 20} MiB")}, {(memory.Locked ? "locked" : "not locked")}, NUMA policy {memory.Numa ?? "of the host"}");
         if (details.Balloon is { } balloon) Line("balloon", Describe(balloon));
+        if (details.Pluggable is { } pluggable)
+            Line("plugged in", $"{pluggable.PluggedBytes >> 20}{(pluggable.PluggedBytes == pluggable.RequestedBytes ? "" : $" of {pluggable.RequestedBytes >> 20}")} MiB of memory, {pluggable.MostBytes >> 20} at most");
         Line("merging", memory.Mergeable ? $"on, {memory.MergedBytes >> 10} KiB are merged" : "off");
     }
 

@@ -12,7 +12,7 @@ namespace Hutch.Cli.Commands;
 /// <summary>The options about where a machine runs on its host: those of <c>hutch run</c>, and those of <c>hutch set</c> for a running one, cables and memory among them.</summary>
 internal static class PlacementOptions
 {
-    /// <summary>The change of the guest's memory, in bytes that it keeps.</summary>
+    /// <summary>The change of the guest's memory, in bytes that it is to have.</summary>
     internal const string MemoryChange = "memory";
 
     /// <summary>The change of the number of vCPUs.</summary>
@@ -38,7 +38,7 @@ internal static class PlacementOptions
         Description = "Plug the cable of a network card in, or pull it; may be repeated.",
     };
 
-    private static readonly Option<string?> Memory = Text("--memory", "SIZE", "What the guest is to keep of its memory; its balloon gives the rest to the host.");
+    private static readonly Option<string?> Memory = Text("--memory", "SIZE", "What the guest is to have of memory: its balloon gives what is less to the host, what is more is plugged in, up to the max of --memory.");
 
     private static readonly Option<int?> Vcpus = new("--vcpus") { HelpName = "N", Description = "How many vCPUs the guest is to have, up to the max of --cpus." };
 

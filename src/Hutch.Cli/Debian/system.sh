@@ -33,8 +33,9 @@ put etc/systemd/network/80-hutch.network <<-END
 	DHCP=yes
 END
 
-# A vCPU that is plugged in ('hutch set NAME --vcpus N') is used.
-put etc/udev/rules.d/80-hutch-cpu.rules <<-'END'
+# A vCPU or memory that is plugged in ('hutch set NAME --vcpus N', '--memory SIZE') is used.
+put etc/udev/rules.d/80-hutch-hotplug.rules <<-'END'
+	SUBSYSTEM=="memory", ACTION=="add", ATTR{state}=="offline", ATTR{state}="online_movable"
 	SUBSYSTEM=="cpu", ACTION=="add", TEST=="online", ATTR{online}=="0", ATTR{online}="1"
 END
 

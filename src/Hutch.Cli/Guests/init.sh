@@ -4,6 +4,8 @@ export PATH=/sbin:/bin HOME=/root
 [ -e /bin/mount ] || /bin/busybox --install -s /bin
 mount -a
 echo hutch >/proc/sys/kernel/hostname
+# Memory that is plugged in is used at once, and for what can be moved when it is to go again.
+echo online_movable >/sys/devices/system/memory/auto_online_blocks
 modprobe virtio_pci
 set --
 for alias in /sys/bus/virtio/devices/*/modalias; do

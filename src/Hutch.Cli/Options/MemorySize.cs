@@ -4,7 +4,9 @@ using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Options;
 
-/// <summary>The value of <c>--memory</c>: a number with the suffix K, M, G or T (powers of 1024); without a suffix it counts MiB.</summary>
+/// <summary>
+/// The value of <c>--memory</c>: a number with the suffix K, M, G or T (powers of 1024); without a suffix it counts MiB. <c>,max=SIZE</c> is what can be had while the machine runs.
+/// </summary>
 internal static class MemorySize
 {
     /// <summary>What a machine has when nothing is said.</summary>
@@ -12,6 +14,24 @@ internal static class MemorySize
 
     /// <summary>The VM process refuses less; said here, it is said before anything is downloaded.</summary>
     internal const ulong MinimumBytes = 16UL << 20;
+
+    // Guests take memory in blocks of this size.
+    private const ulong PluggableUnit = 128UL << 20;
+
+    /// <summary>Reads <c>SIZE[,max=SIZE]</c>. Throws <see cref="UserException"/>.</summary>
+    /// <returns>What the machine starts with, and what can be plugged in besides, in bytes.</returns>
+    internal static (ulong Bytes, ulong PluggableBytes) ParseGrowing(string value, ulong hostBytes)
+    {
+        const string Max = "max=";
+        string[] parts = value.Split(',');
+        if (parts.Length == 1) return (Parse(value, hostBytes), 0);
+        if (parts.Length != 2 || !parts[1].StartsWith(Max, StringComparison.Ordinal) || !TryParse(parts[1][Max.Length..], out ulong most))
+            throw OptionText.Bad("--memory", value, "write SIZE or SIZE,max=SIZE, for example 512M,max=4G.");
+        ulong bytes = Parse(parts[0], hostBytes);
+        if (most < bytes) throw OptionText.Bad("--memory", value, "max is less than what the machine starts with.");
+        if (most > hostBytes) throw new UserException($"--memory '{value}': this host has only {hostBytes >> 20}M in all; choose a smaller max.", ExitStatus.BadConfiguration);
+        return (bytes, (most - bytes + (PluggableUnit - 1)) & ~(PluggableUnit - 1));
+    }
 
     /// <summary>Reads the size in bytes. <paramref name="hostBytes"/> is what the host has in all. Throws <see cref="UserException"/>.</summary>
     internal static ulong Parse(string value, ulong hostBytes)

@@ -6,7 +6,8 @@ using Hutch.Host.Memory;
 namespace Hutch.Core.Memory;
 
 /// <summary>
-/// Guest RAM: one host mapping, seen by the guest as [0, low) and, above the 32-bit hole, as [4 GiB, 4 GiB + high).
+/// Guest RAM: one host mapping, seen by the guest as [0, low) and, above the 32-bit hole, as [4 GiB, 4 GiB + high). The end of the upper part may be memory that the guest
+/// does not have from the start: it is plugged in by a device, and takes nothing of the host until it is touched.
 /// No method returns a span over RAM, because the guest may change it at any time. Any thread may call any method.
 /// </summary>
 public sealed unsafe partial class GuestMemory : IDisposable
@@ -20,21 +21,38 @@ public sealed unsafe partial class GuestMemory : IDisposable
     private readonly MappedRegion _region;
     private IGuestWriteObserver? _observer;
 
-    private GuestMemory(MappedRegion region)
+    private GuestMemory(MappedRegion region, ulong bootBytes, ulong pluggableBytes)
     {
         _region = region;
-        LowBytes = Math.Min(region.LengthBytes, LowMemoryLimit);
+        BootBytes = bootBytes;
+        PluggableBytes = pluggableBytes;
+        LowBytes = Math.Min(bootBytes, LowMemoryLimit);
         HighBytes = region.LengthBytes - LowBytes;
         Layout = new MemoryLayout(NotifyWritten);
     }
 
-    /// <summary>All RAM in bytes.</summary>
+    /// <summary>The unit in which guests have memory blocks: where memory that can be plugged in begins, and how long it is, are multiples (Linux's memory block, 128 MiB).</summary>
+    public const ulong PluggableUnit = 128 << 20;
+
+    /// <summary>All RAM in bytes, with what can be plugged in and the gap before it.</summary>
     public ulong LengthBytes => _region.LengthBytes;
+
+    /// <summary>RAM that the guest has from the start, in bytes.</summary>
+    public ulong BootBytes { get; }
+
+    /// <summary>That of it which is above the hole.</summary>
+    public ulong BootHighBytes => BootBytes - LowBytes;
+
+    /// <summary>First guest physical address of what can be plugged in.</summary>
+    public ulong PluggableStart => PluggableStartOf(BootBytes);
+
+    /// <summary>Length of what can be plugged in; 0: nothing can.</summary>
+    public ulong PluggableBytes { get; }
 
     /// <summary>RAM in [0, <see cref="LowBytes"/>).</summary>
     public ulong LowBytes { get; }
 
-    /// <summary>RAM in [<see cref="HighMemoryStart"/>, + <see cref="HighBytes"/>).</summary>
+    /// <summary>RAM in [<see cref="HighMemoryStart"/>, + <see cref="HighBytes"/>), with what can be plugged in.</summary>
     public ulong HighBytes { get; }
 
     /// <summary>What there is besides RAM, and what of RAM the guest cannot write.</summary>
@@ -51,7 +69,22 @@ public sealed unsafe partial class GuestMemory : IDisposable
     /// <param name="hugePages">Align it for transparent huge pages, and ask for them.</param>
     /// <param name="poolPageBytes">Make it of huge pages of this size from the kernel's pool, all reserved at once; 0: ordinary pages.</param>
     public static GuestMemory Create(ulong lengthBytes, bool hugePages = false, ulong poolPageBytes = 0) =>
-        new(MappedRegion.Allocate(lengthBytes, "Guest memory", hugePages, poolPageBytes));
+        Create(lengthBytes, 0, hugePages, poolPageBytes);
+
+    /// <summary>As above, with room for memory that is plugged in later: so many bytes, a multiple of <see cref="PluggableUnit"/>.</summary>
+    public static GuestMemory Create(ulong bootBytes, ulong pluggableBytes, bool hugePages, ulong poolPageBytes = 0)
+    {
+        bootBytes = (bootBytes + (MappedRegion.PageBytes - 1)) & ~(MappedRegion.PageBytes - 1);
+        return new GuestMemory(MappedRegion.Allocate(LengthOf(bootBytes, pluggableBytes), "Guest memory", hugePages, poolPageBytes), bootBytes, pluggableBytes);
+    }
+
+    /// <summary>Where memory that can be plugged in begins, in a guest that has so much from the start.</summary>
+    public static ulong PluggableStartOf(ulong bootBytes) =>
+        HighMemoryStart + ((bootBytes - Math.Min(bootBytes, LowMemoryLimit) + (PluggableUnit - 1)) & ~(PluggableUnit - 1));
+
+    /// <summary><see cref="LengthBytes"/> of such a guest.</summary>
+    public static ulong LengthOf(ulong bootBytes, ulong pluggableBytes) =>
+        pluggableBytes == 0 ? bootBytes : Math.Min(bootBytes, LowMemoryLimit) + (PluggableStartOf(bootBytes) - HighMemoryStart) + pluggableBytes;
 
     /// <summary>Sets the one observer of host writes (the software engine).</summary>
     public void SetWriteObserver(IGuestWriteObserver? observer) => _observer = observer;
@@ -190,9 +223,10 @@ public sealed unsafe partial class GuestMemory : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, LengthBytes - (ulong)source.Length);
         // SAFETY: as in CopyOut.
         source.CopyTo(new Span<byte>(_region.Start + offset, source.Length));
-        // A range across the hole would be two; the engine is told of the whole half.
+        // A range across the hole is two.
         if (offset < LowBytes) NotifyWritten(offset, Math.Min((ulong)source.Length, LowBytes - offset));
-        if (offset + (ulong)source.Length > LowBytes) NotifyWritten(HighMemoryStart, HighBytes);
+        ulong end = offset + (ulong)source.Length, high = Math.Max(offset, LowBytes);
+        if (end > high) NotifyWritten(HighMemoryStart + (high - LowBytes), end - high);
     }
 
     // Kept out of line: only what is no RAM comes here.

@@ -14,6 +14,12 @@ public sealed record AcpiOptions
     /// <summary>vCPUs that are not plugged in: a bit for each.</summary>
     public ulong AbsentVcpus { get; init; }
 
+    /// <summary>RAM that the guest has from the start, in bytes. Told only where memory can be plugged in.</summary>
+    public ulong MemoryBytes { get; init; }
+
+    /// <summary>Memory that can be plugged in, in bytes.</summary>
+    public ulong PluggableBytes { get; init; }
+
     /// <summary>The serial ports that exist: numbers 1 to 4 for COM1 to COM4.</summary>
     public ImmutableArray<int> SerialPorts { get; init; } = [];
 
@@ -42,6 +48,8 @@ public sealed record AcpiOptions
         {
             Cpus = definition.Cpus,
             AbsentVcpus = definition.AbsentVcpus,
+            MemoryBytes = definition.MemoryBytes,
+            PluggableBytes = definition.PluggableBytes,
             SerialPorts = ports.ToImmutable(),
             HasKeyboard = definition.Devices.Any(static device => device is Ps2InputConfig),
             HasVga = definition.Devices.Any(static device => device is VgaConfig),

@@ -7,7 +7,7 @@ using Hutch.Devices.Pci;
 namespace Hutch.Devices.Acpi;
 
 /// <summary>
-/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG. The range must be
+/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG, and SRAT where memory can be plugged in. The range must be
 /// reserved in the memory map that the guest gets.
 /// </summary>
 public static class AcpiTables
@@ -47,9 +47,16 @@ public static class AcpiTables
         uint fadt = Place(image, start, Fadt.Build(facs, dsdt, options), TableAlignment);
         uint madt = Place(image, start, Madt.Build(options.Cpus, options.AbsentVcpus), TableAlignment);
         uint mcfg = Place(image, start, BuildMcfg(options.EcamStart), TableAlignment);
-        uint rsdt = Place(image, start, new AcpiTable("RSDT", 1).UInt32(fadt).UInt32(madt).UInt32(mcfg).Finish(), TableAlignment);
-        uint xsdt = Place(image, start, new AcpiTable("XSDT", 1).UInt64(fadt).UInt64(madt).UInt64(mcfg).Finish(), TableAlignment);
-        return (fadt, rsdt, xsdt);
+        List<uint> tables = [fadt, madt, mcfg];
+        if (options.PluggableBytes != 0) tables.Add(Place(image, start, Srat.Build(options), TableAlignment));
+        AcpiTable rsdt = new("RSDT", 1), xsdt = new("XSDT", 1);
+        foreach (uint table in tables)
+        {
+            rsdt.UInt32(table);
+            xsdt.UInt64(table);
+        }
+        uint root = Place(image, start, rsdt.Finish(), TableAlignment);
+        return (fadt, root, Place(image, start, xsdt.Finish(), TableAlignment));
     }
 
     private static uint Place(List<byte> image, uint start, byte[] table, int alignment)

@@ -27,7 +27,7 @@ internal sealed class Platform : IDevice, IInterruptControllers
         _ioapic = new Ioapic(services.Interrupts);
         Gsi = new GsiController(_pic, _ioapic);
         _pit = new Pit(services.Timers, new InterruptLine(Gsi, TimerGsi));
-        _rtc = new CmosRtc(services.Timers, new InterruptLine(Gsi, RtcGsi), services.Memory.LowBytes, services.Memory.HighBytes);
+        _rtc = new CmosRtc(services.Timers, new InterruptLine(Gsi, RtcGsi), services.Memory.LowBytes, services.Memory.BootHighBytes);
         _pm = new PmBlock(services.Timers, new InterruptLine(Gsi, PmBlock.SciGsi), events);
         A20Gate a20 = new();
         Keyboard = new I8042(a20, new InterruptLine(Gsi, KeyboardGsi), events, new InterruptLine(Gsi, MouseGsi));

@@ -33,13 +33,15 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
     internal void Fill(FwCfgItems items, FirmwareConfig config, IReadOnlyList<BootDevice> bootDevices)
     {
         byte[] ram = new byte[8];
-        BinaryPrimitives.WriteUInt64LittleEndian(ram, memory.LengthBytes);
+        BinaryPrimitives.WriteUInt64LittleEndian(ram, memory.BootBytes);
         items.Set(RamItem, ram);
         CountCpus(items);
         items.Set(MostCpusItem, (ushort)(definition.Cpus.HighestApicId + 1));
         items.Set(MenuItem, config.Menu ? (ushort)1 : (ushort)0);
         items.Set(TimerOverrideItem, (byte)1);
         items.SetFile("etc/e820", MemoryMap());
+        // Firmware's windows begin above it.
+        if (memory.PluggableBytes != 0) items.SetFile("etc/reserved-memory-end", Number((long)(memory.PluggableStart + memory.PluggableBytes)));
         items.SetFile("etc/system-states", SleepStates.ToArray());
         if (bootDevices.Count != 0) items.SetFile("bootorder", BootOrder(bootDevices));
         if (config.Menu && config.MenuMilliseconds is int milliseconds) items.SetFile("etc/boot-menu-wait", Number(milliseconds));
@@ -80,9 +82,9 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
 
     private byte[] MemoryMap()
     {
-        byte[] map = new byte[memory.HighBytes == 0 ? MapEntryBytes : 2 * MapEntryBytes];
+        byte[] map = new byte[memory.BootHighBytes == 0 ? MapEntryBytes : 2 * MapEntryBytes];
         WriteEntry(map, 0, memory.LowBytes);
-        if (memory.HighBytes != 0) WriteEntry(map.AsSpan(MapEntryBytes), GuestMemory.HighMemoryStart, memory.HighBytes);
+        if (memory.BootHighBytes != 0) WriteEntry(map.AsSpan(MapEntryBytes), GuestMemory.HighMemoryStart, memory.BootHighBytes);
         return map;
     }
 
@@ -96,7 +98,7 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
     private static byte[] BootOrder(IReadOnlyList<BootDevice> devices) =>
         Encoding.ASCII.GetBytes(string.Join('\n', devices.OrderBy(static device => device.Index).Select(static device => device.Path)) + '\0');
 
-    private static byte[] Number(int value)
+    private static byte[] Number(long value)
     {
         byte[] number = new byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(number, value);

@@ -12,6 +12,9 @@ public sealed record VmDetails(ImmutableArray<VcpuInfo> Vcpus, string EmulatorCp
     /// <summary>The memory balloon; null where the machine has none, or its guest no driver for it.</summary>
     public BalloonInfo? Balloon { get; init; }
 
+    /// <summary>Memory that is plugged in; null where the machine can have none, or its guest has no driver for it.</summary>
+    public PluggableMemoryInfo? Pluggable { get; init; }
+
     /// <summary>How many vCPUs it can have; <see cref="Vcpus"/> are those that it has.</summary>
     public int MostVcpus { get; init; }
 

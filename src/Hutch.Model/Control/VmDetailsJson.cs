@@ -37,6 +37,12 @@ internal static class VmDetailsJson
         foreach (string device in details.Devices) writer.WriteStringValue(device);
         writer.WriteEndArray();
         if (details.Balloon is { } balloon) Write(writer, balloon);
+        if (details.Pluggable is not { } pluggable) return;
+        writer.WriteStartObject("pluggable");
+        writer.WriteNumber("requestedBytes", pluggable.RequestedBytes);
+        writer.WriteNumber("pluggedBytes", pluggable.PluggedBytes);
+        writer.WriteNumber("mostBytes", pluggable.MostBytes);
+        writer.WriteEndObject();
     }
 
     private static void Write(Utf8JsonWriter writer, string name, ImmutableArray<int> numbers)
@@ -78,6 +84,8 @@ internal static class VmDetailsJson
             json.GetProperty("mergedBytes").GetUInt64(), json.GetProperty("numa").GetString());
         return new VmDetails(ImmutableArray.Create(vcpus), ControlLine.Text(json, "emulatorCpus"), ControlLine.Text(json, "controlGroup"), memory)
         {
+            Pluggable = json.TryGetProperty("pluggable", out JsonElement memoryPlugged)
+                ? new PluggableMemoryInfo(memoryPlugged.GetProperty("requestedBytes").GetUInt64(), memoryPlugged.GetProperty("pluggedBytes").GetUInt64(), memoryPlugged.GetProperty("mostBytes").GetUInt64()) : null,
             MostVcpus = json.GetProperty("mostVcpus").GetInt32(),
             OfferedVcpus = Numbers(json, "offeredVcpus"),
             AskedVcpus = Numbers(json, "askedVcpus"),

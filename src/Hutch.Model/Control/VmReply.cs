@@ -38,7 +38,7 @@ public enum VmReplyKind
 /// <param name="ProcessId">Its process.</param>
 /// <param name="Engine">What executes the guest: <c>software</c> or <c>kvm</c>.</param>
 /// <param name="Vcpus">Number of vCPUs that are plugged in.</param>
-/// <param name="MemoryBytes">Guest RAM in bytes.</param>
+/// <param name="MemoryBytes">Guest RAM in bytes, with what is plugged in.</param>
 /// <param name="Reason">Why it is paused, where nobody told it to; a sentence.</param>
 public sealed record VmStatus(string Name, string State, int ProcessId, string Engine, int Vcpus, ulong MemoryBytes, string? Reason = null);
 

@@ -27,7 +27,7 @@ public static class VmVerb
     /// <summary>
     /// Changes where the machine runs on its host, by options: <c>vcpu-pin</c>, <c>emulator-pin</c>, <c>pin</c>, <c>sched</c>, <c>cgroup</c>, <c>ksm</c>, <c>memory-lock</c>;
     /// and its cables, by <c>link</c>: <c>CARD=up</c> or <c>CARD=down</c>, several with ';' between them;
-    /// and the guest's memory, by <c>memory</c>: bytes that it keeps;
+    /// and the guest's memory, by <c>memory</c>: bytes that it is to have;
     /// and its vCPUs, by <c>vcpus</c>: how many it is to have. The guest has followed when <see cref="VmDetails"/> shows none that is offered or asked for.
     /// </summary>
     public const string Set = "set";

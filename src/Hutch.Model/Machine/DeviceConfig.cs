@@ -13,6 +13,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
+[JsonDerivedType(typeof(VirtioMemConfig), "virtio-mem")]
 [JsonDerivedType(typeof(VirtioNetConfig), "virtio-net")]
 [JsonDerivedType(typeof(E1000Config), "e1000")]
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
@@ -91,6 +92,9 @@ public sealed record VirtioRngConfig(string Id) : DeviceConfig(Id)
 /// <param name="DeflateOnOom">The guest may take its memory back before it runs out of it.</param>
 /// <param name="FreePageReporting">The guest says which of its pages are free, and the host has them.</param>
 public sealed record VirtioBalloonConfig(string Id, bool DeflateOnOom = true, bool FreePageReporting = true) : DeviceConfig(Id);
+
+/// <summary>The device that plugs memory in while the guest runs (virtio 1.2 §5.15): up to <see cref="MachineDefinition.PluggableBytes"/>.</summary>
+public sealed record VirtioMemConfig(string Id) : DeviceConfig(Id);
 
 /// <summary>The port on which firmware writes what it does, as QEMU's isa-debugcon.</summary>
 /// <param name="Id">Device name.</param>

@@ -11,6 +11,9 @@ public sealed record MachineDefinition
     /// <summary>Guest RAM in bytes, a multiple of 4096.</summary>
     public required ulong MemoryBytes { get; init; }
 
+    /// <summary>Memory that can be plugged in besides while the guest runs, in bytes, a multiple of 128 MiB; 0: none.</summary>
+    public ulong PluggableBytes { get; init; }
+
     /// <summary>Number and arrangement of all vCPUs that the machine can have.</summary>
     public required CpuTopology Cpus { get; init; }
 

@@ -57,6 +57,7 @@ public static class MachineReader
         {
             Name = Text(root, "Name"),
             MemoryBytes = root.GetProperty("MemoryBytes").GetUInt64(),
+            PluggableBytes = root.TryGetProperty("PluggableBytes", out JsonElement pluggable) ? pluggable.GetUInt64() : 0,
             Cpus = new CpuTopology(cpus.GetProperty("Sockets").GetInt32(), cpus.GetProperty("Cores").GetInt32(), cpus.GetProperty("Threads").GetInt32(), cpus.GetProperty("Dies").GetInt32()),
             AbsentVcpus = root.TryGetProperty("AbsentVcpus", out JsonElement absent) ? absent.GetUInt64() : 0,
             Cpu = new CpuModel(Text(cpu, "Name"), Texts(cpu, "Added"), Texts(cpu, "Removed")),
@@ -113,6 +114,7 @@ public static class MachineReader
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
+            "virtio-mem" => new VirtioMemConfig(id),
             "virtio-net" or "e1000" => NetJson.Read(id, Text(device, "type"), device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
             "xhci" => UsbJson.Read(id, device),

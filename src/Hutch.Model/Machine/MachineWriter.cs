@@ -32,6 +32,7 @@ public static class MachineWriter
         writer.WriteStartObject();
         writer.WriteString("Name", definition.Name);
         writer.WriteNumber("MemoryBytes", definition.MemoryBytes);
+        if (definition.PluggableBytes != 0) writer.WriteNumber("PluggableBytes", definition.PluggableBytes);
         writer.WriteStartObject("Cpus");
         writer.WriteNumber("Sockets", definition.Cpus.Sockets);
         writer.WriteNumber("Cores", definition.Cpus.Cores);
@@ -126,6 +127,7 @@ public static class MachineWriter
         VirtioConsoleConfig => "virtio-console",
         VirtioRngConfig => "virtio-rng",
         VirtioBalloonConfig => "virtio-balloon",
+        VirtioMemConfig => "virtio-mem",
         NetCardConfig card => NetJson.TypeOf(card),
         DebugExitConfig => "debug-exit",
         TestDeviceConfig => "test-dev",

@@ -32,7 +32,7 @@ internal static class MemoryMap
         MemoryRange hole = new(BootLayout.LowRamEnd, BootLayout.HighRamStart - BootLayout.LowRamEnd, MemoryKind.Reserved);
         MemoryRange main = new(BootLayout.HighRamStart, memory.LowBytes - BootLayout.HighRamStart, MemoryKind.Usable);
         MemoryRange config = new(configStart, configBytes, MemoryKind.Reserved);
-        if (memory.HighBytes == 0) return [low, hole, main, config];
-        return [low, hole, main, config, new MemoryRange(GuestMemory.HighMemoryStart, memory.HighBytes, MemoryKind.Usable)];
+        if (memory.BootHighBytes == 0) return [low, hole, main, config];
+        return [low, hole, main, config, new MemoryRange(GuestMemory.HighMemoryStart, memory.BootHighBytes, MemoryKind.Usable)];
     }
 }

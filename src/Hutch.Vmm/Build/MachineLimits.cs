@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using Hutch.Core.Memory;
 using Hutch.Devices;
 using Hutch.Host.Memory;
 using Hutch.Model.Machine;
@@ -32,6 +33,10 @@ internal static class MachineLimits
             throw new ConfigException($"The guest memory of {bytes} bytes is not a multiple of {PageBytes}; round it with --memory.");
         if (bytes > hostBytes)
             throw new ConfigException($"{Size(bytes)} of guest memory are more than this host's {Size(hostBytes)} of RAM and swap; give less with --memory.");
+        if (definition.PluggableBytes % GuestMemory.PluggableUnit != 0)
+            throw new ConfigException($"Memory is plugged in by {Size(GuestMemory.PluggableUnit)}; round the max of --memory.");
+        if (definition.PluggableBytes > hostBytes - bytes)
+            throw new ConfigException($"{Size(bytes)} of guest memory and {Size(definition.PluggableBytes)} that can be plugged in are more than this host's {Size(hostBytes)} of RAM and swap; give a smaller max with --memory.");
         CpuTopology cpus = definition.Cpus;
         if (cpus.Sockets < 1 || cpus.Dies < 1 || cpus.Cores < 1 || cpus.Threads < 1)
             throw new ConfigException("A CPU topology needs at least one socket, die, core and thread; correct --cpus.");

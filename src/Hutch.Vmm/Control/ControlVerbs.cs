@@ -18,7 +18,7 @@ namespace Hutch.Vmm.Control;
 /// state driver and is waited for.
 /// </summary>
 internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement, IReadOnlyList<IScreen> screens,
-    IBalloon? balloon, ICpuHotplug? plugging = null)
+    IBalloon? balloon, IPluggableMemory? memory = null, ICpuHotplug? plugging = null)
 {
     /// <summary>Carries out one request. Does not throw.</summary>
     internal VmReply Handle(ControlCall call)
@@ -38,6 +38,7 @@ internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor eng
             {
                 Devices = driver.Devices,
                 Balloon = balloon?.HasDriver == true ? balloon.Look() : null,
+                Pluggable = memory?.HasDriver == true ? memory.Look() : null,
                 MostVcpus = definition.Cpus.VcpuCount,
                 OfferedVcpus = Numbers(plugging?.Offered ?? 0),
                 AskedVcpus = Numbers(plugging?.Asked ?? 0),
@@ -55,5 +56,5 @@ internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor eng
     private static ImmutableArray<int> Numbers(ulong vcpus) => [.. Enumerable.Range(0, 64).Where(index => (vcpus >> index & 1) != 0)];
 
     private VmStatus Status() =>
-        new(definition.Name, driver.State, Environment.ProcessId, engine.Name, driver.VcpuCount, definition.MemoryBytes, driver.Reason);
+        new(definition.Name, driver.State, Environment.ProcessId, engine.Name, driver.VcpuCount, definition.MemoryBytes + (memory?.Look().PluggedBytes ?? 0), driver.Reason);
 }

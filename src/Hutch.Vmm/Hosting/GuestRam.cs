@@ -21,7 +21,9 @@ internal static class GuestRam
     internal static GuestMemory Create(MachineDefinition definition, bool preferHugePages)
     {
         Placement placement = definition.Placement;
-        GuestMemory memory = Map(definition.MemoryBytes, placement, preferHugePages && !placement.Mergeable);
+        if (definition.PluggableBytes != 0 && (placement.HugePageBytes != 0 || placement.Prealloc || placement.Locked))
+            throw new ConfigException("Memory that can be plugged in is given to the guest piece by piece: leave out max= of --memory, or do without --prealloc, --memory-lock and --huge-pages 2M or 1G.");
+        GuestMemory memory = Map(definition, preferHugePages && !placement.Mergeable);
         try
         {
             if (placement.Numa is not null) Bind(memory, placement.Numa);
@@ -44,6 +46,7 @@ internal static class GuestRam
     /// <summary>Locks the memory or lets it go. Throws <see cref="ConfigException"/>.</summary>
     internal static void SetLocked(GuestMemory memory, bool locked)
     {
+        if (locked && memory.PluggableBytes != 0) throw new ConfigException("Memory that can be plugged in cannot be locked; start the machine without max= of --memory for that.");
         try
         {
             memory.SetLocked(locked);
@@ -81,10 +84,11 @@ internal static class GuestRam
         }
     }
 
-    private static GuestMemory Map(ulong bytes, Placement placement, bool preferHugePages)
+    private static GuestMemory Map(MachineDefinition definition, bool preferHugePages)
     {
+        (ulong bytes, Placement placement) = (definition.MemoryBytes, definition.Placement);
         ulong page = placement.HugePageBytes;
-        if (page == 0) return GuestMemory.Create(bytes, placement.TransparentHugePages || preferHugePages);
+        if (page == 0) return GuestMemory.Create(bytes, definition.PluggableBytes, placement.TransparentHugePages || preferHugePages);
         if (page is not (2UL << 20 or 1UL << 30)) throw new ConfigException($"There are no huge pages of {page} bytes; use 2M or 1G.");
         if (bytes % page != 0) throw new ConfigException($"Guest memory of {bytes >> 20} MiB is no multiple of a huge page of {page >> 20} MiB; round it with --memory.");
         try

@@ -95,6 +95,9 @@ internal sealed class Machine : IDisposable
     /// <summary>Its memory balloon, or null.</summary>
     internal IBalloon? Balloon => _services.Balloon;
 
+    /// <summary>Memory that is plugged in, or null.</summary>
+    internal IPluggableMemory? PluggableMemory => _services.PluggableMemory;
+
     /// <summary>Its network cards.</summary>
     internal IReadOnlyList<INetworkCard> NetworkCards => _services.NetworkCards;
 

@@ -194,7 +194,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     {
         try
         {
-            machine.Host.Set(BalloonChange.Apply(machine.Balloon, machine.Memory.LengthBytes, LinkChange.Apply(machine.NetworkCards, options)));
+            machine.Host.Set(MemoryChange.Apply(machine.Balloon, machine.PluggableMemory, machine.Memory.BootBytes, LinkChange.Apply(machine.NetworkCards, options)));
             return VmReply.Completed;
         }
         catch (ConfigException refused)

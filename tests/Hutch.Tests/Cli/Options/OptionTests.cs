@@ -38,6 +38,22 @@ public sealed class OptionTests
         Assert.EndsWith(".", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("512M", 512UL << 20, 0UL)]
+    [InlineData("512M,max=1G", 512UL << 20, 512UL << 20)]
+    [InlineData("100M,max=101M", 100UL << 20, 128UL << 20)]
+    [InlineData("1G,max=1G", 1UL << 30, 0UL)]
+    public void Memory_may_grow_to_a_maximum(string text, ulong bytes, ulong pluggable) => Assert.Equal((bytes, pluggable), MemorySize.ParseGrowing(text, HostBytes));
+
+    [Theory]
+    [InlineData("1G,max=512M")]
+    [InlineData("1G,most=2G")]
+    [InlineData("1G,max=x")]
+    [InlineData("1G,max=1G,max=1G")]
+    [InlineData("1G,max=1000000G")]
+    [InlineData(",max=1G")]
+    public void A_bad_maximum_of_memory_is_refused(string text) => Assert.Throws<UserException>(() => MemorySize.ParseGrowing(text, HostBytes));
+
     [Fact]
     public void Cpus_are_a_number_of_packages_or_a_topology()
     {

@@ -137,6 +137,22 @@ public sealed class AcpiTablesTests
         Assert.True(Tables(AcpiTables.Build(Options with { Cpus = new CpuTopology(1, 1, 1) }))["DSDT"].AsSpan().IndexOf("_E02"u8) < 0);
     }
 
+    // ACPI 6.5 §5.2.16: revision 3; domain, base, length and flags of a memory structure.
+    [Fact]
+    public void Srat_is_there_where_memory_can_be_plugged_in_and_says_how_high_it_goes()
+    {
+        AcpiOptions growing = Options with { MemoryBytes = 4UL << 30, PluggableBytes = 1UL << 30 };
+        byte[] srat = Tables(AcpiTables.Build(growing))["SRAT"];
+        List<byte[]> entries = [];
+        for (int at = 48; at < srat.Length; at += srat[at + 1]) entries.Add(srat[at..(at + srat[at + 1])]);
+
+        Assert.Equal((3, 1u, 0), (srat[8], UInt32(srat, 36), Sum(srat)));
+        Assert.Equal([0, 1, 2, 3], entries.Where(e => e[0] == 0).Select(e => (int)e[3]));
+        Assert.Equal([(0UL, 0xB000_0000UL, 1u), (1UL << 32, (4UL << 30) - 0xB000_0000UL, 1u), (0x1_5000_0000UL, 1UL << 30, 3u)],
+            entries.Where(e => e[0] == 1).Select(e => (UInt64(e, 8), UInt64(e, 16), UInt32(e, 28))));
+        Assert.DoesNotContain("SRAT", Tables(AcpiTables.Build(Options)).Keys);
+    }
+
     [Fact]
     public void Mcfg_gives_the_whole_bus_range()
     {

@@ -17,6 +17,8 @@ public sealed class DisassemblyTests
         SerialPorts = [1, 3],
         PciWindow64Start = 0x80_0000_0000,
         PciWindow64LengthBytes = 0x40_0000_0000,
+        MemoryBytes = 512 << 20,
+        PluggableBytes = 1UL << 30,
     };
 
     [IaslFact]
@@ -53,7 +55,7 @@ public sealed class DisassemblyTests
     [IaslFact]
     public void Fixed_tables_disassemble_without_a_warning()
     {
-        foreach (string signature in new[] { "FACP", "APIC", "MCFG" })
+        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT" })
         {
             string text = Disassemble(signature);
             Assert.DoesNotContain("Invalid", text, StringComparison.OrdinalIgnoreCase);

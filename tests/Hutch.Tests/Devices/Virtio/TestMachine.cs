@@ -17,8 +17,9 @@ namespace Hutch.Tests.Devices.Virtio;
 /// <summary>Guest RAM, buses and a PCI bus, with interrupts recorded instead of delivered.</summary>
 internal sealed class TestMachine : IDisposable
 {
-    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null)
+    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0)
     {
+        Memory = GuestMemory.Create(32 << 20, pluggableBytes, hugePages: false);
         Services = new MachineServices
         {
             Memory = Memory,
@@ -36,7 +37,9 @@ internal sealed class TestMachine : IDisposable
         Services.Pci = Pci;
     }
 
-    internal GuestMemory Memory { get; } = GuestMemory.Create(32 << 20);
+    internal GuestMemory Memory { get; }
+
+    internal ushort Memory16(ulong address) => Memory.TryRead(address, out ushort value) ? value : throw new InvalidOperationException("No RAM.");
 
     internal AddressBus Ports { get; } = new("ports");
 

@@ -20,7 +20,7 @@ public sealed class VirtioFuzzTests : IDisposable
     public VirtioFuzzTests()
     {
         File.WriteAllBytes(_path, new byte[1 << 20]);
-        _machine = new TestMachine(Disks.Open, new LoopChannel());
+        _machine = new TestMachine(Disks.Open, new LoopChannel(), pluggableBytes: 128 << 20);
     }
 
     [Theory]
@@ -29,6 +29,7 @@ public sealed class VirtioFuzzTests : IDisposable
     [InlineData("rng", 3)]
     [InlineData("net", 8)]
     [InlineData("balloon", 10)]
+    [InlineData("mem", 12)]
     public void Random_register_accesses_leave_a_device_that_works(string kind, int seed)
     {
         using IDevice device = Make(kind);
@@ -79,6 +80,7 @@ public sealed class VirtioFuzzTests : IDisposable
     [InlineData("rng", 7)]
     [InlineData("net", 9)]
     [InlineData("balloon", 11)]
+    [InlineData("mem", 13)]
     public void Random_queue_contents_leave_a_device_that_works(string kind, int seed)
     {
         using IDevice device = Make(kind);
@@ -115,6 +117,7 @@ public sealed class VirtioFuzzTests : IDisposable
             "console" => new VirtioConsoleConfig(kind, new CharacterBackend(CharacterBackendKind.None)),
             "net" => new VirtioNetConfig(kind, "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)),
             "balloon" => new VirtioBalloonConfig(kind),
+            "mem" => new VirtioMemConfig(kind),
             _ => new VirtioRngConfig(kind),
         };
         _machine.Network = new FakeNetwork();
@@ -149,6 +152,10 @@ public sealed class VirtioFuzzTests : IDisposable
             case "balloon":
                 driver.Submit(1, (0x20_0000, 16, false));
                 Assert.Equal(0u, driver.WaitUsed(1));
+                break;
+            case "mem":
+                driver.Submit(0, (0x20_0000, 24, false), (0x20_1000, 10, true));
+                Assert.Equal(10u, driver.WaitUsed(0));
                 break;
             default:
                 driver.Submit(0, (0x20_0000, 16, true));

@@ -15,6 +15,7 @@ public sealed class VmDetailsTests
         VmDetails details = new([new VcpuInfo(0, 123, "0-3", "fifo:1", 1.5), new VcpuInfo(1, 124, "2", "other", 0)], "0,5", "/a", new MemoryInfo(2 << 20, true, false, 4096, numa))
         {
             Devices = ["disk0", "nic0"],
+            Pluggable = numa is null ? null : new PluggableMemoryInfo(3, 2, 1UL << 40),
             MostVcpus = 4,
             OfferedVcpus = [1],
             AskedVcpus = [2, 3],

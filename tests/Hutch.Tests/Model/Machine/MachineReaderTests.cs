@@ -30,6 +30,7 @@ public sealed class MachineReaderTests
         new VirtioRngConfig("rng") { PciSlot = 30 },
         new VirtioBalloonConfig("balloon", DeflateOnOom: false),
         new VirtioBalloonConfig("balloon1", FreePageReporting: false),
+        new VirtioMemConfig("memory0"),
         new VirtioNetConfig("nic0", "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.User)),
         new VirtioNetConfig("nic1", "52:54:00:01:02:04", new NetBackendConfig(NetBackendKind.Bridge)
         {
@@ -51,6 +52,7 @@ public sealed class MachineReaderTests
         Name = "name",
         MemoryBytes = ulong.MaxValue - 4095,
         Cpus = new CpuTopology(1, 2, 3),
+        PluggableBytes = engine == EngineChoice.Kvm ? 1UL << 40 : 0,
         AbsentVcpus = engine == EngineChoice.Kvm ? 0b110000UL : 0,
         Cpu = new CpuModel("max", ["avx2", "sha_ni"], ["pcid"]),
         Engine = engine,

@@ -41,6 +41,8 @@ public sealed class MachineLimitsTests
         MachineLimits.Check(Definition(16 << 20, new CpuTopology(4, 8, 2)), 8UL << 30);
         Assert.Contains("more than 64", Refusal(Definition(16 << 20, new CpuTopology(65536, 65536, 1))), StringComparison.Ordinal);
         Assert.Contains("more than 64", Refusal(Definition(16 << 20, new CpuTopology(33, 2, 1))), StringComparison.Ordinal);
+        Assert.Contains("by 128 MiB", Refusal(Definition(16 << 20) with { PluggableBytes = 1 << 20 }), StringComparison.Ordinal);
+        Assert.Contains("smaller max", Refusal(Definition(16 << 20) with { PluggableBytes = 8UL << 30 }), StringComparison.Ordinal);
         Assert.Contains("first vCPU", Refusal(Definition(16 << 20, new CpuTopology(2, 1, 1)) with { AbsentVcpus = 1 }), StringComparison.Ordinal);
         Assert.Contains("first vCPU", Refusal(Definition(16 << 20, new CpuTopology(2, 1, 1)) with { AbsentVcpus = 4 }), StringComparison.Ordinal);
         Assert.Contains("at least one", Refusal(Definition(16 << 20, new CpuTopology(0, 1, 1))), StringComparison.Ordinal);

@@ -75,10 +75,11 @@ internal sealed class SnapshotMachine : IDisposable
         return plain with
         {
             Boot = null,
+            PluggableBytes = 128 << 20,
             Devices =
             [
                 new PlatformConfig("platform"), new FirmwareConfig("firmware", image) { VariablesPath = flash }, new DebugConsoleConfig("debug", new CharacterBackend(CharacterBackendKind.None)),
-                new Ps2InputConfig("ps2"), new VgaConfig("vga0", MemoryMiB: 1), new XhciConfig("usb", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd0", UsbDeviceKind.Keyboard)]),
+                new VirtioMemConfig("memory0"), new Ps2InputConfig("ps2"), new VgaConfig("vga0", MemoryMiB: 1), new XhciConfig("usb", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd0", UsbDeviceKind.Keyboard)]),
                 new AhciConfig("sata", [new SataDriveConfig("sata0", new DiskConfig(sata)), new SataDriveConfig("cdrom0", new DiskConfig(image, "raw", ReadOnly: true), IsCdRom: true)]),
             ],
         };
