@@ -44,6 +44,7 @@ public sealed partial class DebianTests
         Assert.DoesNotContain("/dev/vda3", await Shell(vm, "cat /proc/cmdline"), StringComparison.Ordinal);
         Assert.Equal(firmware == "ovmf" ? "uefi" : "bios", await Shell(vm, "[ -d /sys/firmware/efi ] && echo uefi || echo bios"));
         vm.Send("reboot\n");
+        await vm.WaitFor("reboot: Restarting system", StopSeconds);
         Assert.Equal(name, await Login(vm, BootSeconds));
         vm.Send("poweroff\n");
         Assert.Equal(0, await vm.WaitForExit(StopSeconds));

@@ -8,7 +8,8 @@ namespace Hutch.GuestTests;
 /// <summary>Real boot loaders, started by real firmware from what a machine can boot from; they switch off and reset as a system does.</summary>
 public sealed class FirmwareBootTests : IDisposable
 {
-    private const int Patience = 300;
+    // OVMF unpacks itself by 32-bit code, which the software engine executes one by one.
+    private const int Patience = 300, UefiPatience = 900;
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -55,7 +56,7 @@ public sealed class FirmwareBootTests : IDisposable
         string[] options = ["--name", name, "--firmware", $"ovmf,vars={variables}", "--disk", $"{disk},bus={bus}", "--net", "none", "--memory", "256M"];
         await using (Vm vm = Vm.Start(options))
         {
-            await Command(vm, "halt");
+            await Command(vm, "halt", UefiPatience);
             Assert.Equal(0, await vm.WaitForExit(Patience));
         }
         byte[] kept = File.ReadAllBytes(variables);
@@ -63,13 +64,13 @@ public sealed class FirmwareBootTests : IDisposable
         // The name of the boot entry that OVMF makes for the disk, in UCS-2.
         Assert.True(kept.AsSpan().IndexOf("B\0o\0o\0t\00\0000\00\0"u8) >= 0 && !kept.AsSpan().SequenceEqual(template));
         await using Vm again = Vm.Start(options);
-        await Command(again, "halt");
+        await Command(again, "halt", UefiPatience);
         Assert.Equal(0, await again.WaitForExit(Patience));
     }
 
-    private static async Task Command(Vm vm, string command)
+    private static async Task Command(Vm vm, string command, int patience = Patience)
     {
-        await vm.WaitFor(GrubDisk.Greeting, Patience);
+        await vm.WaitFor(GrubDisk.Greeting, patience);
         await vm.WaitFor("grub>", Patience);
         vm.Send($"{command}\r");
     }

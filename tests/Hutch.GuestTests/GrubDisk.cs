@@ -54,7 +54,8 @@ internal static class GrubDisk
         return image;
     }
 
-    private static void Run(string program, params string[] arguments)
+    /// <summary>Runs a program of the host that must succeed.</summary>
+    internal static void Run(string program, params string[] arguments)
     {
         using Process process = Process.Start(program, arguments);
         process.WaitForExit();

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Collections.Immutable;
 using System.IO;
@@ -10,8 +11,8 @@ namespace Hutch.Cli.Commands;
 /// <summary>The part of a machine's definition that is about booting by firmware: the firmware, and which device is tried when.</summary>
 internal static class FirmwareComposer
 {
-    /// <summary>Whether the machine starts from firmware: a disk or a CD is to be booted, and no kernel.</summary>
-    internal static bool IsWanted(RunRequest request) => request.Kernel is null && (request.Image is not null || request.CdRoms.Count != 0 || request.Firmware is not null);
+    /// <summary>Whether the machine starts from firmware: a disk, a CD or the network is to be booted, and no kernel.</summary>
+    internal static bool IsWanted(RunRequest request) => request.Kernel is null && (request.Image is not null || request.CdRoms.Count != 0 || request.Firmware is not null || FirmwareOption.BootsFromNetwork(request.Boot));
 
     /// <summary>Adds the firmware behind the platform and numbers what it can boot. Throws <see cref="UserException"/>.</summary>
     internal static void Add(RunRequest request, List<DeviceConfig> devices)
@@ -22,7 +23,9 @@ internal static class FirmwareComposer
         string order = FirmwareOption.ParseBoot(request.Boot, ref firmware);
         firmware = firmware with { Entries = [.. Entries(request)] };
         devices.Insert(1, firmware);
-        Number(devices, order);
+        // The network is tried only where somebody asked for it: it is slow to give up.
+        Number(devices, FirmwareOption.BootsFromNetwork(request.Boot) ? order : order.Replace("n", "", StringComparison.Ordinal));
+        if (request.Firmware is null || request.Firmware == "seabios") AddNetworkRoms(devices);
     }
 
     /// <summary>Throws <see cref="UserException"/> for options that only firmware understands.</summary>
@@ -33,6 +36,13 @@ internal static class FirmwareComposer
         throw new UserException(request.Kernel is null
             ? $"{option} is for a machine that boots from a disk; name one: hutch run DISK."
             : $"{option} is for a machine that boots from a disk, and --kernel names a kernel; leave one of them out.", ExitStatus.Usage);
+    }
+
+    // UEFI has drivers of its own.
+    private static void AddNetworkRoms(List<DeviceConfig> devices)
+    {
+        for (int index = 0; index < devices.Count; index++)
+            if (devices[index] is NetCardConfig { BootIndex: not null, RomPath: null } card) devices[index] = card with { RomPath = FirmwareOption.FindNetworkRom(card) };
     }
 
     private static List<FwCfgEntry> Entries(RunRequest request)
@@ -57,6 +67,9 @@ internal static class FirmwareComposer
             {
                 switch (devices[index])
                 {
+                    case NetCardConfig { BootIndex: null } card when letter == 'n':
+                        devices[index] = card with { BootIndex = next++ };
+                        break;
                     case VirtioBlockConfig { BootIndex: null } disk when letter == 'c':
                         devices[index] = disk with { BootIndex = next++ };
                         break;

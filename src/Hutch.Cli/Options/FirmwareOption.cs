@@ -24,6 +24,8 @@ internal static class FirmwareOption
     // Where distributions have them: Debian and its children, Fedora and its children, Arch.
     private static readonly string[] SeaBios = ["/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin", "/usr/share/seabios/bios.bin"];
 
+    private static readonly string[] NetworkRoms = ["/usr/lib/ipxe/qemu", "/usr/share/ipxe/qemu", "/usr/share/qemu"];
+
     private static readonly (string Image, string Template)[] Ovmf =
     [
         ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"), ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
@@ -81,6 +83,18 @@ internal static class FirmwareOption
             }
         }
         return order;
+    }
+
+    /// <summary>Whether the boot order has the network in it.</summary>
+    internal static bool BootsFromNetwork(string? value) =>
+        value is not null && OptionText.Split(value).Exists(static part => part.StartsWith("order=", StringComparison.Ordinal) && part["order=".Length..].Contains('n', StringComparison.Ordinal));
+
+    /// <summary>The image by which a BIOS boots from a card. Throws <see cref="UserException"/> where there is none.</summary>
+    internal static string FindNetworkRom(NetCardConfig card)
+    {
+        string name = card is E1000Config ? "pxe-e1000.rom" : "pxe-virtio.rom";
+        return Array.Find([.. NetworkRoms.Select(folder => $"{folder}/{name}")], File.Exists)
+            ?? throw new UserException($"To boot from the network iPXE is needed (there is no {NetworkRoms[0]}/{name}); install the package 'ipxe-qemu', or name an image with romfile=FILE.", ExitStatus.BadConfiguration);
     }
 
     /// <summary>Reads one entry. Throws <see cref="UserException"/>.</summary>

@@ -10,10 +10,9 @@ namespace Hutch.Cli.Options;
 internal static class NetOption
 {
     /// <summary>What the option looks like, for help and messages.</summary>
-    internal const string Form = "user|tap|bridge=BR|passt=PATH|none[,model=virtio|e1000][,mac=MAC][,mtu=N][,queues=N][,link=up|down][,capture=FILE][,in=RATE[/BURST]][,out=RATE[/BURST]]; "
+    internal const string Form = "user|tap|bridge=BR|passt=PATH|none[,model=virtio|e1000][,mac=MAC][,mtu=N][,queues=N][,link=up|down][,bootindex=N][,romfile=FILE][,capture=FILE][,in=RATE[/BURST]][,out=RATE[/BURST]]; "
         + "user: [,hostfwd=tcp|udp:[ADDR]:PORT-[GUEST]:PORT]...[,restrict=on|off][,net=A.B.C.D/N][,host=IP][,dns=IP][,dhcpstart=IP][,hostname=NAME][,ipv6=on|off][,tftp=DIR]"
         + "[,bootfile=FILE]; tap: [,ifname=NAME]";
-
 
     /// <summary>Reads the option; null for a card that is not wanted. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -64,6 +63,8 @@ internal static class NetOption
     {
         "id" => card with { Id = text },
         "model" => card,
+        "bootindex" => card with { BootIndex = Number(value, key, text, 0, 9999) },
+        "romfile" => card with { RomPath = DiskOption.CheckedPath("--net", text) },
         "mac" => card with { Mac = Mac(value, text) },
         "mtu" when card is VirtioNetConfig virtio => virtio with { MtuBytes = Number(value, key, text, 68, VirtioNetConfig.LongestMtu) },
         "queues" when card is VirtioNetConfig virtio => virtio with { Queues = Number(value, key, text, 1, VirtioNetConfig.MostQueues) },

@@ -54,20 +54,3 @@ internal sealed class RegisterPage(VgaCard card) : IBusDevice
         return BusStatus.Handled;
     }
 }
-
-/// <summary>The image in the ROM BAR.</summary>
-internal sealed class RomImage(byte[] image) : IBusDevice
-{
-    /// <summary>What the BAR spans: a power of two, 2 KiB at least (PCI Local Bus 3.0 §6.2.5.2).</summary>
-    internal ulong LengthBytes { get; } = Math.Max(2048, System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)image.Length));
-
-    /// <inheritdoc/>
-    public BusStatus Read(ulong offset, Span<byte> data)
-    {
-        for (int i = 0; i < data.Length; i++) data[i] = (int)offset + i < image.Length ? image[(int)offset + i] : (byte)0xff;
-        return BusStatus.Handled;
-    }
-
-    /// <inheritdoc/>
-    public BusStatus Write(ulong offset, ReadOnlySpan<byte> data) => BusStatus.Handled;
-}

@@ -29,8 +29,8 @@ internal sealed class VgaCard : PciFunction, IDevice, IScreen
     /// <param name="name">Device name.</param>
     /// <param name="services">The machine.</param>
     /// <param name="memoryBytes">Its memory, a power of two.</param>
-    /// <param name="rom">The video BIOS; empty: none.</param>
-    internal VgaCard(string name, MachineServices services, int memoryBytes, byte[] rom)
+    /// <param name="rom">The video BIOS; null: none.</param>
+    internal VgaCard(string name, MachineServices services, int memoryBytes, OptionRom? rom)
         : base(name, new PciIdentity(0x1234, 0x1111, 0x030000, Revision: 2, SubsystemVendor: 0x1af4, Subsystem: 0x1100))
     {
         _bus = services.Pci ?? throw new ConfigException($"The display '{name}' needs a PCI bus; list the platform before it.");
@@ -41,11 +41,7 @@ internal sealed class VgaCard : PciFunction, IDevice, IScreen
         _picture = new VgaPicture(_memory, _registers, _dispi);
         AddBar(MemoryBar, PciBarKind.Memory32, (ulong)memoryBytes, new MemoryAccess(_memory), isPrefetchable: true);
         AddBar(RegisterBar, PciBarKind.Memory32, RegisterPage.LengthBytes, new RegisterPage(this));
-        if (rom.Length != 0)
-        {
-            RomImage image = new(rom);
-            AddRom(image.LengthBytes, image);
-        }
+        if (rom is not null) UseRom(rom);
         _ = _bus.Add(this);
         services.Ports.Map($"{name} ports", VgaRegisters.FirstPort, VgaRegisters.PortCount, new PortAccess(this));
         services.Ports.Map($"{name} dispi", DispiPorts.FirstPort, DispiPorts.PortCount, new DispiPorts(this));

@@ -1,4 +1,6 @@
 using System;
+using Hutch.Devices.Firmware;
+using Hutch.Devices.Pci;
 using Hutch.Model.Machine;
 using Hutch.Net;
 
@@ -18,11 +20,13 @@ internal static class NetworkCards
         Span<byte> address = stackalloc byte[MacAddress.Bytes];
         if (!MacAddress.TryParse(config.Mac, address))
             throw new ConfigException($"'{config.Mac}' cannot be the address of the network card {config.Id}; write six bytes like 52:54:00:12:34:56, the first one even.");
+        OptionRom? rom = config.RomPath is null ? null : OptionRom.Load(config.Id, config.RomPath);
         INetBackend backend = services.OpenNetwork(new NetworkRequest(config.Id, config.Mac, config.Backend, mtuBytes, queues));
         INetworkCard card;
         IDevice device;
         try
         {
+            if (services.Pci is { } bus) bus.WantedRom = rom;
             (device, card) = make(backend, address);
         }
         catch
@@ -30,7 +34,13 @@ internal static class NetworkCards
             backend.Dispose();
             throw;
         }
+        finally
+        {
+            if (services.Pci is { } bus) bus.WantedRom = null;
+        }
         services.NetworkCards.Add(card);
+        if (config.BootIndex is int index && device is PciFunction function)
+            services.BootDevices.Add(new BootDevice(index, $"/pci@i0cf8/ethernet@{function.Slot:x}/ethernet-phy@0"));
         return device;
     }
 

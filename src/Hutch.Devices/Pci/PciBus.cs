@@ -71,6 +71,9 @@ public sealed class PciBus
     /// <summary>Where the next function goes that is added; null: into the first free slot. Set by who makes a device, before.</summary>
     internal int? WantedSlot { get; set; }
 
+    /// <summary>What the next function that is added has in its ROM BAR; null: nothing. Set by who makes a device, before.</summary>
+    internal OptionRom? WantedRom { get; set; }
+
     /// <summary>
     /// Places a function in the wanted or the first free slot, as function 0. One that comes when the machine has its resources has none: the guest gives it some.
     /// Throws <see cref="ConfigException"/> where there is no room.
@@ -83,6 +86,7 @@ public sealed class PciBus
             while (WantedSlot is null && slot < SlotCount && _functions[slot * FunctionCount] is not null) slot++;
             if (slot >= SlotCount) throw new ConfigException($"{function.Name} does not fit: PCI bus 0 holds {SlotCount - 1} devices; remove one.");
             if (_functions[slot * FunctionCount] is PciFunction other) throw new ConfigException($"{function.Name} and {other.Name} both belong in PCI slot {slot}; move one.");
+            if (WantedRom is { } rom) function.UseRom(rom);
             function.Attach(this, slot, 0);
             _functions[slot * FunctionCount] = function;
             _chosen[slot] = slot != 0;

@@ -214,12 +214,12 @@ internal abstract class PciFunction
         return bar;
     }
 
-    /// <summary>Adds the expansion ROM. <paramref name="lengthBytes"/> is a power of two, from 2 KiB on.</summary>
-    private protected void AddRom(ulong lengthBytes, IBusDevice device)
+    /// <summary>Adds the expansion ROM, as this function's. Before <see cref="Attach"/>.</summary>
+    internal void UseRom(OptionRom rom)
     {
-        if (!BitOperations.IsPow2(lengthBytes) || lengthBytes is < 2048 or > 16 << 20) throw new ArgumentOutOfRangeException(nameof(lengthBytes), $"{Name}: a ROM cannot be {lengthBytes} bytes.");
-        BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(RomAddress), (uint)~(lengthBytes - 1) | RomEnable);
-        _bars.Add(new PciBar(PciBar.RomIndex, PciBarKind.Memory32, lengthBytes, device));
+        rom.Fit(Get16(VendorId), Get16(DeviceId));
+        BinaryPrimitives.WriteUInt32LittleEndian(_writable.AsSpan(RomAddress), (uint)~(rom.LengthBytes - 1) | RomEnable);
+        _bars.Add(new PciBar(PciBar.RomIndex, PciBarKind.Memory32, rom.LengthBytes, rom));
     }
 
     /// <summary>Appends a capability to the list; <paramref name="body"/> follows the two header bytes. Returns its offset.</summary>

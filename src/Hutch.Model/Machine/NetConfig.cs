@@ -13,6 +13,12 @@ public abstract record NetCardConfig(string Id, string Mac, NetBackendConfig Bac
     [JsonIgnore]
     public override bool IsPluggable => true;
 
+    /// <summary>Its place in the order in which firmware tries to boot, lower ones first; null: not tried.</summary>
+    public int? BootIndex { get; init; }
+
+    /// <summary>The image of its option ROM, by which a BIOS boots from the network; null: it has none.</summary>
+    public string? RomPath { get; init; }
+
     /// <summary>The cable is not plugged in when the machine starts.</summary>
     public bool LinkDown { get; init; }
 }

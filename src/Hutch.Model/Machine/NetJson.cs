@@ -49,6 +49,8 @@ internal static class NetJson
             writer.WriteNumber("MtuBytes", virtio.MtuBytes);
         }
         writer.WriteBoolean("LinkDown", card.LinkDown);
+        if (card.BootIndex is int index) writer.WriteNumber("BootIndex", index);
+        WriteSaid(writer, "RomPath", card.RomPath);
     }
 
     /// <summary>Reads them. Throws what <see cref="JsonElement"/> throws, and <see cref="FormatException"/>.</summary>
@@ -65,7 +67,12 @@ internal static class NetJson
             "e1000" => new E1000Config(id, mac, network),
             _ => throw new FormatException($"'{type}' is no network card."),
         };
-        return card with { LinkDown = MachineReader.Flag(device, "LinkDown") };
+        return card with
+        {
+            LinkDown = MachineReader.Flag(device, "LinkDown"),
+            BootIndex = MachineReader.OptionalNumber(device, "BootIndex"),
+            RomPath = MachineReader.OptionalText(device, "RomPath"),
+        };
     }
 
     private static NetBackendConfig ReadBackend(JsonElement backend)

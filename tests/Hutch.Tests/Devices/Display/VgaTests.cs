@@ -3,6 +3,7 @@ using System.Linq;
 using Hutch.Core.State;
 using Hutch.Devices;
 using Hutch.Devices.Display;
+using Hutch.Devices.Pci;
 using Hutch.Tests.Devices.Virtio;
 using Xunit;
 
@@ -21,7 +22,7 @@ public sealed class VgaTests : IDisposable
     {
         byte[] rom = new byte[3000];
         (rom[0], rom[1], rom[2999]) = (0x55, 0xaa, 0x77);
-        _card = new VgaCard("vga0", _machine.Services, MemoryBytes, rom);
+        _card = new VgaCard("vga0", _machine.Services, MemoryBytes, new OptionRom(rom));
         _machine.Pci.AssignResources(0, 0);
     }
 

@@ -38,7 +38,7 @@ public sealed class MachineReaderTests
             Forwards = [new PortForward(true, "1.2.3.4", 1, "5.6.7.8", 2), new PortForward(false, "0.0.0.0", 0, "0.0.0.0", 3)], Interface = "br0", Path = "/g", Capture = "/h",
             Inbound = new NetRate(1, 2), Outbound = new NetRate(3),
         }) { Queues = 2, MtuBytes = 9000, LinkDown = true },
-        new E1000Config("nic2", "52:54:00:01:02:05", new NetBackendConfig(NetBackendKind.Tap) { Interface = "tap0" }) { LinkDown = true },
+        new E1000Config("nic2", "52:54:00:01:02:05", new NetBackendConfig(NetBackendKind.Tap) { Interface = "tap0" }) { LinkDown = true, BootIndex = 3, RomPath = "/rom" },
         new DebugExitConfig("exit", 0x501, 1),
         new TestDeviceConfig("test"),
         new VgaConfig("vga0", 32, "/rom"),
