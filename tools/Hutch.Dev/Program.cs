@@ -30,6 +30,7 @@ internal static class Program
                                   kills a Debian guest that writes N times (50); its journal must replay and nothing synced be lost
         ./dev bench img [RUNS [WORD]]
                                   conversions of images beside qemu-img's, those whose name contains WORD: wall and CPU time
+        ./dev bench debian [RUNS] 'hutch run debian' and QEMU's TCG in turn: CPU time to root's prompt
         ./dev bench memtest       the first pass of memtest86+
         ./dev kvm-lab [--with PATH]... [COMMAND...]
                                   a computer with a real kvm-amd, emulated by QEMU: runs COMMAND in it, or a shell; PATH is copied into it
@@ -79,6 +80,7 @@ internal static class Program
                 return Run(root, "dotnet", "run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", "inside-bench", "io", folder);
             case "bench" when second == "guest-block": return new GuestBlockBench(root, Third(arguments, "qcow2")).Run(Count(arguments, 5));
             case "bench" when second == "crash": return new CrashBench(root, Third(arguments, "qcow2")).Run(Count(arguments, 50));
+            case "bench" when second == "debian": return new DebianBench(root).Run(Count(arguments, 3));
             case "bench" when second == "memtest": return new MemtestBench(root).Run();
             default:
                 Console.Error.WriteLine(Help);
