@@ -2,6 +2,7 @@ using Hutch.Devices.Ahci;
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Display;
 using Hutch.Devices.Ethernet.E1000;
+using Hutch.Devices.Ethernet.Rtl8139;
 using Hutch.Devices.Firmware;
 using Hutch.Devices.Input;
 using Hutch.Devices.Serial;
@@ -43,6 +44,7 @@ public static class DeviceFactories
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         E1000Config e1000 => new E1000Factory().Create(e1000, services),
+        Rtl8139Config rtl8139 => new Rtl8139Factory().Create(rtl8139, services),
         VirtioBalloonConfig balloon => new VirtioBalloonFactory().Create(balloon, services),
         VirtioMemConfig pluggable => new VirtioMemFactory().Create(pluggable, services),
         VirtioRngConfig rng => new VirtioRngFactory().Create(rng, services),

@@ -20,6 +20,7 @@ public sealed class EmulatedCardTests : IDisposable
 
     [SlirpTheory]
     [InlineData("e1000", "e1000")]
+    [InlineData("rtl8139", "8139cp")]
     public async Task What_is_sent_both_ways_arrives_whole(string model, string driver)
     {
         TcpListener server = new(IPAddress.Loopback, 0);
@@ -51,6 +52,7 @@ public sealed class EmulatedCardTests : IDisposable
 
     [SlirpTheory]
     [InlineData("e1000")]
+    [InlineData("rtl8139")]
     public async Task The_cable_can_be_pulled_and_a_saved_machine_reaches_its_network(string model)
     {
         string name = $"{model}-{Environment.ProcessId}", state = _folder.File("state");

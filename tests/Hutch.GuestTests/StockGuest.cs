@@ -129,6 +129,9 @@ internal static class StockGuest
             entry.DataStream.ReadExactly(content);
             files[entry.Name] = content;
         }
+        // What fills the archive up, for the program to end well.
+        process.StandardOutput.BaseStream.CopyTo(Stream.Null);
+        process.WaitForExit();
         return files;
     }
 

@@ -92,7 +92,7 @@ internal static class FirmwareOption
     /// <summary>The image by which a BIOS boots from a card. Throws <see cref="UserException"/> where there is none.</summary>
     internal static string FindNetworkRom(NetCardConfig card)
     {
-        string name = card is E1000Config ? "pxe-e1000.rom" : "pxe-virtio.rom";
+        string name = $"pxe-{card switch { E1000Config => "e1000", Rtl8139Config => "rtl8139", _ => "virtio" }}.rom";
         return Array.Find([.. NetworkRoms.Select(folder => $"{folder}/{name}")], File.Exists)
             ?? throw new UserException($"To boot from the network iPXE is needed (there is no {NetworkRoms[0]}/{name}); install the package 'ipxe-qemu', or name an image with romfile=FILE.", ExitStatus.BadConfiguration);
     }

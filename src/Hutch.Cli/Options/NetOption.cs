@@ -10,7 +10,7 @@ namespace Hutch.Cli.Options;
 internal static class NetOption
 {
     /// <summary>What the option looks like, for help and messages.</summary>
-    internal const string Form = "user|tap|bridge=BR|passt=PATH|none[,model=virtio|e1000][,mac=MAC][,mtu=N][,queues=N][,link=up|down][,bootindex=N][,romfile=FILE][,capture=FILE][,in=RATE[/BURST]][,out=RATE[/BURST]]; "
+    internal const string Form = "user|tap|bridge=BR|passt=PATH|none[,model=virtio|e1000|rtl8139][,mac=MAC][,mtu=N][,queues=N][,link=up|down][,bootindex=N][,romfile=FILE][,capture=FILE][,in=RATE[/BURST]][,out=RATE[/BURST]]; "
         + "user: [,hostfwd=tcp|udp:[ADDR]:PORT-[GUEST]:PORT]...[,restrict=on|off][,net=A.B.C.D/N][,host=IP][,dns=IP][,dhcpstart=IP][,hostname=NAME][,ipv6=on|off][,tftp=DIR]"
         + "[,bootfile=FILE]; tap: [,ifname=NAME]";
 
@@ -42,7 +42,8 @@ internal static class NetOption
         {
             null or "virtio" => new VirtioNetConfig(id, "", backend),
             "e1000" => new E1000Config(id, "", backend),
-            _ => throw OptionText.Bad("--net", value, $"there is no card '{model}'; there are virtio and e1000."),
+            "rtl8139" => new Rtl8139Config(id, "", backend),
+            _ => throw OptionText.Bad("--net", value, $"there is no card '{model}'; there are virtio, e1000 and rtl8139."),
         };
     }
 

@@ -16,6 +16,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioMemConfig), "virtio-mem")]
 [JsonDerivedType(typeof(VirtioNetConfig), "virtio-net")]
 [JsonDerivedType(typeof(E1000Config), "e1000")]
+[JsonDerivedType(typeof(Rtl8139Config), "rtl8139")]
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]

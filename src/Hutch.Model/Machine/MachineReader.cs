@@ -115,7 +115,7 @@ public static class MachineReader
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
             "virtio-mem" => new VirtioMemConfig(id),
-            "virtio-net" or "e1000" => NetJson.Read(id, Text(device, "type"), device),
+            "virtio-net" or "e1000" or "rtl8139" => NetJson.Read(id, Text(device, "type"), device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
             "xhci" => UsbJson.Read(id, device),
             "test-dev" => new TestDeviceConfig(id),

@@ -27,6 +27,10 @@ public abstract record NetCardConfig(string Id, string Mac, NetBackendConfig Bac
 /// <inheritdoc cref="NetCardConfig"/>
 public sealed record E1000Config(string Id, string Mac, NetBackendConfig Backend) : NetCardConfig(Id, Mac, Backend);
 
+/// <summary>A Realtek RTL8139C+ Fast Ethernet card.</summary>
+/// <inheritdoc cref="NetCardConfig"/>
+public sealed record Rtl8139Config(string Id, string Mac, NetBackendConfig Backend) : NetCardConfig(Id, Mac, Backend);
+
 /// <summary>A virtio network card (virtio 1.2 §5.1).</summary>
 /// <inheritdoc cref="NetCardConfig"/>
 public sealed record VirtioNetConfig(string Id, string Mac, NetBackendConfig Backend) : NetCardConfig(Id, Mac, Backend)

@@ -15,6 +15,7 @@ internal static class NetJson
     {
         VirtioNetConfig => "virtio-net",
         E1000Config => "e1000",
+        Rtl8139Config => "rtl8139",
         _ => throw new ArgumentException($"{card.GetType().Name} has no JSON.", nameof(card)),
     };
 
@@ -65,6 +66,7 @@ internal static class NetJson
         {
             "virtio-net" => new VirtioNetConfig(id, mac, network) { Queues = device.GetProperty("Queues").GetInt32(), MtuBytes = device.GetProperty("MtuBytes").GetInt32() },
             "e1000" => new E1000Config(id, mac, network),
+            "rtl8139" => new Rtl8139Config(id, mac, network),
             _ => throw new FormatException($"'{type}' is no network card."),
         };
         return card with

@@ -25,6 +25,7 @@ public sealed class NetOptionTests
     public void A_card_of_another_model_has_what_all_cards_have()
     {
         E1000Config card = Assert.IsType<E1000Config>(NetOption.Parse("tap,link=down,mac=52:54:00:00:00:01,model=e1000,ifname=tap7", "nic0", "web"));
+        Assert.IsType<Rtl8139Config>(NetOption.Parse("user,model=rtl8139", "nic0", "web"));
         Assert.Equal(("nic0", "52:54:00:00:00:01", true, "tap7"), (card.Id, card.Mac, card.LinkDown, card.Backend.Interface));
     }
 

@@ -151,13 +151,13 @@ internal sealed class E1000Driver : IDisposable
         return frame;
     }
 
-    /// <summary>Whether the checksums of an IPv4 header and of TCP in a frame are right, computed the slow way.</summary>
-    internal static bool IsRight(byte[] frame)
+    /// <summary>Whether the checksums of an IPv4 header and of TCP or UDP in a frame are right, computed the slow way.</summary>
+    internal static bool IsRight(byte[] frame, byte protocol = 6)
     {
         bool isIPv6 = frame[12] == 0x86;
         int transport = isIPv6 ? 54 : 34;
         if (!isIPv6 && Folded(Sum(frame.AsSpan(14, 20))) != 0xffff) return false;
-        uint pseudo = Sum(frame.AsSpan(isIPv6 ? 22 : 26, isIPv6 ? 32 : 8)) + 6 + (uint)(frame.Length - transport);
+        uint pseudo = Sum(frame.AsSpan(isIPv6 ? 22 : 26, isIPv6 ? 32 : 8)) + protocol + (uint)(frame.Length - transport);
         return Folded(pseudo + Sum(frame.AsSpan(transport))) == 0xffff;
     }
 

@@ -39,6 +39,7 @@ public sealed class MachineReaderTests
             Inbound = new NetRate(1, 2), Outbound = new NetRate(3),
         }) { Queues = 2, MtuBytes = 9000, LinkDown = true },
         new E1000Config("nic2", "52:54:00:01:02:05", new NetBackendConfig(NetBackendKind.Tap) { Interface = "tap0" }) { LinkDown = true, BootIndex = 3, RomPath = "/rom" },
+        new Rtl8139Config("nic3", "52:54:00:01:02:06", new NetBackendConfig(NetBackendKind.None)),
         new DebugExitConfig("exit", 0x501, 1),
         new TestDeviceConfig("test"),
         new VgaConfig("vga0", 32, "/rom"),

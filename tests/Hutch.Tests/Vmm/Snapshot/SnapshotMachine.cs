@@ -56,12 +56,13 @@ internal sealed class SnapshotMachine : IDisposable
                 new VirtioBlockConfig("disk0", new DiskConfig(disk), Queues: 2), new VirtioConsoleConfig("console0", nothing), new VirtioRngConfig("rng0"),
                 new VirtioNetConfig("nic0", "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)) { Queues = 2 },
                 new E1000Config("nic1", "52:54:00:01:02:04", new NetBackendConfig(NetBackendKind.None)),
+                new Rtl8139Config("nic2", "52:54:00:01:02:05", new NetBackendConfig(NetBackendKind.None)),
                 new DebugExitConfig("exit"), new TestDeviceConfig("test"),
             ],
         };
     }
 
-    /// <summary>The slot of the first emulated card in <see cref="Everything"/>.</summary>
+    /// <summary>The slot of the first of two emulated cards in <see cref="Everything"/>.</summary>
     internal const int FirstCardSlot = 5;
 
     /// <summary>A machine that boots from firmware, with what only such a machine has.</summary>

@@ -27,8 +27,9 @@ public sealed class SnapshotTests : IDisposable
     private static void Poke(IVcpuExits exits, Random random, int accesses)
     {
         ushort[] ports = [0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x40, 0x42, 0x43, 0x61, 0x70, 0x71, 0x60, 0x64, 0x600, 0x602, 0x620, 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3ff, 0x3e8, 0x3ea, 0xe0, 0x2004];
-        byte[] data = new byte[4], bar = new byte[4];
+        byte[] data = new byte[4], bar = new byte[4], otherBar = new byte[4];
         exits.ReadMmio(PciWindows.EcamStart + ((ulong)SnapshotMachine.FirstCardSlot << 15) + 0x10, bar);
+        exits.ReadMmio(PciWindows.EcamStart + ((ulong)(SnapshotMachine.FirstCardSlot + 1) << 15) + 0x14, otherBar);
         for (int i = 0; i < accesses; i++)
         {
             random.NextBytes(data);
@@ -36,6 +37,7 @@ public sealed class SnapshotTests : IDisposable
             if (port == 0x64) data[0] &= 0x7f;
             switch (random.Next(6))
             {
+                case 5 when random.Next(2) == 0: exits.WriteMmio((BitConverter.ToUInt32(otherBar) & ~15u) + (ulong)random.Next(252), data.AsSpan(0, 1 << random.Next(3))); break;
                 case 5: exits.WriteMmio((BitConverter.ToUInt32(bar) & ~15u) + (ulong)(random.Next(random.Next(2) == 0 ? 0x400 : 0x6000) & ~3), data); break;
                 case 0: exits.ReadPort(port, data.AsSpan(0, 1)); break;
                 case 1: exits.WriteMmio(0xfec0_0000 + (ulong)(random.Next(2) * 16), data); break;
