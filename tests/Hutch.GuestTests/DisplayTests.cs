@@ -1,6 +1,5 @@
 using System;
 using System.IO;
-using System.Net.Sockets;
 using System.Text;
 using System.Threading.Tasks;
 using Xunit;
@@ -38,21 +37,8 @@ public sealed class DisplayTests : IDisposable
         string socket = _folder.File("vnc");
         await using Vm vm = await Vm.Boot("--display", $"vnc=unix:{socket}");
         Task<string> line = vm.Shell("head -n 1 /dev/tty1");
-        using Socket viewer = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await viewer.ConnectAsync(new UnixDomainSocketEndPoint(socket));
-        using NetworkStream stream = new(viewer);
-        byte[] answer = new byte[64];
-        // The words of RFC 6143 §7.1 to §7.3, without a password.
-        await stream.ReadExactlyAsync(answer.AsMemory(0, 12));
-        await stream.WriteAsync("RFB 003.008\n"u8.ToArray());
-        await stream.ReadExactlyAsync(answer.AsMemory(0, 2));
-        await stream.WriteAsync(new byte[] { 1 });
-        await stream.ReadExactlyAsync(answer.AsMemory(0, 4));
-        await stream.WriteAsync(new byte[] { 1 });
-        foreach (char letter in "Hello, Guest: 42!\r")
-            foreach (byte down in (byte[])[1, 0])
-                await stream.WriteAsync(new byte[] { 4, down, 0, 0, 0, 0, letter == '\r' ? (byte)0xff : (byte)0, letter == '\r' ? (byte)0x0d : (byte)letter });
-
+        using VncClient viewer = await VncClient.Connect(socket);
+        await viewer.TypeLine("Hello, Guest: 42!");
         Assert.Equal("Hello, Guest: 42!", await line);
         Assert.Equal(0, await vm.PowerOff());
     }

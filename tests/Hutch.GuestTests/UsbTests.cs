@@ -1,0 +1,40 @@
+using System;
+using System.Buffers.Binary;
+using System.Linq;
+using System.Threading.Tasks;
+using Xunit;
+
+namespace Hutch.GuestTests;
+
+/// <summary>USB devices with Linux's own drivers of them.</summary>
+public sealed class UsbTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_viewer_types_on_a_usb_keyboard_and_points_with_a_tablet()
+    {
+        string socket = _folder.File("vnc"), name = $"usb-{Environment.ProcessId}";
+        await using Vm vm = await Vm.Boot([.. StockGuest.Options, "--name", name, "--net", "none", "--display", $"vnc=unix:{socket}", "--device", "usb-kbd"]);
+        await vm.Shell("until grep -q 'Hutch USB Tablet' /proc/bus/input/devices && grep -q 'Hutch USB Keyboard' /proc/bus/input/devices; do usleep 20000; done");
+        using VncClient viewer = await VncClient.Connect(socket);
+        Task<string> line = vm.Shell("head -n 1 /dev/tty1");
+        await viewer.TypeLine("Keys by USB: 42!");
+        Assert.Equal("Keys by USB: 42!", await line);
+
+        await vm.Shell("event=$(grep -A 5 'Hutch USB Tablet' /proc/bus/input/devices | grep -o 'event[0-9]*'); dd if=/dev/input/$event of=/tmp/events bs=24 count=6 2>/dev/null & sleep 1");
+        await viewer.Point(0, 0, 0);
+        await viewer.Point(1, ushort.MaxValue, ushort.MaxValue);
+        string hex = await vm.Shell("wait; hexdump -v -e '24/1 \"%02x\" \"\\n\"' /tmp/events");
+        (int, int, int)[] events = [.. hex.Split('\n').Select(static line => Convert.FromHexString(line.Trim())).Select(static one =>
+            ((int)BinaryPrimitives.ReadUInt16LittleEndian(one.AsSpan(16)), (int)BinaryPrimitives.ReadUInt16LittleEndian(one.AsSpan(18)), BinaryPrimitives.ReadInt32LittleEndian(one.AsSpan(20))))];
+        // Type, code, value (input-event-codes.h): both axes at their ends, and the left button.
+        Assert.Contains((3, 0, 32767), events);
+        Assert.Contains((3, 1, 32767), events);
+        Assert.Contains((1, 272, 1), events);
+        Assert.Equal("", await vm.Shell("dmesg -r | grep '^<[0-4]>' | grep -i 'usb\\|xhci\\|hid' || true"));
+        Assert.Equal(0, await vm.PowerOff());
+    }
+}
