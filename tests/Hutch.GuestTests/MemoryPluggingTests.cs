@@ -27,7 +27,7 @@ public sealed class MemoryPluggingTests : IDisposable
         await using Vm vm = await Vm.Boot("--name", _name, "--memory", "512M,max=1G", "--net", "none");
         await vm.Shell("mount -o remount,size=900m /tmp; dmesg -c >/dev/null; dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null; md5sum </tmp/data >/tmp/sum");
         // What lies in memory stays right wherever the kernel moves it.
-        await vm.Shell("{ while [ ! -e /tmp/end ]; do cp /tmp/data /tmp/copy; md5sum </tmp/copy | cmp -s /tmp/sum || echo wrong >>/tmp/wrong; done; } &");
+        await vm.Shell("{ while [ ! -e /tmp/end ]; do cp /tmp/data /tmp/copy; md5sum </tmp/copy | cmp -s /tmp/sum || echo wrong >>/tmp/wrong; done & }");
         for (int i = 0; i < Cycles; i++)
         {
             long before = await TotalKiB(vm);

@@ -84,7 +84,7 @@ internal sealed class VirtioMem : VirtioDevice, IPluggableMemory
     /// <inheritdoc/>
     private protected override void OnReset(bool machineReset)
     {
-        // A driver that begins anew finds its memory plugged in (§5.15.5.2); only a machine that begins anew has none, and its memory is cleared as a whole.
+        // A driver that begins anew finds its memory plugged in (§5.15.5); only a machine that begins anew has none, and its memory is cleared as a whole.
         if (machineReset) _blocks.Clear();
     }
 
