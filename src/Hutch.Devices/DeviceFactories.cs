@@ -1,4 +1,5 @@
 using Hutch.Devices.Ahci;
+using Hutch.Devices.Alarms;
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Display;
 using Hutch.Devices.Ethernet.E1000;
@@ -45,6 +46,8 @@ public static class DeviceFactories
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         E1000Config e1000 => new E1000Factory().Create(e1000, services),
         Rtl8139Config rtl8139 => new Rtl8139Factory().Create(rtl8139, services),
+        WatchdogConfig watchdog => new WatchdogFactory().Create(watchdog, services),
+        PvpanicConfig pvpanic => new PvpanicFactory().Create(pvpanic, services),
         VirtioBalloonConfig balloon => new VirtioBalloonFactory().Create(balloon, services),
         VirtioMemConfig pluggable => new VirtioMemFactory().Create(pluggable, services),
         VirtioRngConfig rng => new VirtioRngFactory().Create(rng, services),

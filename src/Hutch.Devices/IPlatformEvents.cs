@@ -1,3 +1,5 @@
+using Hutch.Model.Machine;
+
 namespace Hutch.Devices;
 
 /// <summary>What a guest, or what lies under a device, can do to the whole machine. Called on any thread; takes effect soon after, never re-enters the device.</summary>
@@ -14,6 +16,11 @@ public interface IPlatformEvents
 
     /// <summary>The guest gave a device or a vCPU up: see <see cref="IHotplug.TakeEjected"/> and <see cref="ICpuHotplug.TakeEjected"/>.</summary>
     void Ejected() { }
+
+    /// <summary>The guest is in trouble: it panicked, or did not stop its watchdog.</summary>
+    /// <param name="sentence">What to tell the operator, without a full stop.</param>
+    /// <param name="action">What becomes of the machine.</param>
+    void Alarm(string sentence, AlarmAction action) { }
 
     /// <summary>A disk's storage failed.</summary>
     /// <param name="sentence">What to tell the operator.</param>

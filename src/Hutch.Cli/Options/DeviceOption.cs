@@ -7,7 +7,7 @@ namespace Hutch.Cli.Options;
 internal static class DeviceOption
 {
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, i6300esb, pvpanic, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -33,6 +33,8 @@ internal static class DeviceOption
             "qemu-xhci" => new XhciConfig(id, []),
             "usb-tablet" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Tablet)]),
             "usb-kbd" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Keyboard)]),
+            "i6300esb" => new WatchdogConfig(id, Action(value, settings, AlarmAction.Reset)),
+            "pvpanic" => new PvpanicConfig(id, Action(value, settings, AlarmAction.Pause)),
             "test-dev" => new TestDeviceConfig(id),
             "VGA" => new VgaConfig(id, (int)Number(value, settings, "vgamem_mb", 16, VgaConfig.MostMemoryMiB),
                 Take(settings, "romfile") is string rom ? DiskOption.CheckedPath("--device", rom) : DisplayOption.FindVideoBios(isNeeded: false)),
@@ -50,6 +52,16 @@ internal static class DeviceOption
         null or "on" => true,
         "off" => false,
         _ => throw OptionText.Bad("--device", value, $"{key} is on or off."),
+    };
+
+    private static AlarmAction Action(string value, Dictionary<string, string> settings, AlarmAction fallback) => Take(settings, "action") switch
+    {
+        null => fallback,
+        "none" => AlarmAction.None,
+        "pause" => AlarmAction.Pause,
+        "reset" => AlarmAction.Reset,
+        "poweroff" => AlarmAction.PowerOff,
+        _ => throw OptionText.Bad("--device", value, "action is none, pause, reset or poweroff."),
     };
 
     private static uint Number(string value, Dictionary<string, string> settings, string key, uint fallback, uint maximum)

@@ -17,6 +17,8 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioNetConfig), "virtio-net")]
 [JsonDerivedType(typeof(E1000Config), "e1000")]
 [JsonDerivedType(typeof(Rtl8139Config), "rtl8139")]
+[JsonDerivedType(typeof(WatchdogConfig), "i6300esb")]
+[JsonDerivedType(typeof(PvpanicConfig), "pvpanic")]
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]

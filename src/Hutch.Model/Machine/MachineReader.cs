@@ -118,6 +118,7 @@ public static class MachineReader
             "virtio-net" or "e1000" or "rtl8139" => NetJson.Read(id, Text(device, "type"), device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
             "xhci" => UsbJson.Read(id, device),
+            "i6300esb" or "pvpanic" => AlarmJson.Read(id, Text(device, "type"), device),
             "test-dev" => new TestDeviceConfig(id),
             "vga" => new VgaConfig(id, device.GetProperty("MemoryMiB").GetInt32(), OptionalText(device, "RomPath")),
             "ps2-input" => new Ps2InputConfig(id),

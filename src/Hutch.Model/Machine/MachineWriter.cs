@@ -130,6 +130,8 @@ public static class MachineWriter
         VirtioMemConfig => "virtio-mem",
         NetCardConfig card => NetJson.TypeOf(card),
         DebugExitConfig => "debug-exit",
+        WatchdogConfig => "i6300esb",
+        PvpanicConfig => "pvpanic",
         TestDeviceConfig => "test-dev",
         VgaConfig => "vga",
         Ps2InputConfig => "ps2-input",
@@ -162,6 +164,8 @@ public static class MachineWriter
                 writer.WriteNumber("Port", exit.Port);
                 writer.WriteNumber("SizeBytes", exit.SizeBytes);
                 break;
+            case WatchdogConfig watchdog: AlarmJson.Write(writer, watchdog.Action); break;
+            case PvpanicConfig pvpanic: AlarmJson.Write(writer, pvpanic.Action); break;
             case VgaConfig vga:
                 writer.WriteNumber("MemoryMiB", vga.MemoryMiB);
                 writer.WriteString("RomPath", vga.RomPath);

@@ -21,8 +21,11 @@ internal enum RequestKind
     /// <summary>An exception reached the wall of a vCPU thread or of a device access: a defect of ours.</summary>
     Defect,
 
-    /// <summary>A disk's storage failed, and the guest goes on.</summary>
-    StorageReport,
+    /// <summary>Something failed that the operator is told of, and the guest goes on.</summary>
+    Report,
+
+    /// <summary>The guest is in trouble, and is to be paused for it.</summary>
+    AlarmStop,
 
     /// <summary>A disk's storage failed, and a request waits until the machine was paused and goes on.</summary>
     StorageStop,
@@ -40,7 +43,7 @@ internal enum RequestKind
 /// <summary>One entry of the state driver's mailbox.</summary>
 /// <param name="Kind">What happened.</param>
 /// <param name="Status">Exit status, for <see cref="RequestKind.Exit"/> and <see cref="RequestKind.Leave"/>.</param>
-/// <param name="Detail">What went wrong, for <see cref="RequestKind.Defect"/>.</param>
+/// <param name="Detail">What went wrong, for <see cref="RequestKind.Defect"/>, <see cref="RequestKind.Report"/> and <see cref="RequestKind.AlarmStop"/>.</param>
 /// <param name="Failure">What went wrong, for <see cref="RequestKind.VcpuFailed"/>.</param>
 /// <param name="Call">What a client asks, for <see cref="RequestKind.Control"/>.</param>
 internal sealed record MachineRequest(RequestKind Kind, int Status = 0, string? Detail = null, VcpuFailure? Failure = null, ControlCall? Call = null);

@@ -2,6 +2,7 @@ using System.Collections.Generic;
 using System.Threading;
 using Hutch.Devices;
 using Hutch.Model.Control;
+using Hutch.Model.Machine;
 
 namespace Hutch.Vmm.Run;
 
@@ -86,5 +87,18 @@ internal sealed class Mailbox : IPlatformEvents
     void IPlatformEvents.Ejected() => Post(new MachineRequest(RequestKind.Ejected));
 
     void IPlatformEvents.StorageFailed(string sentence, bool pause) =>
-        Post(new MachineRequest(pause ? RequestKind.StorageStop : RequestKind.StorageReport, Detail: sentence));
+        Post(new MachineRequest(pause ? RequestKind.StorageStop : RequestKind.Report, Detail: sentence));
+
+    void IPlatformEvents.Alarm(string sentence, AlarmAction action)
+    {
+        if (action == AlarmAction.Pause)
+        {
+            Post(new MachineRequest(RequestKind.AlarmStop, Detail: sentence));
+            return;
+        }
+        string then = action switch { AlarmAction.Reset => "the machine is reset", AlarmAction.PowerOff => "the machine ends", _ => "the machine goes on" };
+        Post(new MachineRequest(RequestKind.Report, Detail: $"{sentence}; {then}."));
+        if (action == AlarmAction.Reset) Post(new MachineRequest(RequestKind.Reset));
+        if (action == AlarmAction.PowerOff) Post(new MachineRequest(RequestKind.PowerOff));
+    }
 }

@@ -53,10 +53,11 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
     private MachineEnd? Follow(MachineRequest request)
     {
         if (request.Kind == RequestKind.VcpuFailed && machine.HasOtherEngine) return HandOver(request);
-        if (request.Kind is RequestKind.StorageReport or RequestKind.StorageStop)
+        if (request.Kind is RequestKind.Report or RequestKind.StorageStop or RequestKind.AlarmStop)
         {
-            if (request.Kind == RequestKind.StorageReport) say?.Invoke(request.Detail!);
-            else PauseForStorage();
+            if (request.Kind == RequestKind.Report) say?.Invoke(request.Detail!);
+            else if (request.Kind == RequestKind.StorageStop) PauseForStorage();
+            else PauseForAlarm(request.Detail!);
             return null;
         }
         if (request.Kind == RequestKind.Ejected)
@@ -102,6 +103,13 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
             say?.Invoke($"{trouble}; the machine is paused: mend that, then 'hutch resume {definition.Name}' makes the request again.");
         }
         else if (running) machine.Start();
+    }
+
+    private void PauseForAlarm(string sentence)
+    {
+        Pause();
+        Volatile.Write(ref _reason, $"{sentence}.");
+        say?.Invoke($"{sentence}; the machine is paused: 'hutch resume {definition.Name}' lets it go on, 'hutch reset {definition.Name}' starts it anew.");
     }
 
     private string? Trouble()

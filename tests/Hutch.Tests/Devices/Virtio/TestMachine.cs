@@ -203,6 +203,15 @@ internal sealed class TestMachine : IDisposable
 
         internal (string Sentence, bool Pause)[] Failures { get { lock (_failures) return [.. _failures]; } }
 
+        private readonly List<(string Sentence, AlarmAction Action)> _alarms = [];
+
+        internal (string Sentence, AlarmAction Action)[] Alarms { get { lock (_alarms) return [.. _alarms]; } }
+
+        public void Alarm(string sentence, AlarmAction action)
+        {
+            lock (_alarms) _alarms.Add((sentence, action));
+        }
+
         public void StorageFailed(string sentence, bool pause)
         {
             lock (_failures)

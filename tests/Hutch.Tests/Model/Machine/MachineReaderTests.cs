@@ -40,6 +40,7 @@ public sealed class MachineReaderTests
         }) { Queues = 2, MtuBytes = 9000, LinkDown = true },
         new E1000Config("nic2", "52:54:00:01:02:05", new NetBackendConfig(NetBackendKind.Tap) { Interface = "tap0" }) { LinkDown = true, BootIndex = 3, RomPath = "/rom" },
         new Rtl8139Config("nic3", "52:54:00:01:02:06", new NetBackendConfig(NetBackendKind.None)),
+        new WatchdogConfig("dog0"), new WatchdogConfig("dog1", AlarmAction.PowerOff), new PvpanicConfig("panic0"), new PvpanicConfig("panic1", AlarmAction.None),
         new DebugExitConfig("exit", 0x501, 1),
         new TestDeviceConfig("test"),
         new VgaConfig("vga0", 32, "/rom"),

@@ -17,7 +17,7 @@ using Xunit;
 
 namespace Hutch.Tests.Vmm.Run;
 
-/// <summary>What the machine does when a disk's storage fails, and when a disk is to grow.</summary>
+/// <summary>What the machine does when a disk's storage fails, when its guest is in trouble, and when a disk is to grow.</summary>
 public sealed class StorageTests : IDisposable
 {
     private readonly string _kernel = Path.GetTempFileName();
@@ -42,6 +42,22 @@ public sealed class StorageTests : IDisposable
             Assert.Equal((VmState.Running, null), (driver.State, driver.Reason));
         });
         Assert.Equal(["The disk disk0 cannot be written: full; the machine is paused: mend that, then 'hutch resume test' makes the request again."], _said);
+    }
+
+    [Fact]
+    public void A_guest_in_trouble_pauses_its_machine_where_that_is_wanted()
+    {
+        Run(driver =>
+        {
+            ((IPlatformEvents)_mailbox).Alarm("The guest's kernel panicked", AlarmAction.None);
+            ((IPlatformEvents)_mailbox).Alarm("The guest's kernel panicked again", AlarmAction.Pause);
+            WaitFor(() => driver.State == VmState.Paused && driver.Reason is not null);
+            Assert.Equal("The guest's kernel panicked again.", driver.Reason);
+            Assert.Equal(VmReply.Completed, Ask(VmVerb.Resume));
+            Assert.Equal((VmState.Running, null), (driver.State, driver.Reason));
+        });
+        Assert.Equal(["The guest's kernel panicked; the machine goes on.",
+            "The guest's kernel panicked again; the machine is paused: 'hutch resume test' lets it go on, 'hutch reset test' starts it anew."], _said);
     }
 
     [Fact]
