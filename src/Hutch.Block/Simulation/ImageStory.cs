@@ -20,7 +20,7 @@ internal sealed class ImageStory
     private readonly StoryImage _image;
     private readonly Random _random;
     private readonly List<StoryChange> _changes = [];
-    private readonly List<(long Begun, long Completed)> _flushes = [(0, 0)];
+    private readonly List<(int Order, long Completed)> _flushes = [(0, 0)];
     private readonly List<(string Name, int[] Tags)> _snapshots = [];
     private BlockNode _node;
     private int _requests;
@@ -43,8 +43,8 @@ internal sealed class ImageStory
     /// <summary>Changes of the disk in their order.</summary>
     internal IReadOnlyList<StoryChange> Changes => _changes;
 
-    /// <summary>Moments at which flushes began and completed; the first is the beginning.</summary>
-    internal IReadOnlyList<(long Begun, long Completed)> Flushes => _flushes;
+    /// <summary>The flushes by their order among the requests, and the moments at which they had completed; the first is the beginning.</summary>
+    internal IReadOnlyList<(int Order, long Completed)> Flushes => _flushes;
 
     /// <summary>The image that it began with.</summary>
     internal StoryImage Image => _image;
@@ -79,9 +79,8 @@ internal sealed class ImageStory
 
     private async ValueTask FlushAsync()
     {
-        long begun = Recording.Moment;
         await _node.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-        _flushes.Add((begun, Recording.Moment));
+        _flushes.Add((_requests, Recording.Moment));
     }
 
     private async ValueTask WriteAsync(int first, int count, WriteFlags flags)
@@ -151,7 +150,7 @@ internal sealed class ImageStory
     private void Note(long begun, int first, int[] after, bool isDiscard)
     {
         after.CopyTo(Tags, first);
-        _changes.Add(new StoryChange(begun, Recording.Moment, first, after, isDiscard));
+        _changes.Add(new StoryChange(_requests, begun, first, after, isDiscard));
     }
 
     private async Task CompareAsync(string when)

@@ -3,12 +3,12 @@ using System;
 namespace Hutch.Block.Simulation;
 
 /// <summary>A change of a disk in a story.</summary>
+/// <param name="Order">Its number among the requests: one that touched no storage begins and ends at one moment, perhaps that of a flush before it.</param>
 /// <param name="Begun">The storage's moment at which it was asked.</param>
-/// <param name="Completed">And at which it had completed.</param>
 /// <param name="First">The first sector.</param>
 /// <param name="After">What the sectors hold after it.</param>
 /// <param name="IsDiscard">The sectors were discarded: zeros, or what the image began with, may show, too.</param>
-internal sealed record StoryChange(long Begun, long Completed, int First, int[] After, bool IsDiscard)
+internal sealed record StoryChange(int Order, long Begun, int First, int[] After, bool IsDiscard)
 {
     /// <summary>Whether a sector that a power loss left with <paramref name="tag"/> may have it from this change.</summary>
     internal bool Allows(int sector, int tag, int initial)

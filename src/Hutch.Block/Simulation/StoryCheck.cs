@@ -44,15 +44,15 @@ internal sealed class StoryCheck(ImageStory story, int seed)
 
     private int[] Settle(out List<StoryChange> pending)
     {
-        long flushed = 0;
-        foreach ((long begun, long completed) in story.Flushes)
-            if (completed <= _replay.Moment) flushed = begun;
+        int flushed = 0;
+        foreach ((int order, long completed) in story.Flushes)
+            if (completed <= _replay.Moment) flushed = order;
         int[] settled = (int[])story.Image.Tags.Clone();
         pending = [];
         foreach (StoryChange change in story.Changes)
         {
             if (change.Begun > _replay.Moment) break;
-            if (change.Completed <= flushed) change.After.CopyTo(settled, change.First);
+            if (change.Order < flushed) change.After.CopyTo(settled, change.First);
             else pending.Add(change);
         }
         return settled;
