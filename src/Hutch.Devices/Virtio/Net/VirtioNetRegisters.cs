@@ -18,6 +18,9 @@ internal static class VirtioNetRegisters
     internal const ushort StatusLinkUp = 1, StatusAnnounce = 2;
     internal const int LeastMtu = 68;
 
+    /// <summary>The longest IP packet of Ethernet, in bytes.</summary>
+    internal const int EthernetMtu = 1500;
+
     /// <summary>struct virtio_net_hdr with num_buffers, as every driver of VERSION_1 has it (§5.1.6).</summary>
     internal const int HeaderBytes = 12, BufferCount = 10;
 
