@@ -18,6 +18,10 @@ internal static class Launcher
     /// <summary>The folder of the repository.</summary>
     internal static string Root { get; } = FindRoot();
 
+    /// <summary>Where hutch keeps what it makes of packages.</summary>
+    internal static string Cache { get; } = Path.Combine(Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named ? named
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"), "hutch");
+
     /// <summary>Starts <c>./hutch</c> with its streams redirected; what it builds was built before.</summary>
     /// <param name="arguments">Of the command.</param>
     /// <param name="environment">Variables that are set besides.</param>

@@ -28,7 +28,7 @@ public sealed class NetworkBootTests
     {
         // What is served is the tiny guest's, which is made where there is none.
         await using (Vm first = await Vm.Boot("--net", "none")) Assert.Equal(0, await first.PowerOff());
-        string guest = Directory.GetDirectories(Cache, "tiny-*").MaxBy(Directory.GetLastWriteTimeUtc)!;
+        string guest = Directory.GetDirectories(Launcher.Cache, "tiny-*").MaxBy(Directory.GetLastWriteTimeUtc)!;
         using WebServer server = new(path => path switch
         {
             "/boot.ipxe" => Encoding.ASCII.GetBytes(Script),
@@ -44,9 +44,6 @@ public sealed class NetworkBootTests
         Assert.Equal(["/boot.ipxe", "/kernel", "/initrd"], server.Asked);
         Assert.Equal(0, await vm.PowerOff());
     }
-
-    private static string Cache => Path.Combine(Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } named ? named
-        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"), "hutch");
 
     /// <summary>Answers GET, one connection at a time.</summary>
     private sealed class WebServer : IDisposable

@@ -12,7 +12,7 @@ namespace Hutch.GuestTests;
 
 /// <summary>
 /// A guest with the kernel of Debian's package linux-image-amd64, which has the drivers of old hardware that the cloud kernel of the tiny guest leaves out: busybox and some
-/// modules, loaded by its init. Made of packages once and kept in build/.
+/// modules, loaded by its init. Made of packages once and kept in the cache.
 /// </summary>
 internal static class StockGuest
 {
@@ -55,7 +55,7 @@ internal static class StockGuest
     private static string Prepare()
     {
         string recipe = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(Init + DhcpScript + Users + string.Join(' ', Wanted))))[..12];
-        string folder = Path.Combine(Launcher.Root, "build", $"stock-guest-{recipe}");
+        string folder = Path.Combine(Launcher.Cache, $"stock-guest-{recipe}");
         if (File.Exists(Path.Combine(folder, "initrd"))) return folder;
         string packages = Path.Combine(folder, "packages");
         Directory.CreateDirectory(packages);
