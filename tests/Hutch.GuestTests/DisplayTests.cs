@@ -36,10 +36,10 @@ public sealed class DisplayTests : IDisposable
     {
         string socket = _folder.File("vnc");
         await using Vm vm = await Vm.Boot("--display", $"vnc=unix:{socket}");
-        Task<string> line = vm.Shell("head -n 1 /dev/tty1");
+        await vm.Shell(VncClient.Listen);
         using VncClient viewer = await VncClient.Connect(socket);
         await viewer.TypeLine("Hello, Guest: 42!");
-        Assert.Equal("Hello, Guest: 42!", await line);
+        Assert.Equal("Hello, Guest: 42!", await vm.Shell(VncClient.Heard));
         Assert.Equal(0, await vm.PowerOff());
     }
 

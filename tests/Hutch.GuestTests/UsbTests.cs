@@ -20,9 +20,9 @@ public sealed class UsbTests : IDisposable
         await using Vm vm = await Vm.Boot([.. StockGuest.Options, "--name", name, "--net", "none", "--display", $"vnc=unix:{socket}", "--device", "usb-kbd"]);
         await vm.Shell("until grep -q 'Hutch USB Tablet' /proc/bus/input/devices && grep -q 'Hutch USB Keyboard' /proc/bus/input/devices; do usleep 20000; done");
         using VncClient viewer = await VncClient.Connect(socket);
-        Task<string> line = vm.Shell("head -n 1 /dev/tty1");
+        await vm.Shell(VncClient.Listen);
         await viewer.TypeLine("Keys by USB: 42!");
-        Assert.Equal("Keys by USB: 42!", await line);
+        Assert.Equal("Keys by USB: 42!", await vm.Shell(VncClient.Heard));
 
         await vm.Shell("event=$(grep -A 5 'Hutch USB Tablet' /proc/bus/input/devices | grep -o 'event[0-9]*'); dd if=/dev/input/$event of=/tmp/events bs=24 count=6 2>/dev/null & sleep 1");
         await viewer.Point(0, 0, 0);

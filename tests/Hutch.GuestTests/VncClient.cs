@@ -7,6 +7,12 @@ namespace Hutch.GuestTests;
 /// <summary>The part of a viewer that types and points (RFC 6143), without a password.</summary>
 internal sealed class VncClient : IDisposable
 {
+    /// <summary>Has a guest keep the next line that is typed on its screen's terminal; returns when it listens.</summary>
+    internal const string Listen = "head -n 1 /dev/tty1 >/tmp/line & until ls -l /proc/$!/fd | grep -q /dev/tty1; do usleep 20000; done";
+
+    /// <summary>Prints that line when it is there.</summary>
+    internal const string Heard = "wait; cat /tmp/line";
+
     private readonly NetworkStream _stream;
 
     private VncClient(NetworkStream stream) => _stream = stream;

@@ -43,10 +43,10 @@ public sealed class VncViewerTests : IDisposable
         Start("xtigervncviewer", ["-display", display, "-FullScreen=1", "-Log=*:stderr:0", $"127.0.0.1::{port}"]);
         await Until(() => CountRed(display) > 100_000, "The viewer did not show the guest's screen.");
 
-        Task<string> line = vm.Shell("head -n 1 /dev/tty1");
+        await vm.Shell(VncClient.Listen);
         GrubDisk.Run("env", $"DISPLAY={display}", "xdotool", "mousemove", "300", "300", "click", "1", "type", "--delay", "60", text);
         GrubDisk.Run("env", $"DISPLAY={display}", "xdotool", "key", "Return");
-        Assert.Equal(text, await line);
+        Assert.Equal(text, await vm.Shell(VncClient.Heard));
         Assert.Equal(0, await vm.PowerOff());
     }
 

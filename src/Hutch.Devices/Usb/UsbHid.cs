@@ -12,7 +12,8 @@ internal abstract class UsbHid(string name) : UsbDevice(name)
     /// <summary>Endpoint 1 sends the reports.</summary>
     private const int ReportEndpoint = 1;
 
-    private const int MostReports = 32;
+    // A program that types a line does so faster than any guest takes it.
+    private const int MostReports = 256;
     private const byte ReportDescriptor = 0x22, HidDescriptor = 0x21;
     private const byte BootProtocol = 0, ReportProtocol = 1, InputReport = 1;
     private const int HidOffset = 18, HidBytes = 9;
