@@ -24,9 +24,13 @@ public sealed class UsbTests : IDisposable
         await viewer.TypeLine("Keys by USB: 42!");
         Assert.Equal("Keys by USB: 42!", await vm.Shell(VncClient.Heard));
 
-        await vm.Shell("event=$(grep -A 5 'Hutch USB Tablet' /proc/bus/input/devices | grep -o 'event[0-9]*'); dd if=/dev/input/$event of=/tmp/events bs=24 count=6 2>/dev/null & sleep 1");
-        await viewer.Point(0, 0, 0);
-        await viewer.Point(1, ushort.MaxValue, ushort.MaxValue);
+        await vm.Shell("event=$(grep -A 5 'Hutch USB Tablet' /proc/bus/input/devices | grep -o 'event[0-9]*'); dd if=/dev/input/$event of=/tmp/events bs=24 count=12 2>/dev/null & sleep 1");
+        // Each of them is five events: the button, as code and as key, both axes, and the end of the report.
+        for (int i = 0; i < 2; i++)
+        {
+            await viewer.Point(1, ushort.MaxValue, ushort.MaxValue);
+            await viewer.Point(0, 0, 0);
+        }
         string hex = await vm.Shell("wait; hexdump -v -e '24/1 \"%02x\" \"\\n\"' /tmp/events");
         (int, int, int)[] events = [.. hex.Split('\n').Select(static line => Convert.FromHexString(line.Trim())).Select(static one =>
             ((int)BinaryPrimitives.ReadUInt16LittleEndian(one.AsSpan(16)), (int)BinaryPrimitives.ReadUInt16LittleEndian(one.AsSpan(18)), BinaryPrimitives.ReadInt32LittleEndian(one.AsSpan(20))))];
