@@ -1,5 +1,4 @@
 using System;
-using System.IO;
 using System.Threading.Tasks;
 using Xunit;
 
@@ -8,8 +7,7 @@ namespace Hutch.GuestTests;
 /// <summary>Real boot loaders, started by real firmware from what a machine can boot from; they switch off and reset as a system does.</summary>
 public sealed class FirmwareBootTests : IDisposable
 {
-    // OVMF unpacks itself by 32-bit code, which the software engine executes one by one.
-    private const int Patience = 300, UefiPatience = 900;
+    private const int Patience = 300;
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -44,28 +42,6 @@ public sealed class FirmwareBootTests : IDisposable
         await using Vm vm = Vm.Start(asImage ? [disc, "--net", "none"] : ["--cdrom", disc, "--net", "none"]);
         await Command(vm, "halt");
         Assert.Equal(0, await vm.WaitForExit(Patience));
-    }
-
-    [ToolTheory(GrubDisk.Maker, "mformat", GrubDisk.EfiFolder + "/moddep.lst", "/usr/share/OVMF/OVMF_CODE_4M.fd")]
-    [InlineData("virtio")]
-    public async Task Ovmf_boots_a_fat_disk_and_a_named_machine_keeps_its_variables(string bus)
-    {
-        string disk = GrubDisk.OfUefi(_folder), variables = _folder.File("vars.fd"), name = $"uefi-{Environment.ProcessId}";
-        byte[] template = File.ReadAllBytes("/usr/share/OVMF/OVMF_VARS_4M.fd");
-        File.WriteAllBytes(variables, template);
-        string[] options = ["--name", name, "--firmware", $"ovmf,vars={variables}", "--disk", $"{disk},bus={bus}", "--net", "none", "--memory", "256M"];
-        await using (Vm vm = Vm.Start(options))
-        {
-            await Command(vm, "halt", UefiPatience);
-            Assert.Equal(0, await vm.WaitForExit(Patience));
-        }
-        byte[] kept = File.ReadAllBytes(variables);
-        Assert.Equal(template.Length, kept.Length);
-        // The name of the boot entry that OVMF makes for the disk, in UCS-2.
-        Assert.True(kept.AsSpan().IndexOf("B\0o\0o\0t\00\0000\00\0"u8) >= 0 && !kept.AsSpan().SequenceEqual(template));
-        await using Vm again = Vm.Start(options);
-        await Command(again, "halt", UefiPatience);
-        Assert.Equal(0, await again.WaitForExit(Patience));
     }
 
     private static async Task Command(Vm vm, string command, int patience = Patience)

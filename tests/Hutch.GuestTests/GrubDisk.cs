@@ -4,16 +4,15 @@ using Xunit;
 
 namespace Hutch.GuestTests;
 
-/// <summary>The smallest real systems that firmware boots: GRUB with its shell on the serial port, as a disk, as a CD and as an UEFI program.</summary>
+/// <summary>The smallest real systems that firmware boots: GRUB with its shell on the serial port, as a disk and as a CD.</summary>
 internal static class GrubDisk
 {
-    internal const string Maker = "grub-mkimage", BiosFolder = "/usr/lib/grub/i386-pc", EfiFolder = "/usr/lib/grub/x86_64-efi";
+    internal const string Maker = "grub-mkimage", BiosFolder = "/usr/lib/grub/i386-pc";
 
     /// <summary>What GRUB says when its shell comes.</summary>
     internal const string Greeting = "GRUB has started";
 
-    // With UEFI the console is the serial port already, and its driver would take what is typed from GRUB's own.
-    private const string Begin = $"echo {Greeting}\n", BiosBegin = $"serial --unit=0 --speed=115200\nterminal_input serial\nterminal_output serial\n{Begin}";
+    private const string Begin = $"serial --unit=0 --speed=115200\nterminal_input serial\nterminal_output serial\necho {Greeting}\n";
 
     private const long DiskBytes = 8 << 20;
 
@@ -36,20 +35,10 @@ internal static class GrubDisk
         return disc;
     }
 
-    /// <summary>A disk that UEFI boots: a FAT file system with the program that firmware looks for.</summary>
-    internal static string OfUefi(TemporaryFolder folder)
-    {
-        string program = Make(folder, "x86_64-efi", "/", "fat"), disk = folder.Disk("efi.raw", DiskBytes);
-        Run("mformat", "-i", disk, "-T", $"{DiskBytes / 512}", "::");
-        Run("mmd", "-i", disk, "::/EFI", "::/EFI/BOOT");
-        Run("mcopy", "-i", disk, program, "::/EFI/BOOT/BOOTX64.EFI");
-        return disk;
-    }
-
     private static string Make(TemporaryFolder folder, string platform, string prefix, params string[] modules)
     {
         string configuration = folder.File("grub.cfg"), image = folder.File($"grub.{platform}");
-        File.WriteAllText(configuration, platform == "x86_64-efi" ? Begin : BiosBegin);
+        File.WriteAllText(configuration, Begin);
         Run(Maker, ["-O", platform, "-p", prefix, "-c", configuration, "-o", image, "serial", "terminal", "echo", "halt", "reboot", "normal", .. modules]);
         return image;
     }
