@@ -16,7 +16,7 @@ namespace Hutch.Devices.Ahci;
 /// The SATA controller of an ICH9 in AHCI mode (Intel ICH9 data sheet §15; AHCI 1.3.1). Registers are served under one lock; a worker executes the commands of all
 /// ports and keeps as many in flight as they are queued. Locks, outermost first: the bus's configuration lock, then this one.
 /// </summary>
-internal sealed class AhciController : PciFunction, IBusDevice, IDevice
+internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, IDevice
 {
     private const int RegisterBar = 5, Function = 2;
 
@@ -106,20 +106,8 @@ internal sealed class AhciController : PciFunction, IBusDevice, IDevice
     /// <inheritdoc/>
     public BusStatus Read(ulong offset, Span<byte> data)
     {
-        // Registers are 32 bits wide; a part of one, or two at once, may be read (AHCI 1.3.1 §3).
-        if (offset % (ulong)data.Length != 0) return BusStatus.BadWidth;
-        Span<byte> word = stackalloc byte[4];
-        lock (Lock)
-        {
-            for (int done = 0; done < data.Length; done += 4)
-            {
-                int register = ((int)offset & ~3) + done;
-                BinaryPrimitives.WriteUInt32LittleEndian(word, ReadRegister(register));
-                ReadOnlySpan<byte> part = data.Length < 4 ? word.Slice((int)offset & 3, data.Length) : word;
-                part.CopyTo(data[done..]);
-            }
-        }
-        return BusStatus.Handled;
+        // A part of a register, or two at once, may be read (AHCI 1.3.1 §3).
+        lock (Lock) return WordRegisters.Read(this, offset, data);
     }
 
     /// <inheritdoc/>
@@ -169,7 +157,8 @@ internal sealed class AhciController : PciFunction, IBusDevice, IDevice
             _platform.StorageFailed($"The disk {drive} failed: {failure.Message.TrimEnd('.')}; the guest gets an I/O error{(failures == 1 ? "." : $" ({failures} failures so far).")}", pause: false);
     }
 
-    private uint ReadRegister(int register)
+    /// <inheritdoc/>
+    public uint ReadRegister(int register)
     {
         if (register >= PortStart)
         {

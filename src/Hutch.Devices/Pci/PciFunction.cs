@@ -5,6 +5,7 @@ using System.Numerics;
 using Hutch.Core.Bus;
 using Hutch.Core.State;
 using static Hutch.Devices.Pci.PciRegisters;
+using IInterruptRouter = Hutch.Core.Interrupts.IInterruptRouter;
 
 namespace Hutch.Devices.Pci;
 
@@ -22,6 +23,8 @@ internal abstract class PciFunction
     private PciBus? _bus;
     private int _lastCapability;
     private int _capabilityEnd = FirstCapability;
+    private Msix? _msix;
+    private int _msixCapability;
     private volatile bool _interrupt;
     private bool _hasResources;
 
@@ -106,6 +109,11 @@ internal abstract class PciFunction
         int end = offset + data.Length;
         bool command = offset < Command + 2 && end > Command;
         if (command) UpdateInterruptLine();
+        if (_msix is not null && offset < _msixCapability + 4 && end > _msixCapability + 2)
+        {
+            _msix.SetControl(Get16(_msixCapability + 2));
+            OnMsixControl();
+        }
         return command || (offset < BarEnd && end > Bar0) || (offset < RomAddress + 4 && end > RomAddress);
     }
 
@@ -213,6 +221,18 @@ internal abstract class PciFunction
         _bars.Add(bar);
         return bar;
     }
+
+    /// <summary>Adds MSI-X with a BAR of its own, and follows what the guest writes to its control register. The caller saves, restores and resets it.</summary>
+    private protected Msix UseMsix(int vectors, int bar, IInterruptRouter router)
+    {
+        _msix = new Msix(vectors, router);
+        AddBar(bar, PciBarKind.Memory32, Msix.BarBytes, _msix);
+        _msixCapability = AddCapability(CapabilityMsix, _msix.CapabilityBody(bar), Msix.CapabilityWritable);
+        return _msix;
+    }
+
+    /// <summary>MSI-X was switched on or off, and with it the pin (PCI Express Base 5.0 §6.1.4.3). Under the bus's configuration lock.</summary>
+    private protected virtual void OnMsixControl() { }
 
     /// <summary>Adds the expansion ROM, as this function's. Before <see cref="Attach"/>.</summary>
     internal void UseRom(OptionRom rom)

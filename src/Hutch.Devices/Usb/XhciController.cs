@@ -13,7 +13,7 @@ namespace Hutch.Devices.Usb;
 /// A USB controller (xHCI 1.2, as a controller of version 1.0) with four ports for USB 2 and four for USB 3, without hubs, streams and isochronous transfers. Registers are served, and
 /// transfers carried out, under one lock by whoever rings a doorbell or has something for a device. Locks, outermost first: the bus's configuration lock, then this one.
 /// </summary>
-internal sealed class XhciController : PciFunction, IBusDevice, IDevice, IUsbHost
+internal sealed class XhciController : PciFunction, IBusDevice, IWordRegisters, IDevice, IUsbHost
 {
     private const int RegisterBar = 0, MsixBar = 2, SerialBusRelease = 0x60, FrameAdjustment = 0x61;
     private const long MicroframeNanoseconds = 125_000;
@@ -21,7 +21,6 @@ internal sealed class XhciController : PciFunction, IBusDevice, IDevice, IUsbHos
     private readonly PciBus _bus;
     private readonly IClock _clock;
     private readonly Msix _msix;
-    private readonly int _msixCapability;
     private readonly XhciEvents _events;
     private readonly XhciPort[] _ports = new XhciPort[PortCount];
     private readonly XhciSlot[] _slots = new XhciSlot[SlotCount];
@@ -37,15 +36,13 @@ internal sealed class XhciController : PciFunction, IBusDevice, IDevice, IUsbHos
     {
         _bus = services.Pci ?? throw new ConfigException($"Device \"{name}\" needs a PCI bus; list the platform before it.");
         _clock = services.Timers.Clock;
-        _msix = new Msix(1, services.Interrupts);
         _events = new XhciEvents(services.Memory, Interrupt, Fail);
         for (int i = 0; i < PortCount; i++) _ports[i] = new XhciPort(i + 1, i < devices.Length ? devices[i] : null);
         for (int i = 0; i < SlotCount; i++) _slots[i] = new XhciSlot(i + 1, services.Memory, _ports, _events);
         _commands = new XhciCommands(services.Memory, _slots, _events);
         AddBar(RegisterBar, PciBarKind.Memory64, BarBytes, this);
-        AddBar(MsixBar, PciBarKind.Memory32, Msix.BarBytes, _msix);
+        _msix = UseMsix(1, MsixBar, services.Interrupts);
         UseInterruptPin();
-        _msixCapability = AddCapability(PciRegisters.CapabilityMsix, _msix.CapabilityBody(MsixBar), Msix.CapabilityWritable);
         Put16(SerialBusRelease, 0x30 | (0x20 << (8 * (FrameAdjustment - SerialBusRelease))));
         _ = _bus.Add(this);
         foreach (UsbDevice device in devices) device.Host = this;
@@ -108,19 +105,7 @@ internal sealed class XhciController : PciFunction, IBusDevice, IDevice, IUsbHos
     /// <inheritdoc/>
     public BusStatus Read(ulong offset, Span<byte> data)
     {
-        // A part of a register, or two at once, may be read.
-        if (offset % (ulong)data.Length != 0) return BusStatus.BadWidth;
-        Span<byte> word = stackalloc byte[4];
-        lock (Lock)
-        {
-            for (int done = 0; done < data.Length; done += 4)
-            {
-                BinaryPrimitives.WriteUInt32LittleEndian(word, ReadRegister(((int)offset & ~3) + done));
-                ReadOnlySpan<byte> part = data.Length < 4 ? word.Slice((int)offset & 3, data.Length) : word;
-                part.CopyTo(data[done..]);
-            }
-        }
-        return BusStatus.Handled;
+        lock (Lock) return WordRegisters.Read(this, offset, data);
     }
 
     /// <inheritdoc/>
@@ -136,19 +121,15 @@ internal sealed class XhciController : PciFunction, IBusDevice, IDevice, IUsbHos
     }
 
     /// <inheritdoc/>
-    internal override bool WriteConfig(int offset, ReadOnlySpan<byte> data)
+    private protected override void OnMsixControl()
     {
-        bool moved = base.WriteConfig(offset, data);
-        _msix.SetControl(Get16(_msixCapability + 2));
-        return moved;
+        lock (Lock) UpdateLine();
     }
-
-    /// <inheritdoc/>
-    internal override void OnRestored() => _msix.SetControl(Get16(_msixCapability + 2));
 
     private bool IsRunning => (_command & Run) != 0 && (_status & ControllerError) == 0;
 
-    private uint ReadRegister(int register) => register switch
+    /// <inheritdoc/>
+    public uint ReadRegister(int register) => register switch
     {
         >= DoorbellStart => 0,
         RuntimeStart => IsRunning ? (uint)(_clock.MonotonicNanoseconds / MicroframeNanoseconds) & 0x3fff : 0,

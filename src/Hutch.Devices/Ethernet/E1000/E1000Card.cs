@@ -13,7 +13,7 @@ namespace Hutch.Devices.Ethernet.E1000;
 /// An Intel 82540EM Gigabit Ethernet card (Intel PCI/PCI-X Family of Gigabit Ethernet Controllers, Software Developer's Manual): registers in memory and behind two ports.
 /// Its interrupt is INTA. What is about wires, wake-up and management can be set and does nothing.
 /// </summary>
-internal sealed class E1000Card : EthernetCard, IBusDevice
+internal sealed class E1000Card : EthernetCard, IBusDevice, IWordRegisters
 {
     private const ushort Vendor = 0x8086, DeviceNumber = 0x100e, SubsystemVendor = 0x1af4, Subsystem = 0x1100;
 
@@ -63,17 +63,7 @@ internal sealed class E1000Card : EthernetCard, IBusDevice
     /// <inheritdoc/>
     public BusStatus Read(ulong offset, Span<byte> data)
     {
-        if (offset % (ulong)data.Length != 0) return BusStatus.BadWidth;
-        Span<byte> word = stackalloc byte[4];
-        lock (Registers)
-        {
-            for (int done = 0; done < data.Length; done += 4)
-            {
-                BinaryPrimitives.WriteUInt32LittleEndian(word, ReadRegister(((int)offset & ~3) + done));
-                (data.Length < 4 ? word.Slice((int)offset & 3, data.Length) : word).CopyTo(data[done..]);
-            }
-        }
-        return BusStatus.Handled;
+        lock (Registers) return WordRegisters.Read(this, offset, data);
     }
 
     /// <inheritdoc/>
@@ -151,7 +141,8 @@ internal sealed class E1000Card : EthernetCard, IBusDevice
         lock (Registers) _interrupts.Expire();
     }
 
-    private uint ReadRegister(int register)
+    /// <inheritdoc/>
+    public uint ReadRegister(int register)
     {
         if (register is >= StatisticsStart and < StatisticsEnd) return _statistics.Take(register);
         if (register is >= ReceiveBase and <= ReceiveTail) return _receiver.Ring.Read(register - ReceiveBase);

@@ -21,7 +21,7 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
     private readonly VirtioCommonConfig _common;
     private readonly Lock _registers = new();
     private readonly Lock _isrLock = new();
-    private readonly int _msixCapability, _pciConfigCapability;
+    private readonly int _pciConfigCapability;
     private readonly Doorbells? _doorbells;
     private int _isr;
     private bool _started;
@@ -32,15 +32,13 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
     {
         _device = device;
         _bus = services.Pci ?? throw new ConfigException($"Device \"{device.Name}\" needs a PCI bus; list the platform before it.");
-        _msix = new Msix(device.Queues.Length + 1, services.Interrupts);
+        _msix = UseMsix(device.Queues.Length + 1, MsixBar, services.Interrupts);
         _common = new VirtioCommonConfig(device, _msix);
         device.Transport = this;
         if (services.Doorbells is not null) _doorbells = new Doorbells(services.Doorbells, device);
 
-        AddBar(MsixBar, PciBarKind.Memory32, Msix.BarBytes, _msix);
         AddBar(RegisterBar, PciBarKind.Memory64, BarBytes, this);
         UseInterruptPin();
-        _msixCapability = AddCapability(PciRegisters.CapabilityMsix, _msix.CapabilityBody(MsixBar), Msix.CapabilityWritable);
         AddStructure(CapabilityCommon, (uint)CommonOffset, CommonBytes);
         AddStructure(CapabilityIsr, (uint)IsrOffset, 1);
         AddStructure(CapabilityDevice, (uint)DeviceOffset, (uint)PageBytes);
@@ -199,13 +197,13 @@ internal sealed class VirtioPci : PciFunction, IBusDevice, IVirtioTransport, IDe
             _ = Write(target, data);
             return false;
         }
-        bool mapping = base.WriteConfig(offset, data);
-        if (offset <= _msixCapability + 3 && offset + data.Length > _msixCapability + 2)
-        {
-            _msix.SetControl(Get16(_msixCapability + 2));
-            lock (_isrLock) UpdateLine();
-        }
-        return mapping;
+        return base.WriteConfig(offset, data);
+    }
+
+    /// <inheritdoc/>
+    private protected override void OnMsixControl()
+    {
+        lock (_isrLock) UpdateLine();
     }
 
     /// <inheritdoc/>

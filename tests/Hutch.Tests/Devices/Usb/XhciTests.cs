@@ -258,6 +258,26 @@ public sealed class XhciTests : IDisposable
     }
 
     [Fact]
+    public void With_MSI_X_on_the_pin_falls_and_messages_are_sent()
+    {
+        int slot = Configure(TabletPort);
+        Assert.True(_machine.Gsi[PciBus.GsiOf(1, 0)]);
+        int capability = (int)_machine.ReadConfig(1, 0x34, 1);
+        Assert.Equal(0x11u, _machine.ReadConfig(1, capability, 1));
+        ulong table = _machine.ReadConfig(1, 0x18) & ~15u;
+        _machine.Store(table, 0xfee0_0000, 4);
+        _machine.Store(table + 8, 0x41, 4);
+        _machine.Store(table + 12, 0, 4);
+        _machine.WriteConfig(1, capability + 2, 0x8000, 2);
+        Assert.False(_machine.Gsi[PciBus.GsiOf(1, 0)]);
+        QueueReport(slot);
+        _driver.Ring(slot, 3);
+        Tablet.Place(1, 1, 0, PointerButtons.None);
+        Assert.Equal(0x41u, Assert.Single(_machine.Router.Messages).Data);
+        Assert.False(_machine.Gsi[PciBus.GsiOf(1, 0)]);
+    }
+
+    [Fact]
     public void Event_data_carries_the_drivers_own_word_and_the_length()
     {
         int slot = Configure(TabletPort);
