@@ -29,7 +29,7 @@ internal static class DriveComposer
 
     private static IEnumerable<string> Disks(RunRequest request)
     {
-        if (request.Image is not null && !IsDisc(request)) yield return request.Image.Replace(",", ",,", StringComparison.Ordinal);
+        if (request.Image is not null && !IsDisc(request)) yield return OptionText.Escape(request.Image);
         foreach (string disk in request.Disks) yield return disk;
     }
 

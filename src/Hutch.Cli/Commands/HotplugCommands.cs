@@ -2,10 +2,8 @@ using System;
 using System.Collections.Generic;
 using System.CommandLine;
 using System.Linq;
-using System.Threading;
 using Hutch.Cli.Control;
 using Hutch.Cli.Options;
-using Hutch.Host.Time;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
 using static Hutch.Cli.Commands.MachineSymbols;
@@ -15,8 +13,6 @@ namespace Hutch.Cli.Commands;
 /// <summary>The verbs <c>attach</c> and <c>detach</c>: devices that come and go while the guest runs.</summary>
 internal static class HotplugCommands
 {
-    private const int IntervalMs = 20;
-
     private static readonly Option<string?> Disk = new("--disk") { HelpName = "PATH[,opt=val]...", Description = "Plug a disk in, as --disk of 'hutch run'." };
     private static readonly Option<string?> Net = new("--net") { HelpName = "KIND[,opt=val]...", Description = "Plug a network card in, as --net of 'hutch run'." };
     private static readonly Option<string?> Device = new("--device") { HelpName = "NAME[,opt=val]...", Description = "Plug another device in: virtio-rng." };
@@ -53,17 +49,9 @@ internal static class HotplugCommands
         Dictionary<string, string> options = new() { ["device"] = device };
         if (client.Ask(new VmRequest(VmVerb.Detach, options)) is null) throw client.NoAnswer();
         int seconds = Math.Max(0, result.GetValue(Timeout));
-        MonotonicClock clock = new();
-        long end = clock.MonotonicNanoseconds + (seconds * 1_000_000_000L);
-        using ManualResetEventSlim never = new();
-        while (Devices(client).Contains(device))
-        {
-            if (clock.MonotonicNanoseconds > end)
-                throw new UserException(
-                    $"The guest of '{client.Name}' has not given '{device}' up within {seconds} s: it may use it, be paused, or know nothing of hot-plug. It is asked still; end its use there, or wait with --timeout.",
-                    ExitStatus.BadConfiguration);
-            never.Wait(IntervalMs);
-        }
+        GuestPoll.Until(client, (details, waited) => !details.Devices.Contains(device) || (waited <= seconds ? false : throw new UserException(
+            $"The guest of '{client.Name}' has not given '{device}' up within {seconds} s: it may use it, be paused, or know nothing of hot-plug. It is asked still; end its use there, or wait with --timeout.",
+            ExitStatus.BadConfiguration)));
         return 0;
     }
 

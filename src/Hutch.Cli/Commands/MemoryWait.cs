@@ -1,8 +1,6 @@
 using System.Collections.Generic;
 using System.Globalization;
-using System.Threading;
 using Hutch.Cli.Control;
-using Hutch.Host.Time;
 using Hutch.Model.Control;
 using Hutch.Model.Machine;
 
@@ -11,10 +9,8 @@ namespace Hutch.Cli.Commands;
 /// <summary>Waits until a guest has as much of its memory as was asked for.</summary>
 internal static class MemoryWait
 {
-    private const int IntervalMs = 50;
-
     // A guest that has not moved for so long will not.
-    private const long PatienceNanoseconds = 15_000_000_000;
+    private const double PatienceSeconds = 15;
 
     /// <summary>
     /// Returns when the balloon holds what it is to hold and the guest has plugged in what it is to have. Throws <see cref="UserException"/> where the guest stops on the way; what it did it has done.
@@ -22,21 +18,18 @@ internal static class MemoryWait
     internal static void Until(VmClient client)
     {
         (ulong Given, ulong Plugged) last = (ulong.MaxValue, ulong.MaxValue);
-        MonotonicClock clock = new();
-        long moved = clock.MonotonicNanoseconds;
-        using ManualResetEventSlim never = new();
-        while (true)
+        double moved = 0;
+        GuestPoll.Until(client, (details, waited) =>
         {
-            if (client.Ask(new VmRequest(VmVerb.Inspect)) is not { Details: { } details }) throw client.NoAnswer();
             (BalloonInfo? balloon, PluggableMemoryInfo? pluggable) = (details.Balloon, details.Pluggable);
             if (balloon is null && pluggable is null)
                 throw Failed($"The guest of '{client.Name}' no longer has a driver for its memory; load virtio_balloon or virtio_mem in it.");
-            if ((balloon is null || balloon.ActualBytes == balloon.TargetBytes) && (pluggable is null || pluggable.PluggedBytes == pluggable.RequestedBytes)) return;
+            if ((balloon is null || balloon.ActualBytes == balloon.TargetBytes) && (pluggable is null || pluggable.PluggedBytes == pluggable.RequestedBytes)) return true;
             (ulong, ulong) now = (balloon?.ActualBytes ?? 0, pluggable?.PluggedBytes ?? 0);
-            if (now != last) (last, moved) = (now, clock.MonotonicNanoseconds);
-            else if (clock.MonotonicNanoseconds - moved > PatienceNanoseconds) throw Failed(Describe(client.Name, balloon, pluggable));
-            never.Wait(IntervalMs);
-        }
+            if (now != last) (last, moved) = (now, waited);
+            else if (waited - moved > PatienceSeconds) throw Failed(Describe(client.Name, balloon, pluggable));
+            return false;
+        });
     }
 
     /// <summary>

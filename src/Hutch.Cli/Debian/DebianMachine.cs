@@ -32,7 +32,7 @@ internal static class DebianMachine
         string? kept = request.Name is null ? null : MachineDisk.PathOf(NameOption.Checked(request.Name));
         DebianImage image = Find(kept, say, request.Json);
         if (kept is not null && !File.Exists(kept)) MachineDisk.Create(kept, image.Disk);
-        string disk = kept is null ? $"{Escaped(image.Disk)},snapshot=on" : Escaped(kept);
+        string disk = kept is null ? $"{OptionText.Escape(image.Disk)},snapshot=on" : OptionText.Escape(kept);
         RunRequest ready = request with { Image = null, Disks = [disk, .. request.Disks], Memory = request.Memory ?? Memory, Stem = Name };
         if (request.Firmware is null && request.Boot is null && request.FwCfg.Count == 0)
         {
@@ -79,6 +79,4 @@ internal static class DebianMachine
         if (File.Exists(backing)) return new DebianImage(Path.GetDirectoryName(backing)!);
         throw new UserException($"The disk {kept} lies on {backing}, which is gone; bring that back, or remove the disk with 'hutch images rm {Path.GetFileNameWithoutExtension(kept)}'.", ExitStatus.BadConfiguration);
     }
-
-    private static string Escaped(string path) => path.Replace(",", ",,", StringComparison.Ordinal);
 }

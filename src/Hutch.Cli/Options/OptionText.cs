@@ -35,6 +35,9 @@ internal static class OptionText
         return parts;
     }
 
+    /// <summary>Writes text so that <see cref="Split"/> gives it back.</summary>
+    internal static string Escape(string text) => text.Replace(",", ",,", StringComparison.Ordinal);
+
     /// <summary>Splits <c>key=value</c>; a key alone has the value null.</summary>
     internal static (string Key, string? Value) KeyValue(string part)
     {

@@ -24,6 +24,6 @@ internal static class LinkChange
             changes.Add((card, parts[1] == "up"));
         }
         foreach ((INetworkCard card, bool up) in changes) card.SetLink(up);
-        return new Dictionary<string, string>(options.Where(static pair => pair.Key != Option));
+        return SetOptions.Without(options, Option);
     }
 }

@@ -1,6 +1,5 @@
 using System.Collections.Generic;
 using System.Globalization;
-using System.Linq;
 using Hutch.Devices;
 using Hutch.Model.Control;
 
@@ -35,7 +34,7 @@ internal static class MemoryChange
         if (pluggable is { HasDriver: false } && added != 0) throw new ConfigException("The guest has no driver for memory that is plugged in; load virtio_mem in it.");
         balloon?.SetTarget(given);
         pluggable?.SetTarget(added);
-        return new Dictionary<string, string>(options.Where(static pair => pair.Key != Option));
+        return SetOptions.Without(options, Option);
     }
 
     private static string NoBalloon(ulong bootBytes, bool isPluggable) => isPluggable

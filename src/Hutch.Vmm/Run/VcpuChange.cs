@@ -1,6 +1,5 @@
 using System.Collections.Generic;
 using System.Globalization;
-using System.Linq;
 using System.Numerics;
 using Hutch.Devices;
 
@@ -31,7 +30,7 @@ internal static class VcpuChange
         machine.PlugInVcpus(added);
         plugging.AskFor(present & ~keep);
         machine.TakeEjectedVcpus();
-        return new Dictionary<string, string>(options.Where(static pair => pair.Key != Option));
+        return SetOptions.Without(options, Option);
     }
 
     private static ulong Lowest(ulong set, int count)
