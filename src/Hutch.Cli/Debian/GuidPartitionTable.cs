@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.IO;
 using System.Text;
+using Hutch.Host.Compression;
 
 namespace Hutch.Cli.Debian;
 
@@ -39,24 +40,12 @@ internal static class GuidPartitionTable
         long sectors = disk.Length / SectorBytes;
         byte[] entries = new byte[EntryBytes * EntryCount];
         for (int i = 0; i < partitions.Count; i++) WriteEntry(entries.AsSpan(i * EntryBytes, EntryBytes), partitions[i]);
-        uint sum = Crc32(entries);
+        uint sum = Crc32.Of(entries);
         Put(disk, 0, Mbr(sectors, bootCode));
         Put(disk, 1, Header(id, sectors, 1, 2, sum));
         Put(disk, 2, entries);
         Put(disk, sectors - TailSectors, entries);
         Put(disk, sectors - 1, Header(id, sectors, sectors - 1, sectors - TailSectors, sum));
-    }
-
-    /// <summary>CRC-32 as the table has it (UEFI 2.10 §5.3.2): polynomial 0x04C11DB7, reflected.</summary>
-    internal static uint Crc32(ReadOnlySpan<byte> bytes)
-    {
-        uint sum = uint.MaxValue;
-        foreach (byte value in bytes)
-        {
-            sum ^= value;
-            for (int bit = 0; bit < 8; bit++) sum = (sum >> 1) ^ (0xedb8_8320 & (0 - (sum & 1)));
-        }
-        return ~sum;
     }
 
     private static void WriteEntry(Span<byte> entry, Partition partition)
@@ -100,7 +89,7 @@ internal static class GuidPartitionTable
         BinaryPrimitives.WriteInt32LittleEndian(header[80..], EntryCount);
         BinaryPrimitives.WriteInt32LittleEndian(header[84..], EntryBytes);
         BinaryPrimitives.WriteUInt32LittleEndian(header[88..], entriesSum);
-        BinaryPrimitives.WriteUInt32LittleEndian(header[16..], Crc32(header));
+        BinaryPrimitives.WriteUInt32LittleEndian(header[16..], Crc32.Of(header));
         return sector;
     }
 

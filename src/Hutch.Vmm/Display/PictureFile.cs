@@ -4,6 +4,7 @@ using System.IO;
 using System.IO.Compression;
 using System.Text;
 using Hutch.Devices;
+using Hutch.Host.Compression;
 
 namespace Hutch.Vmm.Display;
 
@@ -65,17 +66,7 @@ internal static class PictureFile
         png.Write(number);
         png.Write(type);
         png.Write(data);
-        BinaryPrimitives.WriteUInt32BigEndian(number, ~Checksum(data, Checksum(type, uint.MaxValue)));
+        BinaryPrimitives.WriteUInt32BigEndian(number, Crc32.Append(Crc32.Of(type), data));
         png.Write(number);
-    }
-
-    private static uint Checksum(ReadOnlySpan<byte> data, uint sum)
-    {
-        foreach (byte value in data)
-        {
-            sum ^= value;
-            for (int bit = 0; bit < 8; bit++) sum = (sum & 1) != 0 ? sum >> 1 ^ 0xedb8_8320 : sum >> 1;
-        }
-        return sum;
     }
 }

@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using System.Text;
 using Hutch.Cli.Debian;
+using Hutch.Host.Compression;
 using Xunit;
 
 namespace Hutch.Tests.Cli.Debian;
@@ -21,7 +22,7 @@ public sealed class GuidPartitionTableTests
     }
 
     [Fact]
-    public void The_sum_is_that_of_the_standard() => Assert.Equal(0xcbf4_3926u, GuidPartitionTable.Crc32("123456789"u8));
+    public void The_sum_is_that_of_the_standard() => Assert.Equal(0xcbf4_3926u, Crc32.Of("123456789"u8));
 
     [Fact]
     public void The_first_sector_has_the_boot_program_and_one_partition_over_all()
@@ -44,10 +45,10 @@ public sealed class GuidPartitionTableTests
         Assert.Equal("EFI PART", Encoding.ASCII.GetString(header, 0, 8));
         Assert.Equal((own, other, 34, Sectors - 34, entries), (Number(24), Number(32), Number(40), Number(48), Number(72)));
         Assert.Equal(Disk, new Guid(header.AsSpan(56, 16)));
-        Assert.Equal(GuidPartitionTable.Crc32(disk.AsSpan(entries * 512, 128 * 128)), BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(88)));
+        Assert.Equal(Crc32.Of(disk.AsSpan(entries * 512, 128 * 128)), BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(88)));
         uint sum = BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(16));
         header.AsSpan(16, 4).Clear();
-        Assert.Equal(GuidPartitionTable.Crc32(header), sum);
+        Assert.Equal(Crc32.Of(header), sum);
 
         long Number(int offset) => BinaryPrimitives.ReadInt64LittleEndian(header.AsSpan(offset));
     }
