@@ -41,9 +41,7 @@ internal sealed class BootBench(string root)
     {
         using Guest guest = Guest.Start(Path.Combine(root, "hutch"), ["run"]);
         if (!guest.WaitFor(Guest.Marker, TimeSpan.FromMinutes(10))) throw new InvalidOperationException($"The tiny guest does not boot:\n{guest.Transcript}");
-        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        if (string.IsNullOrEmpty(cache)) cache = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return Directory.GetDirectories(Path.Combine(cache, "hutch"), "tiny-*").OrderBy(Directory.GetLastWriteTimeUtc).Last();
+        return Guest.NewestInCache("tiny-");
     }
 
     private static Measure Once(string program, string[] arguments)

@@ -48,9 +48,7 @@ internal sealed class DebianBench(string root)
         if (!booted || !guest.WaitFor("cat /proc/cmdline", Patience) || !guest.WaitFor(Prompt, Patience)) throw new InvalidOperationException($"Debian does not boot:\n{guest.Transcript}");
         string console = guest.Transcript;
         string line = console[console.LastIndexOf("cat /proc/cmdline", StringComparison.Ordinal)..].Split('\n').Select(static text => text.Trim()).First(static text => text.Contains("root=", StringComparison.Ordinal));
-        string? cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        if (string.IsNullOrEmpty(cache)) cache = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return (Directory.GetDirectories(Path.Combine(cache, "hutch"), "debian-*").MaxBy(Directory.GetLastWriteTimeUtc)!, line);
+        return (Guest.NewestInCache("debian-"), line);
     }
 
     private static (double Cpu, double Wall) Once(string program, string[] arguments)

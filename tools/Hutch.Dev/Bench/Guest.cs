@@ -2,8 +2,10 @@ using System;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
+using System.Linq;
 using System.Text;
 using System.Threading;
+using Hutch.Host.Files;
 
 namespace Hutch.Dev.Bench;
 
@@ -19,6 +21,9 @@ internal sealed class Guest : IDisposable
     private int _found;
 
     private Guest(Process process) => _process = process;
+
+    /// <summary>The newest of the cache's folders whose names begin so. The cache has one.</summary>
+    internal static string NewestInCache(string family) => Directory.GetDirectories(UserFolders.Cache!, $"{family}*").MaxBy(Directory.GetLastWriteTimeUtc)!;
 
     /// <summary>Process id.</summary>
     internal int ProcessId => _process.Id;

@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using Hutch.Host.Files;
 
 namespace Hutch.Dev.Iotests;
 
@@ -24,8 +25,7 @@ internal sealed class TestTree
     /// <summary>Gets the tree, from the network where it is not there yet. Throws <see cref="MissingException"/>.</summary>
     internal static TestTree Get()
     {
-        string cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } set ? set : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        TestTree tree = new(Path.Combine(cache, "hutch", "iotests"));
+        TestTree tree = new(Path.Combine(UserFolders.Cache ?? throw new MissingException("There is no place for the tests: set HOME or XDG_CACHE_HOME."), "iotests"));
         if (File.Exists(Path.Combine(tree.Tests, "check"))) return tree;
         tree.Download();
         return tree;
