@@ -13,9 +13,6 @@ namespace Hutch.GuestTests;
 /// <summary>A whole Debian 12, made once from its packages: it boots on its own, by both kinds of firmware, and its disk is kept or forgotten as was said.</summary>
 public sealed partial class DebianTests : IDisposable
 {
-    // Many more by hand: set HUTCH_HOTPLUG_CYCLES.
-    private static readonly int Cycles = int.Parse(Environment.GetEnvironmentVariable("HUTCH_HOTPLUG_CYCLES") ?? "2", CultureInfo.InvariantCulture);
-
     // The first test makes the disk too.
     private const int MakingSeconds = 1800, BootSeconds = 600, StopSeconds = 300;
 
@@ -88,31 +85,24 @@ public sealed partial class DebianTests : IDisposable
         string name = await Login(vm, MakingSeconds), disk = _folder.Disk("other", 16 << 20);
         await Shell(vm, "set +m; systemctl is-system-running --wait; modprobe virtio_mem; dmesg -C; head -c 8M /dev/urandom >/root/data; sha256sum </root/data >/root/sum");
         await Shell(vm, "(while [ ! -e /root/end ]; do dd if=/dev/vdb of=/dev/null bs=64k iflag=direct 2>/dev/null; cp /root/data /root/copy; sha256sum </root/copy | cmp -s - /root/sum || echo wrong >>/root/wrong; done) & true");
-        for (int i = 0; i < Cycles; i++)
+        for (int i = 0; i < HotplugCycles.Count; i++)
         {
-            Assert.Equal("disk2", await Hutch("attach", name, "--disk", $"{disk},format=raw,serial=c{i}"));
-            Assert.Equal("nic0", await Hutch("attach", name, "--net", "user,mac=52:54:00:12:34:56"));
-            await Hutch("set", name, "--vcpus", "4");
-            await Hutch("set", name, "--memory", "2G");
+            Assert.Equal("disk2", await Launcher.Done("attach", name, "--disk", $"{disk},format=raw,serial=c{i}"));
+            Assert.Equal("nic0", await Launcher.Done("attach", name, "--net", "user,mac=52:54:00:12:34:56"));
+            await Launcher.Done("set", name, "--vcpus", "4");
+            await Launcher.Done("set", name, "--memory", "2G");
             await Shell(vm, $"until [ \"$(lsblk -dno SERIAL /dev/vdc 2>/dev/null)\" = c{i} ]; do sleep .1; done; echo {i} | dd of=/dev/vdc bs=512 seek={i} conv=sync,fsync 2>/dev/null");
             await Shell(vm, "until ip -4 -o addr show scope global | grep -q 10.0.2; do sleep .1; done; ping -c 1 -w 20 10.0.2.2 >/dev/null || echo unreached >>/root/wrong");
             Assert.Equal("4", await Shell(vm, "until [ $(nproc) = 4 ]; do sleep .1; done; nproc"));
-            await Hutch("set", name, "--memory", "1G", "--timeout", "50");
-            await Hutch("set", name, "--vcpus", "2", "--timeout", "50");
-            await Hutch("detach", name, "nic0", "--timeout", "50");
-            await Hutch("detach", name, "disk2", "--timeout", "50");
+            await Launcher.Done("set", name, "--memory", "1G", "--timeout", "50");
+            await Launcher.Done("set", name, "--vcpus", "2", "--timeout", "50");
+            await Launcher.Done("detach", name, "nic0", "--timeout", "50");
+            await Launcher.Done("detach", name, "disk2", "--timeout", "50");
             Assert.Equal($"{i}", File.ReadAllText(disk).Substring(512 * i, $"{i}".Length));
         }
         Assert.Equal("", await Shell(vm, "touch /root/end; wait; cat /root/wrong 2>/dev/null; dmesg --level emerg,alert,crit,err,warn"));
         vm.Send("poweroff\n");
         Assert.Equal(0, await vm.WaitForExit(StopSeconds));
-    }
-
-    private static async Task<string> Hutch(params string[] arguments)
-    {
-        (int status, string output, string errors) = await Launcher.Run(arguments);
-        Assert.True(status == 0, $"{string.Join(' ', arguments)}: {errors}");
-        return output.TrimEnd('\n');
     }
 
     // Returns the host name, as the prompt has it.

@@ -1,7 +1,4 @@
 using System;
-using System.Net;
-using System.Net.Sockets;
-using System.Security.Cryptography;
 using System.Threading.Tasks;
 using Xunit;
 
@@ -23,31 +20,13 @@ public sealed class EmulatedCardTests : IDisposable
     [InlineData("rtl8139", "8139cp")]
     public async Task What_is_sent_both_ways_arrives_whole(string model, string driver)
     {
-        TcpListener server = new(IPAddress.Loopback, 0);
-        server.Start();
-        int port = ((IPEndPoint)server.LocalEndpoint).Port;
-        byte[] content = RandomNumberGenerator.GetBytes(TransferBytes);
         await using Vm vm = await Boot("--net", $"user,model={model}");
         Assert.Contains("inet addr:10.0.2.15", await vm.Shell(StockGuest.BringNetworkUp), StringComparison.Ordinal);
         Assert.EndsWith($"/{driver}", await vm.Shell("readlink /sys/class/net/eth0/device/driver"), StringComparison.Ordinal);
         Assert.Contains("1 packets received", await vm.Shell("ping -c 1 10.0.2.2"), StringComparison.Ordinal);
-        Task serving = Task.Run(async () =>
-        {
-            using TcpClient peer = await server.AcceptTcpClientAsync();
-            await peer.GetStream().WriteAsync(content);
-        });
-        Assert.StartsWith(Convert.ToHexStringLower(SHA256.HashData(content)), await vm.Shell($"nc 10.0.2.2 {port} </dev/null | tee /tmp/file | sha256sum"), StringComparison.Ordinal);
-        await serving;
-        Task<byte[]> receiving = Task.Run(async () =>
-        {
-            using TcpClient peer = await server.AcceptTcpClientAsync();
-            return await SHA256.HashDataAsync(peer.GetStream());
-        });
-        await vm.Shell($"nc 10.0.2.2 {port} </tmp/file");
-        Assert.Equal(SHA256.HashData(content), await receiving);
+        await FileExchange.BothWays(vm, TransferBytes);
         Assert.Equal("0\n0\n0\n0", await vm.Shell("cd /sys/class/net/eth0/statistics; cat rx_errors tx_errors rx_dropped tx_dropped; cd"));
         Assert.Equal(0, await vm.PowerOff());
-        server.Stop();
     }
 
     [SlirpTheory]

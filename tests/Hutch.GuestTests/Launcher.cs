@@ -47,6 +47,22 @@ internal static class Launcher
         return (process.ExitCode, await output, await errors);
     }
 
+    /// <summary>Runs what must succeed and says nothing on standard error; what it prints.</summary>
+    internal static async Task<string> Done(params string[] arguments)
+    {
+        (int status, string output, string errors) = await Run(arguments);
+        Assert.Equal((0, ""), (status, errors));
+        return output.TrimEnd('\n');
+    }
+
+    /// <summary>Runs what must be refused; what it says on standard error.</summary>
+    internal static async Task<string> Refused(params string[] arguments)
+    {
+        (int status, _, string errors) = await Run(arguments);
+        Assert.Equal(1, status);
+        return errors;
+    }
+
     /// <summary>Waits for the end; kills the process and throws when it takes too long.</summary>
     internal static async Task WaitForExit(Process process, TimeSpan patience)
     {

@@ -1,5 +1,4 @@
 using System;
-using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Text.Json;
@@ -13,9 +12,6 @@ public sealed class MemoryPluggingTests : IDisposable
 {
     private const long MiB = 1 << 20;
 
-    // Many more by hand: set HUTCH_HOTPLUG_CYCLES.
-    private static readonly int Cycles = int.Parse(Environment.GetEnvironmentVariable("HUTCH_HOTPLUG_CYCLES") ?? "4", CultureInfo.InvariantCulture);
-
     private readonly TemporaryFolder _folder = new();
     private readonly string _name = $"memory-{Environment.ProcessId}";
 
@@ -28,7 +24,7 @@ public sealed class MemoryPluggingTests : IDisposable
         await vm.Shell("mount -o remount,size=900m /tmp; dmesg -c >/dev/null; dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null; md5sum </tmp/data >/tmp/sum");
         // What lies in memory stays right wherever the kernel moves it.
         await vm.Shell("{ while [ ! -e /tmp/end ]; do cp /tmp/data /tmp/copy; md5sum </tmp/copy | cmp -s /tmp/sum || echo wrong >>/tmp/wrong; done & }");
-        for (int i = 0; i < Cycles; i++)
+        for (int i = 0; i < HotplugCycles.Count; i++)
         {
             long before = await TotalKiB(vm);
             Assert.Equal((0, ""), await Set("1G"));
@@ -55,14 +51,14 @@ public sealed class MemoryPluggingTests : IDisposable
         {
             Assert.Equal((0, ""), await Set("640M"));
             long total = await TotalKiB(vm);
-            await Hutch("reset", _name);
+            await Launcher.Done("reset", _name);
             await vm.WaitFor(Vm.Greeting, seconds: 300);
             await vm.WaitFor("~ # ");
             // It is still wanted, and plugged in anew.
             await vm.Shell($"until [ $(awk '/MemTotal/ {{ print $2 }}' /proc/meminfo) = {total} ]; do usleep 20000; done");
             Assert.Equal((256 * MiB, 256 * MiB, 640 * MiB), await Plugged());
             await vm.Shell("mount -o remount,size=500m /tmp; dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null; for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do cat /tmp/data; done >/tmp/much; md5sum </tmp/much >/tmp/sum", seconds: 200);
-            await Hutch("save", _name, state);
+            await Launcher.Done("save", _name, state);
             Assert.Equal(0, await vm.WaitForExit());
         }
         // It is as long as all that could be plugged in, and has no more than what is there.
@@ -103,14 +99,13 @@ public sealed class MemoryPluggingTests : IDisposable
         Assert.Contains("it cannot have 513 MiB", (await Set("513M")).Errors, StringComparison.Ordinal);
         Assert.Contains("start it with --device virtio-balloon", (await Set("128M")).Errors, StringComparison.Ordinal);
         Assert.Contains("cannot be locked", (await Launcher.Run("set", _name, "--memory-lock", "on")).Errors, StringComparison.Ordinal);
-        await Hutch("pause", _name);
+        await Launcher.Done("pause", _name);
         (int status, string errors) = await Set("384M");
         Assert.Equal(1, status);
         Assert.Contains("has plugged in 0 of 128 MiB", errors, StringComparison.Ordinal);
-        await Hutch("resume", _name);
+        await Launcher.Done("resume", _name);
         // It is asked still.
         await vm.Shell("until [ $(cat /sys/devices/system/memory/memory32/state) = online ]; do usleep 20000; done");
-        await vm.Shell("rmmod virtio_mem || true");
         Assert.Equal(0, await vm.PowerOff());
     }
 
@@ -126,14 +121,7 @@ public sealed class MemoryPluggingTests : IDisposable
         return (pluggable.GetProperty("requestedBytes").GetInt64(), pluggable.GetProperty("pluggedBytes").GetInt64(), pluggable.GetProperty("mostBytes").GetInt64());
     }
 
-    private async Task<JsonElement> Inspect() => JsonDocument.Parse(await Hutch("inspect", _name, "--json")).RootElement;
-
-    private static async Task<string> Hutch(params string[] arguments)
-    {
-        (int status, string output, string errors) = await Launcher.Run(arguments);
-        Assert.Equal((0, ""), (status, errors));
-        return output.TrimEnd('\n');
-    }
+    private async Task<JsonElement> Inspect() => JsonDocument.Parse(await Launcher.Done("inspect", _name, "--json")).RootElement;
 
     private static async Task<long> TotalKiB(Vm vm) => long.Parse((await vm.Shell("grep MemTotal /proc/meminfo")).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], null);
 

@@ -49,31 +49,15 @@ public sealed partial class NetworkTests : IDisposable
     [InlineData(",mtu=1500")]
     public async Task What_is_sent_both_ways_over_a_user_network_arrives_whole(string options)
     {
-        (TcpListener server, int port) = Listen();
-        byte[] content = RandomNumberGenerator.GetBytes(TransferBytes);
         string capture = _folder.File("capture");
         await using Vm vm = await Vm.Boot("--net", $"user{options},capture={capture}");
         await vm.Shell(WaitForAddress);
-        Task serving = Task.Run(async () =>
-        {
-            using TcpClient peer = await server.AcceptTcpClientAsync();
-            await peer.GetStream().WriteAsync(content);
-        });
-        Assert.StartsWith(Convert.ToHexStringLower(SHA256.HashData(content)), await vm.Shell($"nc 10.0.2.2 {port} </dev/null | tee /tmp/file | sha256sum"), StringComparison.Ordinal);
-        await serving;
-        Task<byte[]> receiving = Task.Run(async () =>
-        {
-            using TcpClient peer = await server.AcceptTcpClientAsync();
-            return await SHA256.HashDataAsync(peer.GetStream());
-        });
-        await vm.Shell($"nc 10.0.2.2 {port} </tmp/file");
-        Assert.Equal(SHA256.HashData(content), await receiving);
+        await FileExchange.BothWays(vm, TransferBytes);
         Assert.Equal(0, await vm.PowerOff());
         // Wireshark's section header, and all of what went over the network.
         byte[] captured = await File.ReadAllBytesAsync(capture);
         Assert.Equal([0x0a, 0x0d, 0x0d, 0x0a], captured[..4]);
         Assert.InRange(captured.Length, 2 * TransferBytes, 3 * TransferBytes);
-        server.Stop();
     }
 
     [SlirpFact]

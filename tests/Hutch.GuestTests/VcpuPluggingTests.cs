@@ -1,5 +1,4 @@
 using System;
-using System.Globalization;
 using System.Linq;
 using System.Text.Json;
 using System.Threading.Tasks;
@@ -10,9 +9,6 @@ namespace Hutch.GuestTests;
 /// <summary>vCPUs that come and go while a guest runs.</summary>
 public sealed class VcpuPluggingTests : IDisposable
 {
-    // Many more by hand: set HUTCH_HOTPLUG_CYCLES.
-    private static readonly int Cycles = int.Parse(Environment.GetEnvironmentVariable("HUTCH_HOTPLUG_CYCLES") ?? "4", CultureInfo.InvariantCulture);
-
     private const string Online = "for c in /sys/devices/system/cpu/cpu[1-9]; do [ \"$(cat $c/online)\" = 1 ] || echo 1 >$c/online; done; cat /sys/devices/system/cpu/online";
 
     private readonly TemporaryFolder _folder = new();
@@ -30,7 +26,7 @@ public sealed class VcpuPluggingTests : IDisposable
         // What is computed everywhere stays right.
         await vm.Shell("dmesg -c >/dev/null; dd if=/dev/urandom of=/tmp/data bs=64k count=16 2>/dev/null; md5sum </tmp/data >/tmp/sum");
         await vm.Shell("for i in 1 2 3; do { while [ ! -e /tmp/end ]; do md5sum </tmp/data | cmp -s /tmp/sum || echo wrong >>/tmp/wrong; done; } & done");
-        for (int i = 0; i < Cycles; i++)
+        for (int i = 0; i < HotplugCycles.Count; i++)
         {
             Assert.Equal((0, ""), await Set("4"));
             Assert.Equal("0-3", await vm.Shell(Online));
@@ -54,18 +50,18 @@ public sealed class VcpuPluggingTests : IDisposable
         await using (Vm vm = await Vm.Boot("--name", _name, "--cpus", "1,max=4,cores=4", "--net", "none"))
         {
             Assert.Equal((0, ""), await Set("3"));
-            await Hutch("reset", _name);
+            await Launcher.Done("reset", _name);
             await vm.WaitFor(Vm.Greeting, seconds: 300);
             await vm.WaitFor("~ # ");
             // What was plugged in is there from the start now.
             Assert.Equal("0-2", await vm.Shell("cat /sys/devices/system/cpu/online"));
-            await Hutch("pause", _name);
+            await Launcher.Done("pause", _name);
             (int status, string errors) = await Set("2", "--timeout", "0");
             Assert.Equal(1, status);
             Assert.Contains("has not given up vCPU 2 within 0 s", errors, StringComparison.Ordinal);
-            await Hutch("resume", _name);
+            await Launcher.Done("resume", _name);
             await vm.Shell("while [ -e /sys/devices/system/cpu/cpu2/online ]; do usleep 20000; done");
-            await Hutch("save", _name, state);
+            await Launcher.Done("save", _name, state);
             Assert.Equal(0, await vm.WaitForExit());
         }
         await using Vm back = Vm.Restore(state);
@@ -86,12 +82,12 @@ public sealed class VcpuPluggingTests : IDisposable
         Assert.Contains("can have 2 vCPUs at most", (await Set("3")).Errors, StringComparison.Ordinal);
         Assert.Contains("one vCPU at least", (await Set("0")).Errors, StringComparison.Ordinal);
         Assert.Equal((0, ""), await Set("1"));
-        await Hutch("pause", _name);
+        await Launcher.Done("pause", _name);
         Assert.Contains("has not taken vCPU 1 within 0 s", (await Set("2", "--timeout", "0")).Errors, StringComparison.Ordinal);
         // The guest has not seen it: it goes without it.
         Assert.Equal((0, ""), await Set("1", "--timeout", "0"));
         Assert.Equal((1, 2, 1), await Vcpus());
-        await Hutch("resume", _name);
+        await Launcher.Done("resume", _name);
         Assert.Equal("0", await vm.Shell("cat /sys/devices/system/cpu/online"));
         Assert.Equal("0", await vm.Shell("cat /sys/devices/system/cpu/present"));
         Assert.Equal(0, await vm.PowerOff());
@@ -106,14 +102,7 @@ public sealed class VcpuPluggingTests : IDisposable
     // How many it has, how many it can have, and how many threads they are.
     private async Task<(int Now, int Most, int Threads)> Vcpus()
     {
-        JsonElement details = JsonDocument.Parse(await Hutch("inspect", _name, "--json")).RootElement;
+        JsonElement details = JsonDocument.Parse(await Launcher.Done("inspect", _name, "--json")).RootElement;
         return (details.GetProperty("vcpus").GetInt32(), details.GetProperty("mostVcpus").GetInt32(), details.GetProperty("vcpuThreads").EnumerateArray().Count());
-    }
-
-    private static async Task<string> Hutch(params string[] arguments)
-    {
-        (int status, string output, string errors) = await Launcher.Run(arguments);
-        Assert.Equal((0, ""), (status, errors));
-        return output.TrimEnd('\n');
     }
 }
