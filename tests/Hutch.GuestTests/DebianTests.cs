@@ -14,7 +14,7 @@ namespace Hutch.GuestTests;
 public sealed partial class DebianTests : IDisposable
 {
     // The first test makes the disk too.
-    private const int MakingSeconds = 1800, BootSeconds = 600, StopSeconds = 300;
+    private const int MakingSeconds = 1800, BootSeconds = 600, StopSeconds = 300, PackageSeconds = 900;
 
     private readonly TemporaryFolder _folder = new();
 
@@ -40,16 +40,18 @@ public sealed partial class DebianTests : IDisposable
     [DebianTheory]
     [InlineData("seabios")]
     [InlineData("ovmf")]
-    public async Task Its_disk_boots_by_firmware_and_by_itself_again(string firmware)
+    public async Task Its_disk_boots_by_firmware_takes_a_package_and_boots_by_itself_again(string firmware)
     {
         await using Vm vm = Vm.Start("debian", "--firmware", firmware);
         string name = await Login(vm, MakingSeconds);
         Assert.Matches(@"^debian-\d+$", name);
         Assert.DoesNotContain("/dev/vda3", await Shell(vm, "cat /proc/cmdline"), StringComparison.Ordinal);
         Assert.Equal(firmware == "ovmf" ? "uefi" : "bios", await Shell(vm, "[ -d /sys/firmware/efi ] && echo uefi || echo bios"));
+        Assert.Equal("", await Shell(vm, "apt-get -qq update && apt-get -qq install hello >/root/log 2>&1 || cat /root/log", PackageSeconds));
         vm.Send("reboot\n");
         await vm.WaitFor("reboot: Restarting system", StopSeconds);
         Assert.Equal(name, await Login(vm, BootSeconds));
+        Assert.Equal("Hello, world!", await Shell(vm, "hello"));
         vm.Send("poweroff\n");
         Assert.Equal(0, await vm.WaitForExit(StopSeconds));
     }
@@ -81,7 +83,7 @@ public sealed partial class DebianTests : IDisposable
     [DebianFact]
     public async Task Everything_comes_and_goes_under_load()
     {
-        await using Vm vm = Vm.Start("debian", "--cpus", "2,max=4", "--memory", "1G,max=2G", "--append", "memhp_default_state=online_movable", "--net", "none", "--disk", $"{_folder.Disk("work", 64 << 20)},format=raw");
+        await using Vm vm = Vm.Start("debian", "--cpus", "2,max=4", "--memory", "1G,max=2G", "--net", "none", "--disk", $"{_folder.Disk("work", 64 << 20)},format=raw");
         string name = await Login(vm, MakingSeconds), disk = _folder.Disk("other", 16 << 20);
         await Shell(vm, "set +m; systemctl is-system-running --wait; modprobe virtio_mem; dmesg -C; head -c 8M /dev/urandom >/root/data; sha256sum </root/data >/root/sum");
         await Shell(vm, "(while [ ! -e /root/end ]; do dd if=/dev/vdb of=/dev/null bs=64k iflag=direct 2>/dev/null; cp /root/data /root/copy; sha256sum </root/copy | cmp -s - /root/sum || echo wrong >>/root/wrong; done) & true");
@@ -112,13 +114,13 @@ public sealed partial class DebianTests : IDisposable
         return await vm.WaitFor(":~#");
     }
 
-    private static async Task<string> Shell(Vm vm, string command)
+    private static async Task<string> Shell(Vm vm, string command, int seconds = StopSeconds)
     {
         string mark = Guid.NewGuid().ToString("N")[..8];
         // The quotes keep the marks out of the echo of what is typed.
         vm.Send($"echo '@@'B{mark}; {command}; echo '@@'E{mark}\n");
         await vm.WaitFor($"@@B{mark}\r\n", StopSeconds);
-        string output = await vm.WaitFor($"@@E{mark}", StopSeconds);
+        string output = await vm.WaitFor($"@@E{mark}", seconds);
         await vm.WaitFor(":~#");
         return EscapeSequence().Replace(output, "").Replace("\r\n", "\n", StringComparison.Ordinal).TrimEnd('\n');
     }

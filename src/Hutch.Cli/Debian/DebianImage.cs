@@ -32,7 +32,7 @@ internal sealed record DebianImage(string Directory)
     /// <summary>How it boots without firmware.</summary>
     /// <param name="more">Is added to the kernel's command line; may be empty.</param>
     internal (string Kernel, string Initrd, string CommandLine) Boot(string more) =>
-        ($"{Directory}/vmlinuz", $"{Directory}/initrd", $"console=ttyS0 quiet root=/dev/vda3 rw {more}".TrimEnd());
+        ($"{Directory}/vmlinuz", $"{Directory}/initrd", $"console=ttyS0 quiet root=/dev/vda3 rw memhp_default_state=online_movable {more}".TrimEnd());
 
     /// <summary>Takes it from the cache, or makes it. Throws <see cref="UserException"/> and <see cref="OperationCanceledException"/>.</summary>
     internal static DebianImage Prepare(GuestCache cache, BuildProgress progress, CancellationToken cancellation) =>

@@ -33,9 +33,8 @@ put etc/systemd/network/80-hutch.network <<-END
 	DHCP=yes
 END
 
-# A vCPU or memory that is plugged in ('hutch set NAME --vcpus N', '--memory SIZE') is used.
+# A vCPU that is plugged in ('hutch set NAME --vcpus N') is used; memory is by memhp_default_state, and where it can be taken away again.
 put etc/udev/rules.d/80-hutch-hotplug.rules <<-'END'
-	SUBSYSTEM=="memory", ACTION=="add", ATTR{state}=="offline", ATTR{state}="online_movable"
 	SUBSYSTEM=="cpu", ACTION=="add", TEST=="online", ATTR{online}=="0", ATTR{online}="1"
 END
 
@@ -75,7 +74,7 @@ END
 put boot/grub/grub.cfg <<-END
 	set timeout=1
 	menuentry 'Debian GNU/Linux 12' {
-	    linux /vmlinuz root=UUID=$UUID ro console=ttyS0 quiet
+	    linux /vmlinuz root=UUID=$UUID ro console=ttyS0 quiet memhp_default_state=online_movable
 	    initrd /initrd.img
 	}
 END
