@@ -4,14 +4,17 @@ using System.Threading;
 using Hutch.Core.Bus;
 using Hutch.Core.Interrupts;
 using Hutch.Core.State;
+using Hutch.Host.Time;
 
 namespace Hutch.Devices.Chipset;
 
 /// <summary>
 /// The I/O APIC: Intel 82093AA data sheet (290566) with the EOI register of version 0x20 (Intel ICH9 data sheet §13.5.6).
 /// Its lock is taken inside device locks and the GSI controller's, and only the engine's router is called while it is held.
+/// A pin that stays asserted through a thousand interrupts has the next one a millisecond later: hardware takes its time, too, and a driver that another handler
+/// must help on (Linux's 8139cp may unmask its card between two polls) would else never be executed again.
 /// </summary>
-internal sealed class Ioapic : IBusDevice, IStateUnit
+internal sealed class Ioapic : IBusDevice, IStateUnit, IDisposable
 {
     /// <summary>Interrupt inputs.</summary>
     public const int PinCount = 24;
@@ -30,16 +33,26 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
     private const ulong LevelTriggered = 1 << 15, Masked = 1 << 16, ReadOnlyBits = DeliveryStatus | RemoteIrr;
     private const ulong WritableBits = 0xff00_0000_0001_ffff & ~ReadOnlyBits;
 
+    private const int MostSuccessive = 1000;
+    private const long HoldNanoseconds = 1_000_000;
+
     private readonly Lock _lock = new();
     private readonly IInterruptRouter _router;
+    private readonly ITimerService _timers;
+    private readonly IHostTimer _timer;
     private readonly ulong[] _entries = new ulong[PinCount];
-    private uint _levels, _id;
+
+    // How many times in a row each pin was still asserted at the end of its interrupt, and the pins that wait for the timer.
+    private readonly int[] _successive = new int[PinCount];
+    private uint _levels, _held, _id;
     private byte _select;
 
     /// <summary>Creates the controller with all pins masked.</summary>
-    public Ioapic(IInterruptRouter router)
+    public Ioapic(IInterruptRouter router, ITimerService timers)
     {
         _router = router;
+        _timers = timers;
+        _timer = timers.CreateTimer("ioapic", ReleaseHeld);
         Reset();
     }
 
@@ -53,7 +66,13 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
         lock (_lock)
         {
             bool was = (_levels & bit) != 0;
-            if (asserted) _levels |= bit; else _levels &= ~bit;
+            if (asserted) _levels |= bit;
+            else
+            {
+                _levels &= ~bit;
+                _held &= ~bit;
+                _successive[pin] = 0;
+            }
             // An edge on a masked pin is lost (82093AA §3.2.4, interrupt mask).
             if (asserted && (!was || IsLevel(pin))) Deliver(pin);
         }
@@ -68,6 +87,7 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
                 ulong entry = _entries[pin];
                 if ((entry & VectorMask) != vector || (entry & RemoteIrr) == 0) continue;
                 _entries[pin] = entry & ~RemoteIrr;
+                if ((_levels & (1u << pin)) != 0 && ++_successive[pin] >= MostSuccessive) Hold(pin);
                 DeliverLevel(pin);
             }
     }
@@ -111,8 +131,8 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
         }
     }
 
-    /// <inheritdoc/>
-    public void Start() { }
+    /// <summary>Also lets pins deliver that waited when the machine was saved.</summary>
+    public void Start() => ReleaseHeld();
 
     /// <inheritdoc/>
     public void Stop() { }
@@ -124,6 +144,8 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
         {
             _select = 0;
             _id = 0;
+            _held = 0;
+            Array.Clear(_successive);
             Array.Fill(_entries, Masked);
             for (int pin = 0; pin < PinCount; pin++) _router.SetLevelRoute(pin, null);
         }
@@ -171,9 +193,28 @@ internal sealed class Ioapic : IBusDevice, IStateUnit
 
     private bool IsLevel(int pin) => (_entries[pin] & LevelTriggered) != 0;
 
+    /// <inheritdoc/>
+    public void Dispose() => _timer.Dispose();
+
+    private void Hold(int pin)
+    {
+        _successive[pin] = 0;
+        _held |= 1u << pin;
+        _timer.Arm(_timers.Clock.MonotonicNanoseconds + HoldNanoseconds);
+    }
+
+    private void ReleaseHeld()
+    {
+        lock (_lock)
+        {
+            _held = 0;
+            for (int pin = 0; pin < PinCount; pin++) DeliverLevel(pin);
+        }
+    }
+
     private void DeliverLevel(int pin)
     {
-        if (IsLevel(pin) && (_levels & (1u << pin)) != 0) Deliver(pin);
+        if (IsLevel(pin) && (_levels & ~_held & (1u << pin)) != 0) Deliver(pin);
     }
 
     private void Deliver(int pin)

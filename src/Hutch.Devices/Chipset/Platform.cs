@@ -24,7 +24,7 @@ internal sealed class Platform : IDevice, IInterruptControllers
         Name = name;
         IPlatformEvents events = services.Platform;
         _pic = new Pic(services.Interrupts);
-        _ioapic = new Ioapic(services.Interrupts);
+        _ioapic = new Ioapic(services.Interrupts, services.Timers);
         Gsi = new GsiController(_pic, _ioapic);
         _pit = new Pit(services.Timers, new InterruptLine(Gsi, TimerGsi));
         _rtc = new CmosRtc(services.Timers, new InterruptLine(Gsi, RtcGsi), services.Memory.LowBytes, services.Memory.BootHighBytes);

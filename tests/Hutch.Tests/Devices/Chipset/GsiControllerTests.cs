@@ -1,10 +1,11 @@
+using System;
 using Hutch.Core.Interrupts;
 using Hutch.Devices.Chipset;
 using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
-public sealed class GsiControllerTests
+public sealed class GsiControllerTests : IDisposable
 {
     private readonly RecordingRouter _router = new();
     private readonly Pic _pic;
@@ -14,7 +15,7 @@ public sealed class GsiControllerTests
     public GsiControllerTests()
     {
         _pic = new Pic(_router);
-        _ioapic = new Ioapic(_router);
+        _ioapic = new Ioapic(_router, new FakeTime());
         _gsi = new GsiController(_pic, _ioapic);
         for (byte pin = 0; pin < Ioapic.PinCount; pin++)
         {
@@ -22,6 +23,8 @@ public sealed class GsiControllerTests
             _ioapic.Write(0x10, [(byte)(0x40 + pin), 0, 0, 0]);
         }
     }
+
+    public void Dispose() => _ioapic.Dispose();
 
     [Theory]
     [InlineData(0, 0x4042)]

@@ -7,14 +7,17 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
-public sealed class IoapicTests
+public sealed class IoapicTests : IDisposable
 {
     private const uint Level = 1 << 15, Masked = 1 << 16, Logical = 1 << 11, RemoteIrr = 1 << 14;
 
     private readonly RecordingRouter _router = new();
+    private readonly FakeTime _time = new();
     private readonly Ioapic _ioapic;
 
-    public IoapicTests() => _ioapic = new Ioapic(_router);
+    public IoapicTests() => _ioapic = new Ioapic(_router, _time);
+
+    public void Dispose() => _ioapic.Dispose();
 
     [Fact]
     public void Identifies_itself_as_version_20_with_24_pins()
@@ -47,6 +50,46 @@ public sealed class IoapicTests
         _ioapic.SetInput(17, true);
 
         Assert.Equal([new MsiMessage(0xFEEF_F004, 0xc142)], _router.Messages);
+    }
+
+    [Fact]
+    public void A_pin_that_never_falls_lets_the_guest_go_on_after_a_thousand_interrupts()
+    {
+        WriteEntry(17, 0x42 | Level);
+        _ioapic.SetInput(17, true);
+        for (int i = 0; i < 2000; i++) _ioapic.EndOfInterrupt(0x42);
+        Assert.Equal(1000, _router.Messages.Count);
+        _ioapic.SetInput(3, true);
+        WriteEntry(17, 0x42 | Level);
+        Assert.Equal(1000, _router.Messages.Count);
+        _time.Advance(1_000_000);
+        Assert.Equal(1001, _router.Messages.Count);
+        _ioapic.EndOfInterrupt(0x42);
+        Assert.Equal(1002, _router.Messages.Count);
+    }
+
+    [Fact]
+    public void A_pin_that_falls_is_not_held()
+    {
+        WriteEntry(17, 0x42 | Level);
+        for (int i = 0; i < 3000; i++)
+        {
+            _ioapic.SetInput(17, true);
+            if (i % 500 == 0) _ioapic.SetInput(17, false);
+            _ioapic.EndOfInterrupt(0x42);
+        }
+        Assert.InRange(_router.Messages.Count, 2990, 3000);
+    }
+
+    [Fact]
+    public void A_held_pin_delivers_when_the_machine_goes_on()
+    {
+        WriteEntry(17, 0x42 | Level);
+        _ioapic.SetInput(17, true);
+        for (int i = 0; i < 1000; i++) _ioapic.EndOfInterrupt(0x42);
+        _ioapic.Stop();
+        _ioapic.Start();
+        Assert.Equal(1001, _router.Messages.Count);
     }
 
     [Fact]
