@@ -42,6 +42,7 @@ internal sealed unsafe class SoftVcpu : IVcpu
         Linear = new LinearMemory(this);
         Messages = new VcpuMessages(this);
         Time = new GuestTime(this, machine.Clock);
+        Hypercalls = new Hypercalls(this);
         Cpuid = new VcpuCpuid(this, machine.Cpuid);
         MxcsrWritable = FpuArea.MxcsrWritable | (Cpuid.Has(CpuFeature.MisalignSse) ? FpuArea.MisalignedMode : 0);
         Msrs = new MsrFile(this, machine.Cpuid);
@@ -85,6 +86,8 @@ internal sealed unsafe class SoftVcpu : IVcpu
     public VcpuCpuid Cpuid { get; }
 
     public GuestTime Time { get; }
+
+    public Hypercalls Hypercalls { get; }
 
     public VcpuMessages Messages { get; }
 

@@ -234,10 +234,12 @@ internal sealed unsafe class Interpreter : IDisposable
         return true;
     }
 
-    // KVM hypercalls, none of which this engine has: -KVM_ENOSYS, or -KVM_EPERM outside the kernel.
     private bool Hypercall()
     {
-        _c->Gpr[GuestRegisters.Rax] = _c->Cpl == 0 ? unchecked((ulong)-1000) : unchecked((ulong)-1);
+        ulong* registers = _c->Gpr;
+        // Outside 64-bit mode the registers have 32 bits.
+        ulong kept = IsLong64 ? ulong.MaxValue : uint.MaxValue;
+        registers[GuestRegisters.Rax] = Vcpu.Hypercalls.Call(_c->Cpl, registers[GuestRegisters.Rax] & kept, registers[GuestRegisters.Rbx] & kept, registers[GuestRegisters.Rcx] & kept) & kept;
         return true;
     }
 

@@ -80,6 +80,9 @@ internal sealed class TscClock
     /// <summary>The host's TSC.</summary>
     public ulong ReadTsc() => _readTsc();
 
+    /// <summary>The host's TSC and the wall time at one moment, as near as a few tries come.</summary>
+    public (ulong Tsc, DateTimeOffset Wall) ReadWall() => Narrowest(_clock, static clock => clock.UtcNow);
+
     /// <summary>Ticks per second / 1000, at least 1. The first caller may wait for up to 10 ms.</summary>
     public ulong Khz
     {
@@ -118,16 +121,23 @@ internal sealed class TscClock
 
     private Reading Read(IClock clock)
     {
+        (ulong tsc, long nanoseconds) = Narrowest(clock, static clock => clock.MonotonicNanoseconds);
+        return new Reading(tsc, nanoseconds);
+    }
+
+    // The TSC in the middle of the shortest of some readings, and what was read.
+    private (ulong Tsc, T Read) Narrowest<T>(IClock clock, Func<IClock, T> read) where T : struct
+    {
         ulong narrowest = ulong.MaxValue;
-        Reading best = default;
+        (ulong, T) best = default;
         for (int i = 0; i < Attempts; i++)
         {
             ulong before = _readTsc();
-            long now = clock.MonotonicNanoseconds;
+            T now = read(clock);
             ulong window = _readTsc() - before;
             if (window >= narrowest) continue;
             narrowest = window;
-            best = new Reading(before + (window / 2), now);
+            best = (before + (window / 2), now);
         }
         return best;
     }
