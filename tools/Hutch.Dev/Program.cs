@@ -26,11 +26,13 @@ internal static class Program
         ./dev bench io [FOLDER]   4 KiB at random through the block layer beside qemu-img bench, on tmpfs and in FOLDER (build), and into a fresh qcow2 image there
         ./dev bench guest-block [N [FORMAT]]
                                   a load on a guest's disk beside QEMU's: N rounds (5) on an image of FORMAT (qcow2)
+        ./dev bench devices [N]   disks and network cards of each kind beside QEMU's, and virtio beside the emulated ones: N rounds (3)
         ./dev bench crash [N [FORMAT]]
                                   kills a Debian guest that writes N times (50); its journal must replay and nothing synced be lost
         ./dev bench img [RUNS [WORD]]
                                   conversions of images beside qemu-img's, those whose name contains WORD: wall and CPU time
         ./dev bench debian [RUNS] 'hutch run debian' and QEMU's TCG in turn: CPU time to root's prompt
+        ./dev bench idle [N]      a Debian that does nothing for N minutes (10): CPU time, and its clock, also after a pause
         ./dev bench memtest       the first pass of memtest86+
         ./dev kvm-lab [--with PATH]... [COMMAND...]
                                   a computer with a real kvm-amd, emulated by QEMU: runs COMMAND in it, or a shell; PATH is copied into it
@@ -79,7 +81,9 @@ internal static class Program
                 string folder = arguments.Length > 2 ? Path.GetFullPath(arguments[2]) : Path.Combine(root, "build");
                 return Run(root, "dotnet", "run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", "inside-bench", "io", folder);
             case "bench" when second == "guest-block": return new GuestBlockBench(root, Third(arguments, "qcow2")).Run(Count(arguments, 5));
+            case "bench" when second == "devices": return new DeviceBench(root).Run(Count(arguments, 3));
             case "bench" when second == "crash": return new CrashBench(root, Third(arguments, "qcow2")).Run(Count(arguments, 50));
+            case "bench" when second == "idle": return new IdleBench(root).Run(Count(arguments, 10));
             case "bench" when second == "debian": return new DebianBench(root).Run(Count(arguments, 3));
             case "bench" when second == "memtest": return new MemtestBench(root).Run();
             default:

@@ -4,7 +4,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.IO;
 using System.Linq;
-using System.Text.RegularExpressions;
 using Microsoft.Win32.SafeHandles;
 
 namespace Hutch.Dev.Bench;
@@ -13,7 +12,7 @@ namespace Hutch.Dev.Bench;
 /// A load on a disk from inside the tiny guest, on hutch and on QEMU's TCG in turn: the same kernel, initial RAM disk, image and program. Times are the
 /// host's, from the line that the program prints at its beginning to the one at its end.
 /// </summary>
-internal sealed partial class GuestBlockBench(string root, string format)
+internal sealed class GuestBlockBench(string root, string format)
 {
     private const int Megabytes = 512, SecondsOfLoad = 3;
     private const long ImageBytes = 1L << 30;
@@ -31,7 +30,7 @@ internal sealed partial class GuestBlockBench(string root, string format)
     internal int Run(int rounds)
     {
         using ScratchFolder folder = new("hutch-guest-block");
-        string program = Compile(folder.Path), image = MakeImage(folder.Path), guest = BootBench.PrepareGuest(root);
+        string program = BlockLoad.Compile(folder.Path), image = BlockLoad.MakeImage(folder.Path, format, ImageBytes), guest = BootBench.PrepareGuest(root);
         Console.WriteLine($"guest: {guest}, {Megabytes} MiB, 1 vCPU; {format} image of {ImageBytes >> 20} MiB in {folder.Path}, all of it written; operations a second, by the host's clock");
         string[] hutch = ["run", "--memory", $"{Megabytes}M", "--disk", $"{image},format={format},serial=bench", "--disk", $"{program},format=raw,readonly"];
         List<double[]> ours = [], theirs = [], theirBest = [];
@@ -87,20 +86,8 @@ internal sealed partial class GuestBlockBench(string root, string format)
         using Guest guest = Guest.Start(program, arguments);
         double[] results = new double[Loads.Length];
         if (!guest.WaitFor(Guest.Marker, Patience) || !guest.WaitFor("~ # ", Patience)) throw new InvalidOperationException($"{program} did not boot:\n{guest.Transcript}");
-        guest.Send("cat /dev/vdb >/tmp/load && chmod +x /tmp/load && echo rea''dy\n");
-        if (!guest.WaitFor("ready", Patience)) throw new InvalidOperationException($"{program}: the load cannot be copied:\n{guest.Transcript}");
-        for (int i = 0; i < results.Length; i++)
-        {
-            (string kind, int block, int depth, _) = Loads[i];
-            guest.Send($"/tmp/load /dev/vda {kind} {block} {depth} {SecondsOfLoad} {ImageBytes}; echo lo''ad ended\n");
-            bool began = guest.WaitFor($"BEGIN {kind}", Patience);
-            long start = Stopwatch.GetTimestamp();
-            bool ended = began && guest.WaitFor($"END {kind} ", Patience);
-            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            if (!ended || !guest.WaitFor("load ended", Patience)) throw new InvalidOperationException($"{program}: {kind} failed:\n{guest.Transcript}");
-            Match line = EndLine().Matches(guest.Transcript).Last();
-            results[i] = double.Parse(line.Groups[1].Value, CultureInfo.InvariantCulture) / seconds;
-        }
+        GuestProgram.Install(guest, "/dev/vdb", "block-load");
+        for (int i = 0; i < results.Length; i++) results[i] = BlockLoad.Run(guest, "/dev/vda", Loads[i].Kind, Loads[i].Block, Loads[i].Depth, SecondsOfLoad, ImageBytes);
         return results;
     }
 
@@ -112,47 +99,5 @@ internal sealed partial class GuestBlockBench(string root, string format)
         "-drive", $"file={program},format=raw,if=none,id=d1,readonly=on", "-device", "virtio-blk-pci,drive=d1",
     ];
 
-    // Filled with what no side can take for zeros.
-    private string MakeImage(string folder)
-    {
-        string raw = Path.Combine(folder, "disk.raw"), image = Path.Combine(folder, $"disk.{format}");
-        byte[] part = new byte[1 << 20];
-        Random random = new(1);
-        using (FileStream file = new(raw, FileMode.CreateNew))
-        {
-            for (long at = 0; at < ImageBytes; at += part.Length)
-            {
-                random.NextBytes(part);
-                file.Write(part);
-            }
-        }
-        if (format == "raw") return raw;
-        Execute("qemu-img", "convert", "-f", "raw", "-O", format, raw, image);
-        File.Delete(raw);
-        return image;
-    }
-
-    private static string Compile(string folder)
-    {
-        string source = Path.Combine(folder, "block-load.c"), program = Path.Combine(folder, "block-load");
-        using (Stream resource = typeof(GuestBlockBench).Assembly.GetManifestResourceStream("block-load.c")!)
-        using (FileStream file = File.Create(source)) resource.CopyTo(file);
-        Execute("gcc", "-O2", "-static", "-o", program, source);
-        // Whole sectors, for the guest reads it from a disk.
-        using FileStream padded = File.OpenWrite(program);
-        padded.SetLength((padded.Length + 511) & -512);
-        return program;
-    }
-
-    private static void Execute(string program, params string[] arguments)
-    {
-        using Process process = Process.Start(program, arguments);
-        process.WaitForExit();
-        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} ended with {process.ExitCode}.");
-    }
-
     private static string Show(double[] results) => string.Join(' ', results.Select(static result => result.ToString("F0", CultureInfo.InvariantCulture)));
-
-    [GeneratedRegex(@"END \w+ (\d+) (\d+)")]
-    private static partial Regex EndLine();
 }
