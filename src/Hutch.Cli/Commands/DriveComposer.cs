@@ -12,16 +12,16 @@ internal static class DriveComposer
     /// <summary>Adds them: disks are <c>disk0</c>, <c>disk1</c>… in the order of the command line, whatever their bus. Throws <see cref="UserException"/>.</summary>
     internal static void Add(RunRequest request, int queues, List<DeviceConfig> devices)
     {
-        ImmutableArray<SataDriveConfig>.Builder drives = ImmutableArray.CreateBuilder<SataDriveConfig>();
+        ImmutableArray<AtaDriveConfig>.Builder drives = ImmutableArray.CreateBuilder<AtaDriveConfig>();
         int disks = 0, discs = 0;
         foreach (string text in Disks(request))
         {
             VirtioBlockConfig disk = DiskOption.Parse(text, $"disk{disks++}", queues, out bool isSata);
             if (!isSata) devices.Add(disk);
-            else drives.Add(new SataDriveConfig(disk.Id, disk.Disk, Serial: disk.Serial) { BootIndex = disk.BootIndex });
+            else drives.Add(new AtaDriveConfig(disk.Id, disk.Disk, Serial: disk.Serial) { BootIndex = disk.BootIndex });
         }
         foreach (string text in Discs(request))
-            drives.Add(new SataDriveConfig($"cdrom{discs++}", new DiskConfig(DiskOption.CheckedPath("--cdrom", text), "raw", ReadOnly: true), IsCdRom: true));
+            drives.Add(new AtaDriveConfig($"cdrom{discs++}", new DiskConfig(DiskOption.CheckedPath("--cdrom", text), "raw", ReadOnly: true), IsCdRom: true));
         if (drives.Count > AhciConfig.PortCount)
             throw new UserException($"The SATA controller has {AhciConfig.PortCount} ports and {drives.Count} drives are asked for; make some disks bus=virtio.", ExitStatus.Usage);
         if (drives.Count != 0) devices.Add(new AhciConfig("sata", drives.ToImmutable()));

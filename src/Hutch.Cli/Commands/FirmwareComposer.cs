@@ -74,7 +74,7 @@ internal static class FirmwareComposer
                         devices[index] = disk with { BootIndex = next++ };
                         break;
                     case AhciConfig ahci:
-                        ImmutableArray<SataDriveConfig>.Builder drives = ahci.Drives.ToBuilder();
+                        ImmutableArray<AtaDriveConfig>.Builder drives = ahci.Drives.ToBuilder();
                         for (int i = 0; i < drives.Count; i++)
                             if (drives[i].BootIndex is null && letter == (drives[i].IsCdRom ? 'd' : 'c')) drives[i] = drives[i] with { BootIndex = next++ };
                         devices[index] = ahci with { Drives = drives.ToImmutable() };

@@ -4,6 +4,7 @@ using System.Numerics;
 using System.Threading;
 using Hutch.Core.Bus;
 using Hutch.Core.State;
+using Hutch.Devices.Ata;
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
 using Hutch.Devices.Virtio.Queue;
@@ -33,14 +34,14 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
     /// <summary>Makes the controller. Owns the drives.</summary>
     /// <param name="name">Device name.</param>
     /// <param name="services">The machine.</param>
-    /// <param name="drives">What is plugged into the first ports.</param>
-    internal AhciController(string name, MachineServices services, SataDrive[] drives)
+    /// <param name="drives">What is plugged into each port.</param>
+    internal AhciController(string name, MachineServices services, AtaDrive?[] drives)
         : base(name, new PciIdentity(0x8086, 0x2922, 0x010601, Revision: 2, SubsystemVendor: 0x1af4, Subsystem: 0x1100))
     {
         _bus = services.Pci ?? throw new ConfigException($"Device \"{name}\" needs a PCI bus; list the platform before it.");
         _platform = services.Platform;
         _worker = new QueueWorker(name, Serve);
-        for (int i = 0; i < _ports.Length; i++) _ports[i] = new AhciPort(this, services.Memory, i, i < drives.Length ? drives[i] : null);
+        for (int i = 0; i < _ports.Length; i++) _ports[i] = new AhciPort(this, services.Memory, i, drives[i]);
         AddBar(RegisterBar, PciBarKind.Memory32, BarBytes, this);
         UseInterruptPin();
         // A machine with the chipset's other functions has it where that chipset does.

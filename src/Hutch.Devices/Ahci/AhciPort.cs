@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using Hutch.Core.Memory;
 using Hutch.Core.State;
+using Hutch.Devices.Ata;
 using static Hutch.Devices.Ahci.AhciRegisters;
 
 namespace Hutch.Devices.Ahci;
@@ -24,7 +25,7 @@ internal sealed class AhciPort
     private uint _busySlots;
     private bool _isHalted, _aloneInFlight;
 
-    internal AhciPort(AhciController controller, GuestMemory memory, int number, SataDrive? drive)
+    internal AhciPort(AhciController controller, GuestMemory memory, int number, AtaDrive? drive)
     {
         (_controller, _memory, Number, Drive) = (controller, memory, number, drive);
         _requests = new SataRequest[drive is null ? 0 : SlotCount];
@@ -35,7 +36,7 @@ internal sealed class AhciPort
     internal int Number { get; }
 
     /// <summary>What is plugged in.</summary>
-    internal SataDrive? Drive { get; }
+    internal AtaDrive? Drive { get; }
 
     /// <summary>Commands whose storage works on them. Worker, or whoever made it quiet.</summary>
     internal int InFlight => _inFlight;
@@ -228,7 +229,7 @@ internal sealed class AhciPort
             return;
         }
         Drive!.Execute(request);
-        bool stored = request.Operation == SataOperation.None || request.Advance(Drive.Node);
+        bool stored = request.Operation == AtaOperation.None || request.Advance(Drive.Node);
         if (stored) End(request);
     }
 

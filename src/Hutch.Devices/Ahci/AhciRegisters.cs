@@ -38,6 +38,6 @@ internal static class AhciRegisters
     internal const byte FisHostToDevice = 0x27, FisDeviceToHost = 0x34, FisPioSetup = 0x5f, FisSetBits = 0xa1, FisInterrupt = 0x40, FisToHost = 0x20;
 
     // Command header and table (§4.2.2, §4.2.3).
-    internal const int HeaderBytes = 32, TableFisBytes = 20, PacketPlace = 0x40, PacketBytes = 16, RangesPlace = 0x80, RangeBytes = 16;
+    internal const int HeaderBytes = 32, TableFisBytes = 20, PacketPlace = 0x40, RangesPlace = 0x80, RangeBytes = 16;
     internal const uint RangeLengthMask = 0x3f_ffff;
 }

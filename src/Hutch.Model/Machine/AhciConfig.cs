@@ -7,7 +7,7 @@ namespace Hutch.Model.Machine;
 /// <summary>The SATA controller of an ICH9 and what is plugged into it.</summary>
 /// <param name="Id">Device name.</param>
 /// <param name="Drives">The drives, in the order of their ports; at most <see cref="PortCount"/>.</param>
-public sealed record AhciConfig(string Id, ImmutableArray<SataDriveConfig> Drives) : DeviceConfig(Id)
+public sealed record AhciConfig(string Id, ImmutableArray<AtaDriveConfig> Drives) : DeviceConfig(Id)
 {
     /// <summary>Ports that the controller has.</summary>
     public const int PortCount = 6;
@@ -17,13 +17,16 @@ public sealed record AhciConfig(string Id, ImmutableArray<SataDriveConfig> Drive
     public override bool IsTemporary => Drives.Any(static drive => drive.Disk.Temporary);
 }
 
-/// <summary>A SATA disk or CD-ROM drive.</summary>
+/// <summary>A disk or CD-ROM drive of a SATA or IDE controller.</summary>
 /// <param name="Id">Its name, unique among the machine's devices.</param>
 /// <param name="Disk">The image.</param>
 /// <param name="IsCdRom">It is a CD-ROM drive, and the image the medium in it.</param>
 /// <param name="Serial">Its serial number; null: its name.</param>
-public sealed record SataDriveConfig(string Id, DiskConfig Disk, bool IsCdRom = false, string? Serial = null)
+public sealed record AtaDriveConfig(string Id, DiskConfig Disk, bool IsCdRom = false, string? Serial = null)
 {
     /// <summary>Its place in the order in which firmware tries to boot, lower ones first.</summary>
     public int? BootIndex { get; init; }
+
+    /// <summary>Its place on the controller, from 0: a port, or an IDE channel's first or second device; null: the first free one.</summary>
+    public int? Place { get; init; }
 }

@@ -27,7 +27,7 @@ internal static class DiskJson
     internal static void Write(Utf8JsonWriter writer, AhciConfig ahci)
     {
         writer.WriteStartArray("Drives");
-        foreach (SataDriveConfig drive in ahci.Drives)
+        foreach (AtaDriveConfig drive in ahci.Drives)
         {
             writer.WriteStartObject();
             writer.WriteString("Id", drive.Id);
@@ -35,6 +35,7 @@ internal static class DiskJson
             writer.WriteBoolean("IsCdRom", drive.IsCdRom);
             writer.WriteString("Serial", drive.Serial);
             WriteBootIndex(writer, drive.BootIndex);
+            if (drive.Place is int place) writer.WriteNumber("Place", place);
             writer.WriteEndObject();
         }
         writer.WriteEndArray();
@@ -44,13 +45,14 @@ internal static class DiskJson
     internal static AhciConfig ReadAhci(string id, JsonElement device)
     {
         JsonElement list = device.GetProperty("Drives");
-        SataDriveConfig[] drives = new SataDriveConfig[list.GetArrayLength()];
+        AtaDriveConfig[] drives = new AtaDriveConfig[list.GetArrayLength()];
         for (int index = 0; index < drives.Length; index++)
         {
             JsonElement drive = list[index];
-            drives[index] = new SataDriveConfig(MachineReader.Text(drive, "Id"), ReadImage(drive.GetProperty("Disk")), MachineReader.Flag(drive, "IsCdRom"), MachineReader.OptionalText(drive, "Serial"))
+            drives[index] = new AtaDriveConfig(MachineReader.Text(drive, "Id"), ReadImage(drive.GetProperty("Disk")), MachineReader.Flag(drive, "IsCdRom"), MachineReader.OptionalText(drive, "Serial"))
             {
                 BootIndex = MachineReader.OptionalNumber(drive, "BootIndex"),
+                Place = MachineReader.OptionalNumber(drive, "Place"),
             };
         }
         return new AhciConfig(id, System.Collections.Immutable.ImmutableArray.Create(drives));

@@ -39,9 +39,9 @@ public sealed class AhciTests : IDisposable
         File.Delete(_disc);
     }
 
-    private AhciDriver Begin(int port = 0, params SataDriveConfig[] drives)
+    private AhciDriver Begin(int port = 0, params AtaDriveConfig[] drives)
     {
-        if (drives.Length == 0) drives = [new SataDriveConfig("hd", new DiskConfig(_path, "raw"), Serial: "S1"), new SataDriveConfig("cd", new DiskConfig(_disc, "raw", ReadOnly: true), IsCdRom: true)];
+        if (drives.Length == 0) drives = [new AtaDriveConfig("hd", new DiskConfig(_path, "raw"), Serial: "S1"), new AtaDriveConfig("cd", new DiskConfig(_disc, "raw", ReadOnly: true), IsCdRom: true)];
         _device = DeviceFactories.Create(new AhciConfig("sata", [.. drives]), _machine.Services);
         _machine.Pci.AssignResources(0, 0);
         _device.Start();
@@ -109,7 +109,7 @@ public sealed class AhciTests : IDisposable
     [Fact]
     public void Queued_commands_are_in_flight_together_and_end_by_their_tags()
     {
-        AhciDriver driver = Begin(0, new SataDriveConfig("hd", new DiskConfig("pending")));
+        AhciDriver driver = Begin(0, new AtaDriveConfig("hd", new DiskConfig("pending")));
         for (int slot = 0; slot < 3; slot++) driver.Put(slot, slot == 1 ? (byte)0x61 : (byte)0x60, (ulong)slot * 8, slot << 3, 4096, features: 8);
         driver[0x34] = 7;
         driver[0x38] = 7;
@@ -128,7 +128,7 @@ public sealed class AhciTests : IDisposable
     [Fact]
     public void A_queued_command_that_fails_is_in_the_log()
     {
-        AhciDriver driver = Begin(0, new SataDriveConfig("hd", new DiskConfig("pending")));
+        AhciDriver driver = Begin(0, new AtaDriveConfig("hd", new DiskConfig("pending")));
         driver.Put(4, 0x60, 16, 4 << 3, 4096, features: 8);
         driver[0x34] = driver[0x38] = 1 << 4;
         _pending.End(_pending.WaitFor(1)[0], errno: 5);
@@ -146,7 +146,7 @@ public sealed class AhciTests : IDisposable
     [Fact]
     public void A_list_that_is_stopped_runs_until_its_storage_is_done_and_answers_nothing()
     {
-        AhciDriver driver = Begin(0, new SataDriveConfig("hd", new DiskConfig("pending")));
+        AhciDriver driver = Begin(0, new AtaDriveConfig("hd", new DiskConfig("pending")));
         driver.Put(0, 0x25, 0, 1, 512);
         driver[0x38] = 1;
         PendingNode.Pending pending = _pending.WaitFor(1)[0];
@@ -164,7 +164,7 @@ public sealed class AhciTests : IDisposable
     [Fact]
     public void Trim_discards_its_ranges()
     {
-        AhciDriver driver = Begin(0, new SataDriveConfig("hd", new DiskConfig("pending")));
+        AhciDriver driver = Begin(0, new AtaDriveConfig("hd", new DiskConfig("pending")));
         byte[] list = new byte[512];
         BinaryPrimitives.WriteUInt64LittleEndian(list, 8 | 16UL << 48);
         BinaryPrimitives.WriteUInt64LittleEndian(list.AsSpan(8), 100 | 1UL << 48);

@@ -15,7 +15,7 @@ public sealed class MachineReaderTests
         new PlatformConfig("platform"),
         new FirmwareConfig("firmware", "/b") { VariablesPath = "/v", Menu = true, MenuMilliseconds = 3, Entries = [new FwCfgEntry("opt/a", "/f", null), new FwCfgEntry("opt/b", null, "text")] },
         new FirmwareConfig("plain", "/b"),
-        new AhciConfig("sata", [new SataDriveConfig("cd", new DiskConfig("/i", "raw", ReadOnly: true), IsCdRom: true, "s") { BootIndex = 2 }, new SataDriveConfig("hd", new DiskConfig("/h"))]),
+        new AhciConfig("sata", [new AtaDriveConfig("cd", new DiskConfig("/i", "raw", ReadOnly: true), IsCdRom: true, "s") { BootIndex = 2 }, new AtaDriveConfig("hd", new DiskConfig("/h")) { Place = 3 }]),
         new DebugConsoleConfig("debug", new CharacterBackend(CharacterBackendKind.File, "/l"), 0x403),
         new SerialConfig("com1", 1, new CharacterBackend(CharacterBackendKind.Stdio)),
         new SerialConfig("com2", 2, new CharacterBackend(CharacterBackendKind.File, "/tmp/a \"b\"\u00e9")),

@@ -5,17 +5,32 @@ using Hutch.Block.Graph;
 using Hutch.Core.State;
 using Hutch.Devices.Storage;
 using Hutch.Model.Machine;
-using static Hutch.Devices.Ahci.AtaRegisters;
+using static Hutch.Devices.Ata.AtaRegisters;
 
-namespace Hutch.Devices.Ahci;
+namespace Hutch.Devices.Ata;
 
-/// <summary>What is plugged into a port: it answers commands at once, or says what its storage is to do for them. Called by the controller's worker, or while the machine is stopped.</summary>
-internal abstract class SataDrive : IDisposable
+/// <summary>How a drive is connected.</summary>
+internal enum AtaBus
 {
+    /// <summary>Serial ATA, with queued commands.</summary>
+    Serial,
+
+    /// <summary>A cable with two drives.</summary>
+    Parallel,
+}
+
+/// <summary>What is plugged into a controller: it answers commands at once, or says what its storage is to do for them. Called by the controller's worker, or while the machine is stopped.</summary>
+internal abstract class AtaDrive : IDisposable
+{
+    /// <summary>IDENTIFY word 93: a reset was seen, device 0 is well, the cable has 80 wires (ATA8-ACS §7.16.7.51).</summary>
+    private protected const int Cable80 = 0x6001;
+
     private const int SerialBytes = 20;
 
-    private protected SataDrive(SataDriveConfig config, BlockNode node)
+    private protected AtaDrive(AtaDriveConfig config, BlockNode node, AtaBus bus)
     {
+        Bus = bus;
+        BootIndex = config.BootIndex;
         Name = config.Id;
         Node = node;
         string serial = config.Serial ?? config.Id;
@@ -28,17 +43,26 @@ internal abstract class SataDrive : IDisposable
     /// <summary>What its bytes are in. Owned.</summary>
     internal BlockNode Node { get; }
 
-    /// <summary>What the port's signature register tells of it.</summary>
+    /// <summary>Its place in the order in which firmware tries to boot; null: none.</summary>
+    internal int? BootIndex { get; }
+
+    /// <summary>What it shows after a reset: its count register in the low byte, then its three address registers (ATA8-ACS §9.1).</summary>
     internal abstract uint Signature { get; }
+
+    /// <summary>How it is connected.</summary>
+    private protected AtaBus Bus { get; }
 
     /// <summary>Its serial number.</summary>
     private protected string Serial { get; }
 
     /// <summary>Takes a command: answers it, or sets what storage is to do.</summary>
-    internal abstract void Execute(SataRequest request);
+    internal abstract void Execute(AtaRequest request);
+
+    /// <summary>How many bytes of a programmed transfer go without an interrupt between them.</summary>
+    internal abstract int BlockBytesOf(byte command);
 
     /// <summary>Storage failed a command: makes that its answer.</summary>
-    internal abstract void Fail(SataRequest request);
+    internal abstract void Fail(AtaRequest request);
 
     /// <summary>A reset of the device.</summary>
     internal abstract void Reset();
@@ -50,15 +74,15 @@ internal abstract class SataDrive : IDisposable
     public void Dispose() => DiskNodes.Close(Node);
 
     /// <summary>Answers with an error.</summary>
-    private protected static void Refuse(SataRequest request, byte error = ErrorAbort)
+    private protected static void Refuse(AtaRequest request, byte error = ErrorAbort)
     {
-        request.Operation = SataOperation.None;
+        request.Operation = AtaOperation.None;
         request.Status = StatusGood | StatusError;
         request.Error = error;
     }
 
     /// <summary>Answers with data of the drive's own, as much of it as there is room for.</summary>
-    private protected static void Answer(SataRequest request, ReadOnlySpan<byte> data)
+    private protected static void Answer(AtaRequest request, ReadOnlySpan<byte> data)
     {
         request.IsProgrammedInput = true;
         request.CopyIn(data);

@@ -5,14 +5,14 @@ using Hutch.Block.Graph;
 using Hutch.Core.State;
 using Hutch.Devices.Storage;
 using Hutch.Model.Machine;
-using static Hutch.Devices.Ahci.AtaRegisters;
+using static Hutch.Devices.Ata.AtaRegisters;
 
-namespace Hutch.Devices.Ahci;
+namespace Hutch.Devices.Ata;
 
-/// <summary>A SATA disk (ATA8-ACS): reads, writes and flushes, queued or not, with 28 or 48 bits of address, and TRIM.</summary>
-internal sealed class SataDisk : SataDrive
+/// <summary>A disk (ATA8-ACS): reads, writes and flushes, queued or not, with 28 or 48 bits of address, and TRIM.</summary>
+internal sealed class AtaDisk : AtaDrive
 {
-    private const int BlockBytes = 512, MostTrimBlocks = 8, MultipleSectors = 16;
+    private const int BlockBytes = 512, MostTrimBlocks = 8, MultipleSectors = 16, MostQueued = 32;
     private const byte ErrorLog = 0x10, LogDirectory = 0x00;
 
     private readonly bool _canTrim;
@@ -21,8 +21,9 @@ internal sealed class SataDisk : SataDrive
     private readonly byte[] _trimList = new byte[MostTrimBlocks * BlockBytes];
     private readonly byte[] _errorLog = new byte[BlockBytes];
     private bool _hasWriteCache = true;
+    private byte _multiple = MultipleSectors;
 
-    internal SataDisk(SataDriveConfig config, BlockNode node) : base(config, node)
+    internal AtaDisk(AtaDriveConfig config, BlockNode node, AtaBus bus) : base(config, node, bus)
     {
         _sectorBytes = Math.Max(BlockBytes, node.Limits.RequestAlignmentBytes);
         _canTrim = config.Disk.Discard && node.Limits.CanDiscard && !node.Limits.IsReadOnly;
@@ -31,27 +32,32 @@ internal sealed class SataDisk : SataDrive
     /// <inheritdoc/>
     internal override uint Signature => DiskSignature;
 
+    /// <inheritdoc/>
+    internal override int BlockBytesOf(byte command) =>
+        command is ReadMultiple or ReadMultipleExt or WriteMultiple or WriteMultipleExt or WriteMultipleFuaExt ? _multiple * _sectorBytes
+        : command is ReadSectors or ReadSectorsExt or WriteSectors or WriteSectorsExt ? _sectorBytes : BlockBytes;
+
     private ulong Sectors => (ulong)(Node.LengthBytes / _sectorBytes);
 
     /// <inheritdoc/>
-    internal override void Execute(SataRequest request)
+    internal override void Execute(AtaRequest request)
     {
-        byte command = request.Fis[2];
+        byte command = request.Command;
         switch (command)
         {
-            case ReadSectors or ReadMultiple or ReadDma: Transfer(request, SataOperation.Read, isLong: false); break;
-            case ReadSectorsExt or ReadMultipleExt or ReadDmaExt: Transfer(request, SataOperation.Read, isLong: true); break;
-            case WriteSectors or WriteMultiple or WriteDma: Transfer(request, SataOperation.Write, isLong: false); break;
-            case WriteSectorsExt or WriteMultipleExt or WriteDmaExt: Transfer(request, SataOperation.Write, isLong: true); break;
-            case WriteDmaFuaExt or WriteMultipleFuaExt: Transfer(request, SataOperation.Write, isLong: true, isDurable: true); break;
-            case ReadFpdma or WriteFpdma: TransferQueued(request, command == ReadFpdma ? SataOperation.Read : SataOperation.Write); break;
+            case ReadSectors or ReadMultiple or ReadDma: Transfer(request, AtaOperation.Read, isLong: false); break;
+            case ReadSectorsExt or ReadMultipleExt or ReadDmaExt: Transfer(request, AtaOperation.Read, isLong: true); break;
+            case WriteSectors or WriteMultiple or WriteDma: Transfer(request, AtaOperation.Write, isLong: false); break;
+            case WriteSectorsExt or WriteMultipleExt or WriteDmaExt: Transfer(request, AtaOperation.Write, isLong: true); break;
+            case WriteDmaFuaExt or WriteMultipleFuaExt: Transfer(request, AtaOperation.Write, isLong: true, isDurable: true); break;
+            case ReadFpdma or WriteFpdma when Bus == AtaBus.Serial: TransferQueued(request, command == ReadFpdma ? AtaOperation.Read : AtaOperation.Write); break;
             case ReadVerify or ReadVerifyExt: Verify(request, command == ReadVerifyExt); break;
-            case FlushCache or FlushCacheExt: request.Operation = SataOperation.Flush; break;
+            case FlushCache or FlushCacheExt: request.Operation = AtaOperation.Flush; break;
             case DataSetManagement: Trim(request); break;
             case Identify: Answer(request, BuildIdentity()); break;
             case ReadLogExt or ReadLogDmaExt: ReadLog(request); break;
             case SetFeatures: SetFeature(request); break;
-            case SetMultiple when request.Fis[12] is not 0 and <= MultipleSectors && BitOperations.IsPow2(request.Fis[12]): break;
+            case SetMultiple when (byte)request.RequestedCount is > 0 and <= MultipleSectors && BitOperations.IsPow2((byte)request.RequestedCount): _multiple = (byte)request.RequestedCount; break;
             case CheckPower: request.Count = 0xff; break;
             case Recalibrate or ExecuteDiagnostic or InitializeParameters or StandbyImmediate or IdleImmediate or Standby or Idle or Sleep:
                 if (command == ExecuteDiagnostic) request.Error = 1;
@@ -61,17 +67,17 @@ internal sealed class SataDisk : SataDrive
     }
 
     /// <inheritdoc/>
-    internal override void Fail(SataRequest request)
+    internal override void Fail(AtaRequest request)
     {
-        Refuse(request, request.Operation == SataOperation.Read ? ErrorUncorrectable : ErrorAbort);
+        Refuse(request, request.Operation == AtaOperation.Read ? ErrorUncorrectable : ErrorAbort);
         if (!request.IsQueued) return;
         // Log page 10h tells the driver which of its queued commands failed (ATA8-ACS, "NCQ Command Error log").
         Array.Clear(_errorLog);
-        _errorLog[0] = (byte)request.Slot;
+        _errorLog[0] = (byte)request.Tag;
         _errorLog[2] = request.Status;
         _errorLog[3] = request.Error;
-        request.Fis.Slice(4, 3).CopyTo(_errorLog.AsSpan(4));
-        request.Fis.Slice(8, 3).CopyTo(_errorLog.AsSpan(8));
+        BinaryPrimitives.WriteUInt32LittleEndian(_errorLog.AsSpan(4), (uint)request.Lba & 0xff_ffff);
+        BinaryPrimitives.WriteUInt32LittleEndian(_errorLog.AsSpan(8), (uint)(request.Lba >> 24));
         _errorLog[^1] = Checksum(_errorLog);
     }
 
@@ -79,6 +85,7 @@ internal sealed class SataDisk : SataDrive
     internal override void Reset()
     {
         _hasWriteCache = true;
+        _multiple = MultipleSectors;
         Array.Clear(_errorLog);
     }
 
@@ -89,27 +96,30 @@ internal sealed class SataDisk : SataDrive
         DiskNodes.ExchangeSectors(fields, Name, Sectors);
         fields.Value("write-cache", ref _hasWriteCache);
         fields.Bytes("error-log", _errorLog);
+        if (!fields.Has("multiple")) return;
+        fields.Value("multiple", ref _multiple);
+        fields.Require(_multiple is > 0 and <= MultipleSectors && BitOperations.IsPow2(_multiple), "multiple");
     }
 
-    private void Transfer(SataRequest request, SataOperation operation, bool isLong, bool isDurable = false)
+    private void Transfer(AtaRequest request, AtaOperation operation, bool isLong, bool isDurable = false)
     {
         (ulong lba, uint count) = Range(request, isLong);
         // Cylinders, heads and sectors went with the drives that had them.
-        if ((request.Fis[7] & DeviceLba) == 0) Refuse(request);
+        if ((request.Device & DeviceLba) == 0) Refuse(request);
         else Begin(request, operation, lba, count, isDurable);
-        request.IsProgrammedInput = request.Fis[2] is ReadSectors or ReadSectorsExt or ReadMultiple or ReadMultipleExt;
+        request.IsProgrammedInput = request.Command is ReadSectors or ReadSectorsExt or ReadMultiple or ReadMultipleExt;
     }
 
-    private void TransferQueued(SataRequest request, SataOperation operation)
+    private void TransferQueued(AtaRequest request, AtaOperation operation)
     {
         request.IsQueued = true;
         uint count = request.Features;
         // The tag says which bit of the active register the command has.
-        if (request.RequestedCount >> 3 != request.Slot) Refuse(request);
-        else Begin(request, operation, request.Lba, count == 0 ? 65536u : count, (request.Fis[7] & DeviceFua) != 0);
+        if (request.RequestedCount >> 3 != request.Tag) Refuse(request);
+        else Begin(request, operation, request.Lba, count == 0 ? 65536u : count, (request.Device & DeviceFua) != 0);
     }
 
-    private void Begin(SataRequest request, SataOperation operation, ulong lba, uint count, bool isDurable)
+    private void Begin(AtaRequest request, AtaOperation operation, ulong lba, uint count, bool isDurable)
     {
         if (!IsOnDisk(lba, count))
         {
@@ -117,7 +127,7 @@ internal sealed class SataDisk : SataDrive
             return;
         }
         long length = (long)count * _sectorBytes;
-        if (request.RoomBytes < length || (operation == SataOperation.Write && Node.Limits.IsReadOnly))
+        if (request.RoomBytes < length || (operation == AtaOperation.Write && Node.Limits.IsReadOnly))
         {
             Refuse(request);
             return;
@@ -125,27 +135,27 @@ internal sealed class SataDisk : SataDrive
         request.Operation = operation;
         request.Offset = (long)lba * _sectorBytes;
         request.LengthBytes = length;
-        request.Flags = operation == SataOperation.Write && (isDurable || !_hasWriteCache) ? WriteFlags.Durable : WriteFlags.None;
+        request.Flags = operation == AtaOperation.Write && (isDurable || !_hasWriteCache) ? WriteFlags.Durable : WriteFlags.None;
     }
 
-    private void Verify(SataRequest request, bool isLong)
+    private void Verify(AtaRequest request, bool isLong)
     {
         (ulong lba, uint count) = Range(request, isLong);
         if (!IsOnDisk(lba, count)) Refuse(request, ErrorNotFound);
     }
 
     // 28 or 48 bits of address; a count of 0 is the most that there can be.
-    private static (ulong Lba, uint Count) Range(SataRequest request, bool isLong)
+    private static (ulong Lba, uint Count) Range(AtaRequest request, bool isLong)
     {
-        ulong lba = isLong ? request.Lba : request.Lba & 0xff_ffff | (ulong)(request.Fis[7] & 0xf) << 24;
-        uint count = isLong ? request.RequestedCount : request.Fis[12];
+        ulong lba = isLong ? request.Lba : request.Lba & 0xff_ffff | (ulong)(request.Device & 0xf) << 24;
+        uint count = isLong ? request.RequestedCount : (byte)request.RequestedCount;
         return (lba, count != 0 ? count : isLong ? 65536u : 256u);
     }
 
     private bool IsOnDisk(ulong lba, ulong count) => lba <= Sectors && count <= Sectors - lba;
 
     // Ranges of 48 bits of address and 16 bits of count; a count of 0 is an unused entry (ATA8-ACS §7.10.3.2).
-    private void Trim(SataRequest request)
+    private void Trim(AtaRequest request)
     {
         int bytes = request.RequestedCount * BlockBytes;
         if (!_canTrim || (request.Features & 1) == 0 || bytes == 0 || bytes > _trimList.Length || request.CopyOut(_trimList.AsSpan(0, bytes)) != bytes)
@@ -165,14 +175,14 @@ internal sealed class SataDisk : SataDrive
             }
             request.Ranges.Add(((long)lba * _sectorBytes, (long)count * _sectorBytes));
         }
-        request.Operation = SataOperation.Trim;
+        request.Operation = AtaOperation.Trim;
     }
 
-    private void ReadLog(SataRequest request)
+    private void ReadLog(AtaRequest request)
     {
-        byte log = request.Fis[4];
+        byte log = (byte)request.Lba;
         Array.Clear(_answer);
-        if (request.RequestedCount != 1 || request.Fis[5] != 0 || log is not (LogDirectory or ErrorLog))
+        if (request.RequestedCount != 1 || (byte)(request.Lba >> 8) != 0 || log is not (LogDirectory or ErrorLog))
         {
             Refuse(request);
             return;
@@ -182,9 +192,9 @@ internal sealed class SataDisk : SataDrive
         Answer(request, _answer);
     }
 
-    private void SetFeature(SataRequest request)
+    private void SetFeature(AtaRequest request)
     {
-        switch (request.Fis[3])
+        switch ((byte)request.Features)
         {
             case 0x02: _hasWriteCache = true; break;
             case 0x82: _hasWriteCache = false; break;
@@ -209,13 +219,20 @@ internal sealed class SataDisk : SataDrive
         Put(identity, 49, 0x0f00);                              // LBA, DMA
         Put(identity, 50, 0x4000);
         Put(identity, 53, 0x0006);                              // words 64 to 70 and 88 are valid
-        Put(identity, 59, 0x0100 | MultipleSectors);
+        Put(identity, 59, 0x0100 | _multiple);
         BinaryPrimitives.WriteUInt32LittleEndian(identity[120..], (uint)Math.Min(sectors, 0x0fff_ffff));
         Put(identity, 63, 0x0007);
         Put(identity, 64, 0x0003);
         for (int word = 65; word <= 68; word++) Put(identity, word, 120);
-        Put(identity, 75, AhciRegisters.SlotCount - 1);
-        Put(identity, 76, 0x010e);                              // three speeds, queued commands
+        if (Bus == AtaBus.Serial)
+        {
+            Put(identity, 75, MostQueued - 1);
+            Put(identity, 76, 0x010e);                          // three speeds, queued commands
+        }
+        else
+        {
+            Put(identity, 93, Cable80);
+        }
         Put(identity, 80, 0x01f0);                              // ATA/ATAPI-4 to ATA8-ACS
         Put(identity, 82, 0x4028);                              // NOP, write cache, power management
         Put(identity, 83, 0x7400);                              // FLUSH CACHE (EXT), 48-bit addresses
@@ -231,7 +248,7 @@ internal sealed class SataDisk : SataDrive
         BinaryPrimitives.WriteUInt32LittleEndian(identity[234..], (uint)_sectorBytes / 2);
         Put(identity, 169, _canTrim ? (ushort)1 : (ushort)0);
         Put(identity, 217, 1);                                  // no rotation
-        Put(identity, 222, 0x1000 | 0x003f);
+        Put(identity, 222, Bus == AtaBus.Serial ? 0x1000 | 0x003f : 0);
         identity[510] = 0xa5;
         identity[511] = Checksum(identity);
         return _answer;

@@ -1,4 +1,4 @@
-namespace Hutch.Devices.Ahci;
+namespace Hutch.Devices.Ata;
 
 /// <summary>Commands, status and error bits of ATA devices (ATA8-ACS §7, §6).</summary>
 internal static class AtaRegisters

@@ -3,15 +3,15 @@ using System.Buffers.Binary;
 using Hutch.Block.Graph;
 using Hutch.Core.State;
 using Hutch.Model.Machine;
-using static Hutch.Devices.Ahci.AtaRegisters;
+using static Hutch.Devices.Ata.AtaRegisters;
 
-namespace Hutch.Devices.Ahci;
+namespace Hutch.Devices.Ata;
 
 /// <summary>
 /// A CD-ROM drive with a disc in it: a packet device (ATA8-ACS §4.3) with the commands of multimedia devices (MMC-6, SPC-4). A guest may open its tray; the disc is
 /// then gone until it closes it.
 /// </summary>
-internal sealed class SataCdRom : SataDrive
+internal sealed class AtaCdRom : AtaDrive
 {
     private const int SectorBytes = 2048, MostAnswerBytes = 512;
     private const byte NoSense = 0, NotReady = 2, MediumError = 3, IllegalRequest = 5;
@@ -25,22 +25,25 @@ internal sealed class SataCdRom : SataDrive
     private ushort _senseCode;
     private bool _isOpen, _isLocked, _hasEvent;
 
-    internal SataCdRom(SataDriveConfig config, BlockNode node) : base(config, node) { }
+    internal AtaCdRom(AtaDriveConfig config, BlockNode node, AtaBus bus) : base(config, node, bus) { }
 
     /// <inheritdoc/>
     internal override uint Signature => PacketSignature;
 
+    /// <inheritdoc/>
+    internal override int BlockBytesOf(byte command) => MostAnswerBytes;
+
     private uint Sectors => (uint)Math.Min(Node.LengthBytes / SectorBytes, int.MaxValue);
 
     /// <inheritdoc/>
-    internal override void Execute(SataRequest request)
+    internal override void Execute(AtaRequest request)
     {
-        switch (request.Fis[2])
+        switch (request.Command)
         {
             case AtaRegisters.Packet: ExecutePacket(request); break;
             case IdentifyPacket: Answer(request, BuildIdentity()); break;
             case DeviceReset: Reset(); break;
-            case SetFeatures when request.Fis[3] is 0x03 or 0x66 or 0xcc: break;
+            case SetFeatures when (byte)request.Features is 0x03 or 0x66 or 0xcc: break;
             case CheckPower: request.Count = 0xff; break;
             case StandbyImmediate or IdleImmediate or Standby or Idle or Sleep: break;
             case ExecuteDiagnostic: request.Error = 1; break;
@@ -49,7 +52,7 @@ internal sealed class SataCdRom : SataDrive
     }
 
     /// <inheritdoc/>
-    internal override void Fail(SataRequest request) => Refuse(request, MediumError, ReadFailed);
+    internal override void Fail(AtaRequest request) => Refuse(request, MediumError, ReadFailed);
 
     /// <inheritdoc/>
     internal override void Reset()
@@ -69,7 +72,7 @@ internal sealed class SataCdRom : SataDrive
         fields.Value("event", ref _hasEvent);
     }
 
-    private void ExecutePacket(SataRequest request)
+    private void ExecutePacket(AtaRequest request)
     {
         ReadOnlySpan<byte> packet = request.Packet;
         request.Count = Complete;
@@ -105,7 +108,7 @@ internal sealed class SataCdRom : SataDrive
         }
     }
 
-    private void Read(SataRequest request, uint sector, uint count)
+    private void Read(AtaRequest request, uint sector, uint count)
     {
         if (sector > Sectors || count > Sectors - sector)
         {
@@ -118,12 +121,12 @@ internal sealed class SataCdRom : SataDrive
             Refuse(request, IllegalRequest, InvalidField);
             return;
         }
-        request.Operation = SataOperation.Read;
+        request.Operation = AtaOperation.Read;
         request.Offset = (long)sector * SectorBytes;
         request.LengthBytes = length;
     }
 
-    private void Move(SataRequest request, byte action)
+    private void Move(AtaRequest request, byte action)
     {
         if ((action & 2) == 0) return;
         bool open = (action & 1) == 0;
@@ -136,7 +139,7 @@ internal sealed class SataCdRom : SataDrive
         _isOpen = open;
     }
 
-    private void SendCapacity(SataRequest request)
+    private void SendCapacity(AtaRequest request)
     {
         Span<byte> answer = stackalloc byte[8];
         BinaryPrimitives.WriteUInt32BigEndian(answer, Math.Max(Sectors, 1) - 1);
@@ -145,7 +148,7 @@ internal sealed class SataCdRom : SataDrive
     }
 
     // A track of data and the lead-out; in frames where the guest asks for time (MMC-6 §6.25).
-    private void SendToc(SataRequest request, ReadOnlySpan<byte> packet)
+    private void SendToc(AtaRequest request, ReadOnlySpan<byte> packet)
     {
         bool isTime = (packet[1] & 2) != 0;
         int format = packet[2] & 0xf;
@@ -176,7 +179,7 @@ internal sealed class SataCdRom : SataDrive
     }
 
     // The profile list and the features that every drive has (MMC-6 §5.3).
-    private void SendConfiguration(SataRequest request, ReadOnlySpan<byte> packet)
+    private void SendConfiguration(AtaRequest request, ReadOnlySpan<byte> packet)
     {
         Span<byte> answer = _answer.AsSpan();
         answer.Clear();
@@ -192,7 +195,7 @@ internal sealed class SataCdRom : SataDrive
         }
         if (kind == 2 ? first == 1 : first <= 1)
         {
-            ReadOnlySpan<byte> core = [0, 1, 0x0b, 8, 0, 0, 0, 8, 1, 0, 0, 0];       // core: the interface is Serial ATA
+            ReadOnlySpan<byte> core = [0, 1, 0x0b, 8, 0, 0, 0, Bus == AtaBus.Serial ? (byte)8 : (byte)2, 1, 0, 0, 0];     // core: the interface is Serial ATA or ATAPI
             core.CopyTo(answer[length..]);
             length += core.Length;
         }
@@ -207,7 +210,7 @@ internal sealed class SataCdRom : SataDrive
     }
 
     // Only by asking, and of the medium (MMC-6 §6.6).
-    private void SendEvent(SataRequest request, ReadOnlySpan<byte> packet)
+    private void SendEvent(AtaRequest request, ReadOnlySpan<byte> packet)
     {
         if ((packet[1] & 1) == 0)
         {
@@ -225,7 +228,7 @@ internal sealed class SataCdRom : SataDrive
         Send(request, [0, 6, 4, Media, what, _isOpen ? (byte)1 : (byte)2, 0, 0], Word(packet, 7));
     }
 
-    private void SendMode(SataRequest request, byte page, int most, bool isLong)
+    private void SendMode(AtaRequest request, byte page, int most, bool isLong)
     {
         Span<byte> answer = _answer.AsSpan();
         answer.Clear();
@@ -301,7 +304,8 @@ internal sealed class SataCdRom : SataDrive
         Put(identity, 63, 0x0007);
         Put(identity, 64, 0x0003);
         for (int word = 65; word <= 68; word++) Put(identity, word, 120);
-        Put(identity, 76, 0x000e);
+        if (Bus == AtaBus.Serial) Put(identity, 76, 0x000e);
+        else Put(identity, 93, Cable80);
         Put(identity, 80, 0x01f0);
         Put(identity, 82, 0x4210);                              // NOP, DEVICE RESET, PACKET
         Put(identity, 83, 0x4000);
@@ -312,9 +316,9 @@ internal sealed class SataCdRom : SataDrive
         return identity;
     }
 
-    private static void Send(SataRequest request, ReadOnlySpan<byte> answer, int most) => Answer(request, answer[..Math.Min(answer.Length, most)]);
+    private static void Send(AtaRequest request, ReadOnlySpan<byte> answer, int most) => Answer(request, answer[..Math.Min(answer.Length, most)]);
 
-    private void Refuse(SataRequest request, byte key, ushort code)
+    private void Refuse(AtaRequest request, byte key, ushort code)
     {
         (_senseKey, _senseCode) = (key, code);
         Refuse(request, (byte)(key << 4 | ErrorAbort));
