@@ -5,6 +5,7 @@ using Hutch.Devices.Display;
 using Hutch.Devices.Ethernet.E1000;
 using Hutch.Devices.Ethernet.Rtl8139;
 using Hutch.Devices.Firmware;
+using Hutch.Devices.Ide;
 using Hutch.Devices.Input;
 using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
@@ -41,6 +42,7 @@ public static class DeviceFactories
         XhciConfig xhci => new XhciFactory().Create(xhci, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
+        IdeConfig ide => new IdeFactory().Create(ide, services),
         AhciConfig ahci => new AhciFactory().Create(ahci, services),
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),

@@ -1,5 +1,8 @@
+using System;
 using System.Collections.Immutable;
 using System.Linq;
+using Hutch.Core.Memory;
+using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
 using Hutch.Model.Machine;
 
@@ -29,7 +32,16 @@ public sealed record AcpiOptions
     /// <summary>There is a display adapter with VGA's ports and window.</summary>
     public bool HasVga { get; init; }
 
-    /// <summary>Where the memory-mapped PCI configuration space is.</summary>
+    /// <summary>The kind of machine.</summary>
+    public MachineKind Machine { get; init; }
+
+    /// <summary>First port of the ACPI registers.</summary>
+    public ushort PmBase { get; init; } = PmBlock.BasePort;
+
+    /// <summary>First address of the PCI window below 4 GiB.</summary>
+    public ulong PciWindowStart { get; init; } = PciWindows.LowStart;
+
+    /// <summary>Where the memory-mapped PCI configuration space is; 0: there is none.</summary>
     public ulong EcamStart { get; init; } = PciWindows.EcamStart;
 
     /// <summary>First address of the 64-bit PCI window.</summary>
@@ -41,12 +53,16 @@ public sealed record AcpiOptions
     /// <summary>What the tables must tell of the machine that <paramref name="definition"/> describes, with its 64-bit PCI window.</summary>
     public static AcpiOptions Describe(MachineDefinition definition, ulong windowStart, ulong windowLengthBytes)
     {
+        MachineKind machine = definition.Devices.OfType<PlatformConfig>().FirstOrDefault()?.Machine ?? MachineKind.Q35;
         ImmutableArray<int>.Builder ports = ImmutableArray.CreateBuilder<int>();
         foreach (DeviceConfig device in definition.Devices)
             if (device is SerialConfig serial) ports.Add(serial.Port);
         return new AcpiOptions
         {
             Cpus = definition.Cpus,
+            Machine = machine,
+            PciWindowStart = PciWindows.LowStartOf(machine, Math.Min(definition.MemoryBytes, GuestMemory.LowMemoryLimit)),
+            EcamStart = machine == MachineKind.Q35 ? PciWindows.EcamStart : 0,
             AbsentVcpus = definition.AbsentVcpus,
             MemoryBytes = definition.MemoryBytes,
             PluggableBytes = definition.PluggableBytes,

@@ -7,7 +7,7 @@ using Hutch.Devices.Pci;
 namespace Hutch.Devices.Acpi;
 
 /// <summary>
-/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG, and SRAT where memory can be plugged in. The range must be
+/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, and SRAT where memory can be plugged in. The range must be
 /// reserved in the memory map that the guest gets.
 /// </summary>
 public static class AcpiTables
@@ -46,8 +46,8 @@ public static class AcpiTables
         uint dsdt = Place(image, start, Dsdt.Build(options), TableAlignment);
         uint fadt = Place(image, start, Fadt.Build(facs, dsdt, options), TableAlignment);
         uint madt = Place(image, start, Madt.Build(options.Cpus, options.AbsentVcpus), TableAlignment);
-        uint mcfg = Place(image, start, BuildMcfg(options.EcamStart), TableAlignment);
-        List<uint> tables = [fadt, madt, mcfg];
+        List<uint> tables = [fadt, madt];
+        if (options.EcamStart != 0) tables.Add(Place(image, start, BuildMcfg(options.EcamStart), TableAlignment));
         if (options.PluggableBytes != 0) tables.Add(Place(image, start, Srat.Build(options), TableAlignment));
         AcpiTable rsdt = new("RSDT", 1), xsdt = new("XSDT", 1);
         foreach (uint table in tables)

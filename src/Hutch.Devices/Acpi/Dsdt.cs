@@ -2,6 +2,7 @@ using System;
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
 using Hutch.Devices.Serial;
+using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Acpi;
 
@@ -28,13 +29,13 @@ internal static class Dsdt
         using (aml.Scope("\\_SB"))
         {
             ProcessorObjects.Write(aml, options.Cpus);
-            WriteReservedRanges(aml, (uint)options.EcamStart);
+            WriteReservedRanges(aml, options);
             using (aml.Device(PciHost))
             {
                 WriteHostBridge(aml, options);
-                WriteOsc(aml);
-                WriteInterruptRouting(aml);
-                WriteHotplug(aml);
+                if (options.Machine == MachineKind.Q35) WriteOsc(aml);
+                WriteInterruptRouting(aml, options.Machine);
+                WriteHotplug(aml, PciHotplug.FirstSlotOf(options.Machine));
                 WriteLegacyDevices(aml);
                 if (options.HasKeyboard) WriteInputDevices(aml);
                 foreach (int port in options.SerialPorts) WriteSerialPort(aml, port);
@@ -53,15 +54,16 @@ internal static class Dsdt
     }
 
     /// <summary>Ranges that are in use but that no device below claims: ECAM (PCI Firmware 3.3 §4.1.2 wants it here) and the PM block.</summary>
-    private static void WriteReservedRanges(AmlWriter aml, uint ecam)
+    private static void WriteReservedRanges(AmlWriter aml, AcpiOptions options)
     {
         using (aml.Device("MBRD"))
         {
             aml.Name("_HID").EisaId("PNP0C02");
             aml.Name("_UID").Integer(0);
-            aml.Name("_CRS").Buffer(new ResourceTemplate()
-                .Memory32Fixed(ecam, (uint)PciWindows.EcamBytes)
-                .Io(PmBlock.BasePort, (byte)PmBlock.LengthBytes)
+            ResourceTemplate ranges = new();
+            if (options.EcamStart != 0) ranges.Memory32Fixed((uint)options.EcamStart, (uint)PciWindows.EcamBytes);
+            aml.Name("_CRS").Buffer(ranges
+                .Io(options.PmBase, (byte)PmBlock.LengthBytes)
                 .Io(PciHotplug.BasePort, (byte)PciHotplug.LengthBytes)
                 .Io(CpuHotplug.BasePort, (byte)CpuHotplug.LengthBytes)
                 .ToArray());
@@ -70,8 +72,9 @@ internal static class Dsdt
 
     private static void WriteHostBridge(AmlWriter aml, AcpiOptions options)
     {
-        aml.Name("_HID").EisaId("PNP0A08");
-        aml.Name("_CID").EisaId("PNP0A03");
+        bool isExpress = options.Machine == MachineKind.Q35;
+        aml.Name("_HID").EisaId(isExpress ? "PNP0A08" : "PNP0A03");
+        if (isExpress) aml.Name("_CID").EisaId("PNP0A03");
         aml.Name("_UID").Integer(0);
         aml.Name("_SEG").Integer(0);
         aml.Name("_BBN").Integer(0);
@@ -80,17 +83,17 @@ internal static class Dsdt
             .Io(0xcf8, 8)
             .IoWindow(0x0000, 0x0cf7)
             .IoWindow(0x0d00, 0xffff);
-        WriteLowWindow(windows, (uint)options.EcamStart);
+        WriteLowWindow(windows, (uint)options.PciWindowStart, (uint)options.EcamStart);
         if (options.PciWindow64LengthBytes != 0)
             windows.MemoryWindow64(options.PciWindow64Start, options.PciWindow64Start + (options.PciWindow64LengthBytes - 1));
         aml.Name("_CRS").Buffer(windows.ToArray());
     }
 
     /// <summary>The window below 4 GiB, without the configuration space where firmware put that into it: 256 MiB then, as firmware believes.</summary>
-    private static void WriteLowWindow(ResourceTemplate windows, uint ecam)
+    private static void WriteLowWindow(ResourceTemplate windows, uint start, uint ecam)
     {
-        const uint start = (uint)PciWindows.LowStart, end = (uint)PciWindows.LowEnd, reserved = 256u << 20;
-        if (ecam is < start or > end)
+        const uint end = (uint)PciWindows.LowEnd, reserved = 256u << 20;
+        if (ecam < start || ecam > end)
         {
             windows.MemoryWindow32(start, end);
             return;
@@ -128,24 +131,24 @@ internal static class Dsdt
     }
 
     /// <summary>_PRT (ACPI 6.5 §6.2.13): every pin of every slot to its global system interrupt.</summary>
-    private static void WriteInterruptRouting(AmlWriter aml)
+    private static void WriteInterruptRouting(AmlWriter aml, MachineKind machine)
     {
         aml.Name("_PRT");
         using (aml.Package(SlotCount * PinCount))
             for (int slot = 0; slot < SlotCount; slot++)
                 for (int pin = 0; pin < PinCount; pin++)
-                    aml.IntegerPackage((ulong)slot << 16 | 0xffff, (ulong)pin, 0, (ulong)PciBus.GsiOf(slot, pin));
+                    aml.IntegerPackage((ulong)slot << 16 | 0xffff, (ulong)pin, 0, (ulong)PciBus.GsiOf(slot, pin, machine));
     }
 
     /// <summary>
     /// The slots that devices can be plugged into and pulled out of: the registers of <see cref="PciHotplug"/>, an object for each slot that ejects it (ACPI 6.5 §6.3.3),
     /// and a method that notifies those of a mask.
     /// </summary>
-    private static void WriteHotplug(AmlWriter aml)
+    private static void WriteHotplug(AmlWriter aml, int firstSlot)
     {
         aml.PortRegion("PCST", PciHotplug.BasePort, PciHotplug.LengthBytes);
         aml.DoubleWords("PCST", "PCIU", "PCID", "B0EJ");
-        for (int slot = PciHotplug.FirstSlot; slot <= PciHotplug.LastSlot; slot++)
+        for (int slot = firstSlot; slot <= PciHotplug.LastSlot; slot++)
         {
             using (aml.Device($"S{slot:X2}"))
             {
@@ -156,7 +159,7 @@ internal static class Dsdt
         }
         using (aml.Method("DVNT", 2))
         {
-            for (int slot = PciHotplug.FirstSlot; slot <= PciHotplug.LastSlot; slot++)
+            for (int slot = firstSlot; slot <= PciHotplug.LastSlot; slot++)
             {
                 using (aml.If())
                 {

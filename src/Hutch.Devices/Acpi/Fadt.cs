@@ -27,8 +27,8 @@ internal static class Fadt
     public static byte[] Build(uint facs, uint dsdt, AcpiOptions options)
     {
         int bootFlags = BootFlags | (options.HasKeyboard ? HasKeyboardController : 0) | (options.HasVga ? 0 : HasNoVga);
-        const ushort events = PmBlock.BasePort + PmBlock.EventOffset, control = PmBlock.BasePort + PmBlock.ControlOffset;
-        const ushort timer = PmBlock.BasePort + PmBlock.TimerOffset, gpe = PmBlock.BasePort + PmBlock.GpeOffset;
+        ushort events = (ushort)(options.PmBase + PmBlock.EventOffset), control = (ushort)(options.PmBase + PmBlock.ControlOffset);
+        ushort timer = (ushort)(options.PmBase + PmBlock.TimerOffset), gpe = (ushort)(options.PmBase + PmBlock.GpeOffset);
         AcpiTable table = new("FACP", MajorRevision);
         table.UInt32(facs).UInt32(dsdt);
         table.Byte(0).Byte(0);                                        // reserved; preferred profile: unspecified

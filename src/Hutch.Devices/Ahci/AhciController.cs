@@ -22,13 +22,13 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
     private const int RegisterBar = 5, Function = 2;
 
     private readonly PciBus _bus;
-    private readonly IPlatformEvents _platform;
+    private readonly DriveFailures _reports;
     private readonly AhciPort[] _ports = new AhciPort[AhciConfig.PortCount];
     private readonly QueueWorker _worker;
     private readonly object _gate = new();
     private SataRequest? _completed;
     private uint _globalControl, _interruptStatus;
-    private int _resets, _failures;
+    private int _resets;
     private bool _started;
 
     /// <summary>Makes the controller. Owns the drives.</summary>
@@ -39,7 +39,7 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
         : base(name, new PciIdentity(0x8086, 0x2922, 0x010601, Revision: 2, SubsystemVendor: 0x1af4, Subsystem: 0x1100))
     {
         _bus = services.Pci ?? throw new ConfigException($"Device \"{name}\" needs a PCI bus; list the platform before it.");
-        _platform = services.Platform;
+        _reports = new DriveFailures(services.Platform);
         _worker = new QueueWorker(name, Serve);
         for (int i = 0; i < _ports.Length; i++) _ports[i] = new AhciPort(this, services.Memory, i, drives[i]);
         AddBar(RegisterBar, PciBarKind.Memory32, BarBytes, this);
@@ -150,13 +150,8 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
         SetInterrupt((_globalControl & GlobalInterruptEnable) != 0 && _interruptStatus != 0);
     }
 
-    /// <summary>A drive's storage failed. A guest can make a bad disk fail in a loop: of many failures the first, second, fourth, eighth… are reported.</summary>
-    internal void Report(string drive, Exception failure)
-    {
-        uint failures = (uint)Interlocked.Increment(ref _failures);
-        if (BitOperations.IsPow2(failures))
-            _platform.StorageFailed($"The disk {drive} failed: {failure.Message.TrimEnd('.')}; the guest gets an I/O error{(failures == 1 ? "." : $" ({failures} failures so far).")}", pause: false);
-    }
+    /// <inheritdoc cref="DriveFailures.Report"/>
+    internal void Report(string drive, Exception failure) => _reports.Report(drive, failure);
 
     /// <inheritdoc/>
     public uint ReadRegister(int register)

@@ -47,7 +47,7 @@ internal sealed class AtaCdRom : AtaDrive
             case CheckPower: request.Count = 0xff; break;
             case StandbyImmediate or IdleImmediate or Standby or Idle or Sleep: break;
             case ExecuteDiagnostic: request.Error = 1; break;
-            default: Refuse(request); break;
+            default: request.Refuse(); break;
         }
     }
 
@@ -71,6 +71,9 @@ internal sealed class AtaCdRom : AtaDrive
         fields.Value("locked", ref _isLocked);
         fields.Value("event", ref _hasEvent);
     }
+
+    /// <summary>Whether the command of a packet moves data; one that says so for nothing needs no bus master.</summary>
+    internal static bool MovesData(ReadOnlySpan<byte> packet) => packet[0] is not (0x00 or 0x1b or 0x1e or 0x2b or 0xbb);
 
     private void ExecutePacket(AtaRequest request)
     {
@@ -321,7 +324,7 @@ internal sealed class AtaCdRom : AtaDrive
     private void Refuse(AtaRequest request, byte key, ushort code)
     {
         (_senseKey, _senseCode) = (key, code);
-        Refuse(request, (byte)(key << 4 | ErrorAbort));
+        request.Refuse((byte)(key << 4 | ErrorAbort));
     }
 
     private static ushort Word(ReadOnlySpan<byte> packet, int at) => BinaryPrimitives.ReadUInt16BigEndian(packet[at..]);

@@ -62,14 +62,14 @@ internal sealed class AtaDisk : AtaDrive
             case Recalibrate or ExecuteDiagnostic or InitializeParameters or StandbyImmediate or IdleImmediate or Standby or Idle or Sleep:
                 if (command == ExecuteDiagnostic) request.Error = 1;
                 break;
-            default: Refuse(request); break;
+            default: request.Refuse(); break;
         }
     }
 
     /// <inheritdoc/>
     internal override void Fail(AtaRequest request)
     {
-        Refuse(request, request.Operation == AtaOperation.Read ? ErrorUncorrectable : ErrorAbort);
+        request.Refuse(request.Operation == AtaOperation.Read ? ErrorUncorrectable : ErrorAbort);
         if (!request.IsQueued) return;
         // Log page 10h tells the driver which of its queued commands failed (ATA8-ACS, "NCQ Command Error log").
         Array.Clear(_errorLog);
@@ -105,7 +105,7 @@ internal sealed class AtaDisk : AtaDrive
     {
         (ulong lba, uint count) = Range(request, isLong);
         // Cylinders, heads and sectors went with the drives that had them.
-        if ((request.Device & DeviceLba) == 0) Refuse(request);
+        if ((request.Device & DeviceLba) == 0) request.Refuse();
         else Begin(request, operation, lba, count, isDurable);
         request.IsProgrammedInput = request.Command is ReadSectors or ReadSectorsExt or ReadMultiple or ReadMultipleExt;
     }
@@ -115,7 +115,7 @@ internal sealed class AtaDisk : AtaDrive
         request.IsQueued = true;
         uint count = request.Features;
         // The tag says which bit of the active register the command has.
-        if (request.RequestedCount >> 3 != request.Tag) Refuse(request);
+        if (request.RequestedCount >> 3 != request.Tag) request.Refuse();
         else Begin(request, operation, request.Lba, count == 0 ? 65536u : count, (request.Device & DeviceFua) != 0);
     }
 
@@ -123,13 +123,13 @@ internal sealed class AtaDisk : AtaDrive
     {
         if (!IsOnDisk(lba, count))
         {
-            Refuse(request, ErrorNotFound);
+            request.Refuse(ErrorNotFound);
             return;
         }
         long length = (long)count * _sectorBytes;
         if (request.RoomBytes < length || (operation == AtaOperation.Write && Node.Limits.IsReadOnly))
         {
-            Refuse(request);
+            request.Refuse();
             return;
         }
         request.Operation = operation;
@@ -141,7 +141,7 @@ internal sealed class AtaDisk : AtaDrive
     private void Verify(AtaRequest request, bool isLong)
     {
         (ulong lba, uint count) = Range(request, isLong);
-        if (!IsOnDisk(lba, count)) Refuse(request, ErrorNotFound);
+        if (!IsOnDisk(lba, count)) request.Refuse(ErrorNotFound);
     }
 
     // 28 or 48 bits of address; a count of 0 is the most that there can be.
@@ -160,7 +160,7 @@ internal sealed class AtaDisk : AtaDrive
         int bytes = request.RequestedCount * BlockBytes;
         if (!_canTrim || (request.Features & 1) == 0 || bytes == 0 || bytes > _trimList.Length || request.CopyOut(_trimList.AsSpan(0, bytes)) != bytes)
         {
-            Refuse(request);
+            request.Refuse();
             return;
         }
         for (int at = 0; at < bytes; at += 8)
@@ -170,7 +170,7 @@ internal sealed class AtaDisk : AtaDrive
             if (count == 0) continue;
             if (!IsOnDisk(lba, count))
             {
-                Refuse(request, ErrorNotFound);
+                request.Refuse(ErrorNotFound);
                 return;
             }
             request.Ranges.Add(((long)lba * _sectorBytes, (long)count * _sectorBytes));
@@ -184,7 +184,7 @@ internal sealed class AtaDisk : AtaDrive
         Array.Clear(_answer);
         if (request.RequestedCount != 1 || (byte)(request.Lba >> 8) != 0 || log is not (LogDirectory or ErrorLog))
         {
-            Refuse(request);
+            request.Refuse();
             return;
         }
         if (log == ErrorLog) _errorLog.CopyTo(_answer, 0);
@@ -199,7 +199,7 @@ internal sealed class AtaDisk : AtaDrive
             case 0x02: _hasWriteCache = true; break;
             case 0x82: _hasWriteCache = false; break;
             case 0x03 or 0x55 or 0xaa or 0x66 or 0xcc: break;     // transfer mode, read look-ahead, defaults
-            default: Refuse(request); break;
+            default: request.Refuse(); break;
         }
     }
 

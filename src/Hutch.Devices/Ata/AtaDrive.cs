@@ -5,7 +5,6 @@ using Hutch.Block.Graph;
 using Hutch.Core.State;
 using Hutch.Devices.Storage;
 using Hutch.Model.Machine;
-using static Hutch.Devices.Ata.AtaRegisters;
 
 namespace Hutch.Devices.Ata;
 
@@ -72,14 +71,6 @@ internal abstract class AtaDrive : IDisposable
 
     /// <summary>Flushes and closes.</summary>
     public void Dispose() => DiskNodes.Close(Node);
-
-    /// <summary>Answers with an error.</summary>
-    private protected static void Refuse(AtaRequest request, byte error = ErrorAbort)
-    {
-        request.Operation = AtaOperation.None;
-        request.Status = StatusGood | StatusError;
-        request.Error = error;
-    }
 
     /// <summary>Answers with data of the drive's own, as much of it as there is room for.</summary>
     private protected static void Answer(AtaRequest request, ReadOnlySpan<byte> data)

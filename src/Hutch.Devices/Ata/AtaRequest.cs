@@ -112,6 +112,14 @@ internal abstract class AtaRequest
     /// <summary>Where the packet is written.</summary>
     private protected Span<byte> PacketSpace => _packet;
 
+    /// <summary>Answers with an error, and asks nothing of storage.</summary>
+    internal void Refuse(byte error = AtaRegisters.ErrorAbort)
+    {
+        Operation = AtaOperation.None;
+        Status = AtaRegisters.StatusGood | AtaRegisters.StatusError;
+        Error = error;
+    }
+
     /// <summary>Copies to the command's memory; returns how many bytes fit.</summary>
     internal int CopyIn(ReadOnlySpan<byte> source)
     {

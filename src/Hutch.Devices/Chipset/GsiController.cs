@@ -19,13 +19,20 @@ internal sealed class GsiController : IInterruptSink
     private readonly Lock _lock = new();
     private readonly Pic _pic;
     private readonly Ioapic _ioapic;
+    private readonly bool _routesReachIoapic;
     private readonly int[] _assertedSources = new int[Ioapic.PinCount];
     private readonly Source[] _direct = new Source[Ioapic.PinCount];
     private readonly int[] _routes = [NotRouted, NotRouted, NotRouted, NotRouted, NotRouted, NotRouted, NotRouted, NotRouted];
 
     /// <summary>Joins the two controllers.</summary>
-    public GsiController(Pic pic, Ioapic ioapic)
+    /// <param name="pic">Of the ISA interrupts.</param>
+    /// <param name="ioapic">Of all.</param>
+    /// <param name="routesReachIoapic">
+    /// A PCI interrupt that is led to an ISA interrupt reaches the IOAPIC there too, as behind a PIIX3 (MultiProcessor tables of its firmware say so), and not only the PIC.
+    /// </param>
+    public GsiController(Pic pic, Ioapic ioapic, bool routesReachIoapic = false)
     {
+        _routesReachIoapic = routesReachIoapic;
         _pic = pic;
         _ioapic = ioapic;
         for (int i = 0; i < _direct.Length; i++) _direct[i] = new Source(this, i);
@@ -51,9 +58,16 @@ internal sealed class GsiController : IInterruptSink
             int before = _routes[pirq];
             _routes[pirq] = irq is int number and not TimerPin and >= 0 and < IsaInputs ? number : NotRouted;
             if (before == _routes[pirq]) return;
-            if (before != NotRouted) UpdatePic(before);
-            if (_routes[pirq] != NotRouted) UpdatePic(_routes[pirq]);
+            if (before != NotRouted) UpdateIsa(before);
+            if (_routes[pirq] != NotRouted) UpdateIsa(_routes[pirq]);
         }
+    }
+
+    /// <summary>As <see cref="RoutePirq"/>, by a routing register: bit 7 switches the way to the PIC off, and some interrupts are reserved (Intel ICH9 data sheet §13.1.14).</summary>
+    public void RoutePirqBy(int pirq, byte register)
+    {
+        bool isOn = (register & 0x80) == 0 && register is >= 3 and not 8 and not 13;
+        RoutePirq(pirq, isOn ? register & 0x0f : null);
     }
 
     /// <inheritdoc/>
@@ -66,16 +80,17 @@ internal sealed class GsiController : IInterruptSink
     {
         int sources = _assertedSources[gsi] += asserted ? 1 : -1;
         if (sources != (asserted ? 1 : 0) || gsi == TimerPin) return;
-        if (gsi < IsaInputs) UpdatePic(gsi);
-        else if (gsi - IsaInputs < PirqCount && _routes[gsi - IsaInputs] is int routed and not NotRouted) UpdatePic(routed);
-        _ioapic.SetInput(gsi == TimerInput ? TimerPin : gsi, asserted);
+        if (gsi < IsaInputs) UpdateIsa(gsi);
+        else if (gsi - IsaInputs < PirqCount && _routes[gsi - IsaInputs] is int routed and not NotRouted) UpdateIsa(routed);
+        if (gsi >= IsaInputs || !_routesReachIoapic) _ioapic.SetInput(gsi == TimerInput ? TimerPin : gsi, asserted);
     }
 
-    private void UpdatePic(int irq)
+    private void UpdateIsa(int irq)
     {
         bool asserted = _assertedSources[irq] != 0;
         for (int pirq = 0; pirq < PirqCount; pirq++) asserted |= _routes[pirq] == irq && _assertedSources[IsaInputs + pirq] != 0;
         _pic.SetInput(irq, asserted);
+        if (_routesReachIoapic) _ioapic.SetInput(irq == TimerInput ? TimerPin : irq, asserted);
     }
 
     private sealed class Source(GsiController owner, int gsi) : IInterruptSink

@@ -65,12 +65,7 @@ internal sealed class LpcBridge : PciFunction, IBusDevice
     {
         bool hasAcpi = ((byte)Get16(AcpiControl) & AcpiEnable) != 0;
         Place(_pm.Region!, hasAcpi ? Get32(PmBase) & PmBaseBits : 0);
-        for (int pirq = 0; pirq < GsiController.PirqCount; pirq++)
-        {
-            int route = (byte)Get16(RegisterOf(pirq));
-            // The values in between are reserved (§13.1.14).
-            _gsi.RoutePirq(pirq, (route & PirqOff) == 0 && route is >= 3 and not 8 and not 13 ? route & PirqNumber : null);
-        }
+        for (int pirq = 0; pirq < GsiController.PirqCount; pirq++) _gsi.RoutePirqBy(pirq, (byte)Get16(RegisterOf(pirq)));
         uint rootComplex = Get32(RootComplexBase);
         Place(_rootComplex, (rootComplex & RootComplexEnable) != 0 ? rootComplex & RootComplexBits : 0);
     }

@@ -2,6 +2,7 @@ using System;
 using Hutch.Core.Interrupts;
 using Hutch.Core.State;
 using Hutch.Devices.Pci;
+using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Chipset;
 
@@ -17,15 +18,17 @@ internal sealed class Platform : IDevice, IInterruptControllers
     private readonly PmBlock _pm;
     private readonly ResetControl _resetControl;
     private readonly IStateUnit[] _units;
+    private readonly Piix3Bridge? _bridge;
+    private readonly Piix4Power? _power;
 
     /// <summary>Creates the parts and puts them on the buses of <paramref name="services"/>.</summary>
-    public Platform(string name, MachineServices services)
+    public Platform(string name, MachineServices services, MachineKind machine = MachineKind.Q35)
     {
         Name = name;
         IPlatformEvents events = services.Platform;
         _pic = new Pic(services.Interrupts);
         _ioapic = new Ioapic(services.Interrupts, services.Timers);
-        Gsi = new GsiController(_pic, _ioapic);
+        Gsi = new GsiController(_pic, _ioapic, routesReachIoapic: machine == MachineKind.Pc);
         _pit = new Pit(services.Timers, new InterruptLine(Gsi, TimerGsi));
         _rtc = new CmosRtc(services.Timers, new InterruptLine(Gsi, RtcGsi), services.Memory.LowBytes, services.Memory.BootHighBytes);
         _pm = new PmBlock(services.Timers, new InterruptLine(Gsi, PmBlock.SciGsi), events);
@@ -39,7 +42,12 @@ internal sealed class Platform : IDevice, IInterruptControllers
         _pm.MapOn(services.Ports);
         Keyboard.MapOn(services.Ports);
         new SystemControlPort(a20, events).MapOn(services.Ports);
-        Pci = new PciBus(services) { ResetControl = _resetControl };
+        Pci = new PciBus(services, machine) { ResetControl = _resetControl };
+        if (machine == MachineKind.Pc)
+        {
+            _bridge = new Piix3Bridge(Pci, Gsi);
+            _power = new Piix4Power(Pci, _pm);
+        }
         PciHotplug hotplug = new(Pci, _pm, events);
         hotplug.MapOn(services.Ports);
         Hotplug = hotplug;
@@ -105,6 +113,8 @@ internal sealed class Platform : IDevice, IInterruptControllers
     public void Exchange(StateFields fields)
     {
         fields.Group("pci", Pci.Exchange);
+        if (_bridge is not null) fields.Group("isa-bridge", group => Pci.Exchange(_bridge, group));
+        if (_power is not null) fields.Group("power-management", group => Pci.Exchange(_power, group));
         foreach (IStateUnit unit in _units)
             if (unit is not CpuHotplug || fields.Has(unit.Name)) fields.Group(unit.Name, unit.Exchange);
         _resetControl.Exchange(fields);

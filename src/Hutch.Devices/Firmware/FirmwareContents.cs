@@ -6,6 +6,7 @@ using System.Numerics;
 using System.Text;
 using Hutch.Core.Memory;
 using Hutch.Devices.Acpi;
+using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
 using Hutch.Devices.Serial;
 using Hutch.Model.Machine;
@@ -13,7 +14,7 @@ using Hutch.Model.Machine;
 namespace Hutch.Devices.Firmware;
 
 /// <summary>What a machine's firmware is told of it, by the numbers and names that SeaBIOS and OVMF look for.</summary>
-internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory memory, PciBus pci, ICpuHotplug cpus, ulong highWindowStart, ulong highWindowBytes)
+internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory memory, PciBus pci, PmBlock pm, ICpuHotplug cpus, ulong highWindowStart, ulong highWindowBytes)
 {
     /// <summary>The file whose reading makes the ACPI tables anew.</summary>
     internal const string FreshName = AcpiLoaderFiles.LoaderName;
@@ -65,6 +66,7 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
             ulong start = Math.Min(first, options.PciWindow64Start), end = Math.Max(last, options.PciWindow64Start + (options.PciWindow64LengthBytes - 1));
             options = options with { PciWindow64Start = start, PciWindow64LengthBytes = end - start + 1 };
         }
+        if (pm.Region is { IsMapped: true } registers) options = options with { PmBase = (ushort)registers.Start };
         if (pci.EcamStart is not 0 and ulong ecam) options = options with { EcamStart = ecam };
         AcpiLoaderFiles files = new(options, _tablesBytes);
         _tablesBytes = files.Tables.Length;

@@ -17,7 +17,8 @@ internal sealed class SystemFirmware : IDevice, IFirmware
     private const int LegacyBytes = 128 << 10;
 
     private readonly PciBus _pci;
-    private readonly LpcBridge _lpc;
+    private readonly LpcBridge? _lpc;
+    private readonly PmBlock _pm;
     private readonly ShadowRam _shadow;
     private readonly FlashChip? _variables;
     private readonly FwCfg _configuration;
@@ -28,11 +29,11 @@ internal sealed class SystemFirmware : IDevice, IFirmware
     /// <summary>Puts everything into the machine. Owns <paramref name="variables"/>.</summary>
     internal SystemFirmware(FirmwareConfig config, Platform platform, MachineServices services, byte[] image, FlashChip? variables)
     {
-        (_config, _services, _variables, _pci) = (config, services, variables, platform.Pci);
+        (_config, _services, _variables, _pci, _pm) = (config, services, variables, platform.Pci, platform.Pm);
         GuestMemory memory = services.Memory;
         memory.Layout.AddRom(GuestMemory.HighMemoryStart - (ulong)image.Length, (ulong)image.Length).Write(0, image);
         _shadow = new ShadowRam(memory, services.Mmio, image.AsSpan(Math.Max(0, image.Length - LegacyBytes)));
-        _lpc = new LpcBridge(platform, services.Mmio);
+        if (_pci.Machine == MachineKind.Q35) _lpc = new LpcBridge(platform, services.Mmio);
         _pci.HostBridge.ServeFirmware(_pci, UpdateShadow);
         _configuration = new FwCfg(memory, services.Ports, OnSelected);
     }
@@ -43,7 +44,7 @@ internal sealed class SystemFirmware : IDevice, IFirmware
     /// <inheritdoc/>
     public void Describe(MachineDefinition definition, ulong highWindowStart, ulong highWindowBytes)
     {
-        _contents = new FirmwareContents(definition, _services.Memory, _pci, _services.CpuHotplug!, highWindowStart, highWindowBytes);
+        _contents = new FirmwareContents(definition, _services.Memory, _pci, _pm, _services.CpuHotplug!, highWindowStart, highWindowBytes);
         _contents.Fill(_configuration.Items, _config, _services.BootDevices);
     }
 
@@ -70,11 +71,12 @@ internal sealed class SystemFirmware : IDevice, IFirmware
     /// <inheritdoc/>
     public void Exchange(StateFields fields)
     {
-        fields.Group("lpc", group =>
-        {
-            _pci.Exchange(_lpc, group);
-            _lpc.Exchange(group);
-        });
+        if (_lpc is not null)
+            fields.Group("lpc", group =>
+            {
+                _pci.Exchange(_lpc, group);
+                _lpc.Exchange(group);
+            });
         fields.Group("shadow", _shadow.Exchange);
         fields.Group("fw-cfg", _configuration.Exchange);
         if (_variables is not null) fields.Group("flash", _variables.Exchange);

@@ -2,6 +2,7 @@ using System;
 using System.Threading;
 using Hutch.Core.Bus;
 using Hutch.Core.State;
+using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Pci;
 
@@ -30,17 +31,19 @@ public sealed class PciBus
     private (ulong Start, ulong Bytes) _high;
 
     /// <summary>
-    /// Puts the bus into the machine: ports 0xcf8 to 0xcff, ECAM at <see cref="PciWindows.EcamStart"/>, the host bridge at 00:00.0.
+    /// Puts the bus into the machine: ports 0xcf8 to 0xcff, ECAM at <see cref="PciWindows.EcamStart"/> where the machine has it, the host bridge at 00:00.0.
     /// The caller sets <see cref="MachineServices.Pci"/>.
     /// </summary>
-    public PciBus(MachineServices services)
+    public PciBus(MachineServices services, MachineKind machine = MachineKind.Q35)
     {
         ArgumentNullException.ThrowIfNull(services);
         _services = services;
         _ports = new PciConfigPorts(this);
         services.Ports.Map("pci configuration", PciConfigPorts.FirstPort, PciConfigPorts.PortCount, _ports);
-        _ecam = services.Mmio.Map("pci ecam", PciWindows.EcamStart, PciWindows.EcamBytes, new PciEcam(this));
-        HostBridge = new PciHostBridge();
+        Machine = machine;
+        _ecam = services.Mmio.Reserve("pci ecam", PciWindows.EcamBytes, new PciEcam(this));
+        if (machine == MachineKind.Q35) MoveEcam(PciWindows.EcamStart);
+        HostBridge = new PciHostBridge(machine);
         _ = Add(HostBridge);
     }
 
@@ -50,6 +53,12 @@ public sealed class PciBus
     /// </summary>
     public IBusDevice? ResetControl { get; set; }
 
+    /// <summary>The machine, which has its chipset's slots and interrupts.</summary>
+    public MachineKind Machine { get; }
+
+    /// <summary>First address below 4 GiB where a BAR can be.</summary>
+    internal ulong LowStart => PciWindows.LowStartOf(Machine, _services.Memory.LowBytes);
+
     /// <summary>Function 00:00.0.</summary>
     internal PciHostBridge HostBridge { get; }
 
@@ -57,7 +66,7 @@ public sealed class PciBus
     internal bool IsAssigned { get; private set; }
 
     /// <summary>Where the memory-mapped configuration space is; 0: nowhere.</summary>
-    internal ulong EcamStart => _ecam.IsMapped ? _ecam.Start : 0;
+    public ulong EcamStart => _ecam.IsMapped ? _ecam.Start : 0;
 
     internal AddressBus Ports => _services.Ports;
 
@@ -66,7 +75,9 @@ public sealed class PciBus
     /// <summary>The GSI of a device's interrupt pin; the _PRT of the DSDT says the same.</summary>
     /// <param name="slot">Device number, 0 to 31.</param>
     /// <param name="pin">0 to 3 for INTA to INTD.</param>
-    public static int GsiOf(int slot, int pin) => FirstGsi + (slot >= FirstChipsetSlot ? pin & 3 : (slot + pin) & (RoutedGsis - 1));
+    /// <param name="machine">The machine: a PIIX3 has four lines, and the first of them for slot 1.</param>
+    public static int GsiOf(int slot, int pin, MachineKind machine = MachineKind.Q35) =>
+        FirstGsi + (machine == MachineKind.Pc ? (slot + pin - 1) & 3 : slot >= FirstChipsetSlot ? pin & 3 : (slot + pin) & (RoutedGsis - 1));
 
     /// <summary>Where the next function goes that is added; null: into the first free slot. Set by who makes a device, before.</summary>
     internal int? WantedSlot { get; set; }
@@ -254,7 +265,7 @@ public sealed class PciBus
     /// <summary>Sets what one function drives onto its routed line. Any thread.</summary>
     internal void SetInterrupt(PciFunction function, int pin, bool asserted)
     {
-        int gsi = GsiOf(function.Slot, pin);
+        int gsi = GsiOf(function.Slot, pin, Machine);
         lock (_interruptLock)
         {
             ref bool drives = ref _drives[(function.Slot * FunctionCount) + function.Number];

@@ -126,7 +126,7 @@ internal abstract class PciFunction
             if (bar.Region is not BusRegion region) continue;
             ulong start = GetBar(bar);
             bool decoded = (command & (bar.Kind == PciBarKind.Io ? CommandIo : CommandMemory)) != 0
-                && (!bar.IsRom || (_config[RomAddress] & RomEnable) != 0) && PciWindows.Accepts(bar.Kind, start, bar.LengthBytes);
+                && (!bar.IsRom || (_config[RomAddress] & RomEnable) != 0) && PciWindows.Accepts(bar.Kind, start, bar.LengthBytes, _bus!.LowStart);
             if (!decoded)
             {
                 if (!region.IsMapped) continue;
@@ -153,7 +153,7 @@ internal abstract class PciFunction
     }
 
     /// <summary>Takes the places that were found for its BARs and enables decoding and bus mastering, as firmware would; a reset returns there.</summary>
-    internal void TakeResources()
+    internal virtual void TakeResources()
     {
         _hasResources = true;
         foreach (PciBar bar in _bars) SetBar(bar, bar.BootAddress);

@@ -6,6 +6,7 @@ using System.Threading;
 using Hutch.Core.Bus;
 using Hutch.Core.State;
 using Hutch.Devices.Chipset;
+using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Pci;
 
@@ -26,6 +27,9 @@ internal sealed class PciHotplug(PciBus bus, PmBlock pm, IPlatformEvents platfor
 
     /// <summary>Slots that take part: not the host bridge's, and not the last one, which is the chipset's.</summary>
     internal const int FirstSlot = 1, LastSlot = 30;
+
+    /// <summary>The first slot that takes part in a machine: a pc's slot 1 is the chipset's.</summary>
+    internal static int FirstSlotOf(MachineKind machine) => machine == MachineKind.Pc ? FirstSlot + 1 : FirstSlot;
 
     private const int Up = 0, Down = 4, Eject = 8;
 

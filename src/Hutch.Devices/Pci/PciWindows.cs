@@ -1,3 +1,6 @@
+using System;
+using Hutch.Model.Machine;
+
 namespace Hutch.Devices.Pci;
 
 /// <summary>Where the host bridge forwards accesses to bus 0. The ACPI _CRS of the root bridge says the same.</summary>
@@ -27,12 +30,15 @@ public static class PciWindows
     /// <summary>Where addresses above 32 bits begin.</summary>
     internal const ulong FourGib = 0x1_0000_0000;
 
+    /// <summary>First address of the window below 4 GiB: a pc's firmware fills it from 2 GiB on, or from the end of RAM where there is more; elsewhere configuration space is below it.</summary>
+    internal static ulong LowStartOf(MachineKind machine, ulong lowRamBytes) => machine == MachineKind.Pc ? Math.Max(1UL << 31, lowRamBytes) : LowStart;
+
     /// <summary>Whether a BAR of this kind decodes at this place. A guest may program any other; then the range is simply not there.</summary>
-    internal static bool Accepts(PciBarKind kind, ulong start, ulong lengthBytes)
+    internal static bool Accepts(PciBarKind kind, ulong start, ulong lengthBytes, ulong lowStart)
     {
         ulong last = start + (lengthBytes - 1);
         if (last < start) return false;
         if (kind == PciBarKind.Io) return start != 0 && last <= 0xffff;
-        return (start >= LowStart && last <= LowEnd) || (kind == PciBarKind.Memory64 && start >= FourGib);
+        return (start >= lowStart && last <= LowEnd) || (kind == PciBarKind.Memory64 && start >= FourGib);
     }
 }

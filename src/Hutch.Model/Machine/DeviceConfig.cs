@@ -10,6 +10,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(SerialConfig), "serial")]
 [JsonDerivedType(typeof(VirtioBlockConfig), "virtio-blk")]
 [JsonDerivedType(typeof(AhciConfig), "ahci")]
+[JsonDerivedType(typeof(IdeConfig), "ide")]
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
@@ -40,7 +41,9 @@ public abstract record DeviceConfig(string Id)
 }
 
 /// <summary>The chipset that every PC has: PIC, PIT, IOAPIC, RTC, i8042 reset, PM block, PCI host bridge.</summary>
-public sealed record PlatformConfig(string Id) : DeviceConfig(Id);
+/// <param name="Id">Device name.</param>
+/// <param name="Machine">Which chipset it is.</param>
+public sealed record PlatformConfig(string Id, MachineKind Machine = MachineKind.Q35) : DeviceConfig(Id);
 
 /// <summary>A 16550A serial port.</summary>
 /// <param name="Id">Device name.</param>

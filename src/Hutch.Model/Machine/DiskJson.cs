@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Immutable;
 using System.Text.Json;
 
 namespace Hutch.Model.Machine;
@@ -23,11 +24,11 @@ internal static class DiskJson
         writer.WriteString("OnWriteError", Policies[(int)block.OnWriteError]);
     }
 
-    /// <summary>Writes the properties of a controller into an open object.</summary>
-    internal static void Write(Utf8JsonWriter writer, AhciConfig ahci)
+    /// <summary>Writes the drives of a controller into an open object.</summary>
+    internal static void Write(Utf8JsonWriter writer, ImmutableArray<AtaDriveConfig> all)
     {
         writer.WriteStartArray("Drives");
-        foreach (AtaDriveConfig drive in ahci.Drives)
+        foreach (AtaDriveConfig drive in all)
         {
             writer.WriteStartObject();
             writer.WriteString("Id", drive.Id);
@@ -42,7 +43,7 @@ internal static class DiskJson
     }
 
     /// <summary>Reads them. Throws as <see cref="Read"/>.</summary>
-    internal static AhciConfig ReadAhci(string id, JsonElement device)
+    internal static ImmutableArray<AtaDriveConfig> ReadDrives(JsonElement device)
     {
         JsonElement list = device.GetProperty("Drives");
         AtaDriveConfig[] drives = new AtaDriveConfig[list.GetArrayLength()];
@@ -55,7 +56,7 @@ internal static class DiskJson
                 Place = MachineReader.OptionalNumber(drive, "Place"),
             };
         }
-        return new AhciConfig(id, System.Collections.Immutable.ImmutableArray.Create(drives));
+        return ImmutableArray.Create(drives);
     }
 
     private static void WriteBootIndex(Utf8JsonWriter writer, int? index)

@@ -105,10 +105,11 @@ public static class MachineReader
         string id = Text(device, "Id");
         return Text(device, "type") switch
         {
-            "platform" => new PlatformConfig(id),
+            "platform" => new PlatformConfig(id, ReadKind(OptionalText(device, "Machine"))),
             "serial" => new SerialConfig(id, device.GetProperty("Port").GetInt32(), ReadBackend(device.GetProperty("Backend"))),
             "firmware" => FirmwareJson.Read(id, device),
-            "ahci" => DiskJson.ReadAhci(id, device),
+            "ahci" => new AhciConfig(id, DiskJson.ReadDrives(device)),
+            "ide" => new IdeConfig(id, DiskJson.ReadDrives(device)),
             "debugcon" => new DebugConsoleConfig(id, ReadBackend(device.GetProperty("Backend")), device.GetProperty("Port").GetUInt16()),
             "virtio-blk" => DiskJson.Read(id, device),
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
@@ -125,6 +126,13 @@ public static class MachineReader
             string other => throw new FormatException($"'{other}' is no device type."),
         };
     }
+
+    private static MachineKind ReadKind(string? kind) => kind switch
+    {
+        null or nameof(MachineKind.Q35) => MachineKind.Q35,
+        nameof(MachineKind.Pc) => MachineKind.Pc,
+        _ => throw new FormatException($"'{kind}' is no kind of machine."),
+    };
 
     private static CharacterBackend ReadBackend(JsonElement backend) => new(Text(backend, "Kind") switch
     {

@@ -122,6 +122,7 @@ public static class MachineWriter
         SerialConfig => "serial",
         VirtioBlockConfig => "virtio-blk",
         AhciConfig => "ahci",
+        IdeConfig => "ide",
         XhciConfig => "xhci",
         DebugConsoleConfig => "debugcon",
         VirtioConsoleConfig => "virtio-console",
@@ -142,13 +143,15 @@ public static class MachineWriter
     {
         switch (device)
         {
+            case PlatformConfig { Machine: MachineKind.Pc }: writer.WriteString("Machine", nameof(MachineKind.Pc)); break;
             case FirmwareConfig firmware: FirmwareJson.Write(writer, firmware); break;
             case SerialConfig serial:
                 writer.WriteNumber("Port", serial.Port);
                 WriteBackend(writer, serial.Backend);
                 break;
             case VirtioBlockConfig block: DiskJson.Write(writer, block); break;
-            case AhciConfig ahci: DiskJson.Write(writer, ahci); break;
+            case AhciConfig ahci: DiskJson.Write(writer, ahci.Drives); break;
+            case IdeConfig ide: DiskJson.Write(writer, ide.Drives); break;
             case XhciConfig usb: UsbJson.Write(writer, usb); break;
             case DebugConsoleConfig debug:
                 writer.WriteNumber("Port", debug.Port);

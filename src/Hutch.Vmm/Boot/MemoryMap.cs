@@ -23,7 +23,7 @@ internal static class MemoryMap
 {
     /// <summary>Describes the machine's RAM and the reserved ranges of a PC, in address order.</summary>
     /// <param name="memory">Guest RAM.</param>
-    /// <param name="configStart">First address of the PCI configuration window.</param>
+    /// <param name="configStart">First address of the PCI configuration window; 0: there is none.</param>
     /// <param name="configBytes">Its length in bytes.</param>
     internal static MemoryRange[] Describe(GuestMemory memory, ulong configStart, ulong configBytes)
     {
@@ -31,8 +31,8 @@ internal static class MemoryMap
         // The extended BIOS data area, the display window and the firmware's tables.
         MemoryRange hole = new(BootLayout.LowRamEnd, BootLayout.HighRamStart - BootLayout.LowRamEnd, MemoryKind.Reserved);
         MemoryRange main = new(BootLayout.HighRamStart, memory.LowBytes - BootLayout.HighRamStart, MemoryKind.Usable);
-        MemoryRange config = new(configStart, configBytes, MemoryKind.Reserved);
-        if (memory.BootHighBytes == 0) return [low, hole, main, config];
-        return [low, hole, main, config, new MemoryRange(GuestMemory.HighMemoryStart, memory.BootHighBytes, MemoryKind.Usable)];
+        MemoryRange[] config = configStart == 0 ? [] : [new(configStart, configBytes, MemoryKind.Reserved)];
+        MemoryRange[] high = memory.BootHighBytes == 0 ? [] : [new(GuestMemory.HighMemoryStart, memory.BootHighBytes, MemoryKind.Usable)];
+        return [low, hole, main, .. config, .. high];
     }
 }

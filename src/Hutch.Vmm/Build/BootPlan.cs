@@ -31,6 +31,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
     private IFirmware? _firmware;
     private Func<ulong> _absentVcpus = static () => 0;
     private IScreen? _screen;
+    private ulong _configStart;
 
     /// <summary>Opens and parses the images of a direct boot. Throws <see cref="ConfigException"/>.</summary>
     internal void Open()
@@ -46,6 +47,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
             if (services.Firmware is not null) throw new ConfigException("A machine starts from a kernel or from firmware; leave one out.");
             _screen = services.Screens.Count == 0 ? null : services.Screens[0];
             services.Pci?.AssignResources(highWindowStart, highWindowBytes);
+            _configStart = services.Pci?.EcamStart ?? 0;
             if (services.CpuHotplug is { } plugging) _absentVcpus = () => plugging.AbsentOf(definition.Cpus);
             _tables = new FirmwareTables(definition, highWindowStart, highWindowBytes);
             return;
@@ -65,7 +67,7 @@ internal sealed class BootPlan(KernelBoot? boot) : IDisposable
         Open();
         BootImages images = _images!;
         ulong root = _tables!.Write(memory, _absentVcpus());
-        MemoryRange[] map = MemoryMap.Describe(memory, PciWindows.EcamStart, PciWindows.EcamBytes);
+        MemoryRange[] map = MemoryMap.Describe(memory, _configStart, PciWindows.EcamBytes);
         byte[] seed = new byte[32];
         HostRandom.Fill(seed);
         LinearMode? mode = _screen?.SetBootMode();

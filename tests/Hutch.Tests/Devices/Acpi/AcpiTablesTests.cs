@@ -36,6 +36,23 @@ public sealed class AcpiTablesTests
     }
 
     [Fact]
+    public void A_pc_has_no_memory_mapped_configuration_space_and_a_window_from_2_GiB_on()
+    {
+        AcpiOptions options = AcpiOptions.Describe(new MachineDefinition
+        {
+            Name = "pc", MemoryBytes = 1UL << 30, Cpus = new CpuTopology(1, 1, 1), Cpu = CpuModel.Max, Engine = EngineChoice.Software, Boot = null, Devices = [new PlatformConfig("platform", MachineKind.Pc)],
+        }, 0, 0);
+        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(options));
+
+        Assert.Equal(["APIC", "DSDT", "FACP"], tables.Keys.Order());
+        Assert.Equal(1UL << 31, options.PciWindowStart);
+        Assert.Equal(0, Sum(tables["DSDT"]));
+        Assert.Equal(-1, tables["DSDT"].AsSpan().IndexOf("_OSC"u8));
+        Assert.Equal(-1, tables["DSDT"].AsSpan().IndexOf("S01_"u8));                // the chipset's slot is not to be ejected
+        Assert.NotEqual(-1, tables["DSDT"].AsSpan().IndexOf("S02_"u8));
+    }
+
+    [Fact]
     public void The_table_of_short_addresses_has_the_same_tables()
     {
         AcpiImage image = AcpiTables.Build(Options);

@@ -53,6 +53,17 @@ public sealed class DisassemblyTests
     }
 
     [IaslFact]
+    public void The_dsdt_of_a_pc_disassembles_to_what_was_meant()
+    {
+        string text = Disassemble("DSDT", options: Options with { Machine = MachineKind.Pc, EcamStart = 0, PciWindowStart = 1UL << 31 });
+
+        Assert.DoesNotContain("PNP0A08", text, StringComparison.Ordinal);
+        Assert.Contains("0x80000000,         // Range Minimum", text, StringComparison.Ordinal);
+        Assert.Contains("Device (S02)", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("Device (S01)", text, StringComparison.Ordinal);
+    }
+
+    [IaslFact]
     public void Fixed_tables_disassemble_without_a_warning()
     {
         foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT" })
@@ -64,15 +75,15 @@ public sealed class DisassemblyTests
         }
     }
 
-    private static string Disassemble(string signature)
+    private static string Disassemble(string signature, AcpiOptions? options = null)
     {
         using TemporaryFolder folder = new();
-        return Disassemble(signature, folder);
+        return Disassemble(signature, folder, options);
     }
 
-    private static string Disassemble(string signature, TemporaryFolder folder)
+    private static string Disassemble(string signature, TemporaryFolder folder, AcpiOptions? options = null)
     {
-        byte[] table = AcpiTablesTests.Tables(AcpiTables.Build(Options))[signature];
+        byte[] table = AcpiTablesTests.Tables(AcpiTables.Build(options ?? Options))[signature];
         string name = signature.ToLowerInvariant();
         File.WriteAllBytes(Path.Combine(folder.Path, name + ".aml"), table);
         string output = Run("-d", name + ".aml", folder.Path);

@@ -22,7 +22,9 @@ internal sealed class PcMachine : IDisposable
     private readonly IDevice _platform;
     private readonly TimerQueue _timers = new(new MonotonicClock());
 
-    internal PcMachine(params FwCfgEntry[] entries)
+    internal PcMachine(params FwCfgEntry[] entries) : this(MachineKind.Q35, entries) { }
+
+    internal PcMachine(MachineKind machine, params FwCfgEntry[] entries)
     {
         byte[] image = new byte[ImageBytes];
         for (int i = 0; i < image.Length; i += 4) BinaryPrimitives.WriteInt32LittleEndian(image.AsSpan(i), i | 1);
@@ -35,12 +37,12 @@ internal sealed class PcMachine : IDisposable
             Memory = Memory, Cpus = new CpuTopology(1, 3, 1), Ports = new AddressBus("ports"), Mmio = new AddressBus("mmio"), Interrupts = Router, Timers = _timers, Platform = Platform,
             OpenDisk = Disks.Open, OpenChannel = _ => throw new ConfigException("No channel."),
         };
-        _platform = DeviceFactories.Create(new PlatformConfig("platform"), Services);
+        _platform = DeviceFactories.Create(new PlatformConfig("platform", machine), Services);
         Firmware = DeviceFactories.Create(new FirmwareConfig("firmware", ImagePath) { VariablesPath = FlashPath, Entries = [.. entries] }, Services);
         Definition = new MachineDefinition
         {
             Name = "pc", MemoryBytes = Memory.LengthBytes, Cpus = new CpuTopology(1, 3, 1), Cpu = CpuModel.Max, Engine = EngineChoice.Software, Boot = null,
-            Devices = [new PlatformConfig("platform"), new SerialConfig("com1", 1, new CharacterBackend(CharacterBackendKind.None))],
+            Devices = [new PlatformConfig("platform", machine), new SerialConfig("com1", 1, new CharacterBackend(CharacterBackendKind.None))],
         };
     }
 
@@ -55,6 +57,8 @@ internal sealed class PcMachine : IDisposable
     internal TestMachine.StoragePlatform Platform { get; } = new();
 
     internal MachineServices Services { get; }
+
+    internal IDevice Chipset => _platform;
 
     internal IDevice Firmware { get; }
 

@@ -17,7 +17,7 @@ namespace Hutch.Tests.Devices.Virtio;
 /// <summary>Guest RAM, buses and a PCI bus, with interrupts recorded instead of delivered.</summary>
 internal sealed class TestMachine : IDisposable
 {
-    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0)
+    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0, MachineKind machine = MachineKind.Q35)
     {
         Memory = GuestMemory.Create(32 << 20, pluggableBytes, hugePages: false);
         Services = new MachineServices
@@ -33,7 +33,7 @@ internal sealed class TestMachine : IDisposable
             OpenNetwork = _ => Network ?? throw new ConfigException("No network."),
             Gsi = Gsi,
         };
-        Pci = new PciBus(Services);
+        Pci = new PciBus(Services, machine);
         Services.Pci = Pci;
     }
 
@@ -71,6 +71,20 @@ internal sealed class TestMachine : IDisposable
         Span<byte> data = stackalloc byte[width];
         Put(data, value);
         Mmio.Write(PciWindows.EcamStart + ((ulong)slot << 15) + (ulong)offset, data);
+    }
+
+    /// <summary>Reads a function's configuration space by the ports, which every machine has.</summary>
+    internal uint ReadPortConfig(int slot, int function, int offset, int width = 4)
+    {
+        Out(0xcf8, 0x8000_0000u | (uint)(slot << 11 | function << 8 | (offset & 0xfc)), 4);
+        return In((ushort)(0xcfc + (offset & 3)), width);
+    }
+
+    /// <summary>Writes it.</summary>
+    internal void WritePortConfig(int slot, int function, int offset, uint value, int width = 4)
+    {
+        Out(0xcf8, 0x8000_0000u | (uint)(slot << 11 | function << 8 | (offset & 0xfc)), 4);
+        Out((ushort)(0xcfc + (offset & 3)), value, width);
     }
 
     internal uint In(ushort port, int width)

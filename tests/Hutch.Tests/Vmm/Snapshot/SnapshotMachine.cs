@@ -87,6 +87,21 @@ internal sealed class SnapshotMachine : IDisposable
         };
     }
 
+    /// <summary>A pc that boots from firmware, with its IDE controller.</summary>
+    internal static MachineDefinition Pc(string folder)
+    {
+        MachineDefinition plain = WithFirmware(folder);
+        return plain with
+        {
+            Devices =
+            [
+                new PlatformConfig("platform", MachineKind.Pc), plain.Devices[1], new SerialConfig("com1", 1, new CharacterBackend(CharacterBackendKind.None)),
+                new IdeConfig("ide", [new AtaDriveConfig("ide0", new DiskConfig(Path.Combine(folder, "sata"))), new AtaDriveConfig("ide1", new DiskConfig(Path.Combine(folder, "disk"))),
+                    new AtaDriveConfig("cdrom0", new DiskConfig(Path.Combine(folder, "image"), "raw", ReadOnly: true), IsCdRom: true)]),
+            ],
+        };
+    }
+
     /// <summary>Lets the boot processor do something, then stops the machine again.</summary>
     internal void Execute(Action<IVcpuExits> guest)
     {
