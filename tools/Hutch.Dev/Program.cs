@@ -1,7 +1,9 @@
 using System;
 using System.Diagnostics;
 using System.IO;
+using System.Linq;
 using Hutch.Dev.Bench;
+using Hutch.Dev.DeviceFuzz;
 using Hutch.Dev.Iotests;
 using Hutch.Dev.KvmLab;
 using Hutch.Dev.KvmLab.Inside;
@@ -43,6 +45,8 @@ internal static class Program
                                   random stories of images (10000), with QEMU's tools to compare, states after power losses (100000), killed programs (1000)
         ./dev fuzz block [N [SEED]]
                                   opens, uses and checks N damaged images (1000000)
+        ./dev fuzz devices [N [SEED [WORD]]]
+                                  N things that random guests do (1000000) to each kind of device whose name contains WORD
         ./dev iotests [-raw] [-qcow2] [--reference] [TESTS...]
                                   QEMU's public tests of image formats with our programs in place of qemu-img and qemu-io, or with its own
         ./dev run ...             ./hutch run ...
@@ -54,6 +58,8 @@ internal static class Program
         if (arguments.Length > 2 && arguments[0] == "inside-bench" && arguments[1] == "io") return IoBench.Run(arguments[2]);
         if (arguments.Length > 1 && arguments[0] == "inside-bench") return KvmBench.Run(Count(arguments, 100_000));
         string root = FindRoot();
+        if (arguments.Length > 3 && arguments[0] == DeviceFuzzCommand.Inside)
+            return new DeviceFuzzCommand(root, Number(arguments, 3, 0)).RunOne(FuzzedDevices.All.First(kind => kind.Name == arguments[1]), Number(arguments, 2, 0));
         if (arguments.Length > 1 && arguments[0] is "inside-sim" or "inside-fuzz") return Simulate(root, arguments);
         string second = arguments.Length > 1 ? arguments[1] : "";
         switch (arguments.Length > 0 ? arguments[0] : "")
@@ -71,6 +77,7 @@ internal static class Program
             case "kvm-lab": return new KvmLabCommand(root).Run(arguments[1..]);
             case "bench" when second == "img": return new ImageBench(root).Run(Count(arguments, 3), Third(arguments, ""));
             case "sim" or "fuzz" when second == "block":
+            case "fuzz" when second == "devices":
                 return Run(root, "dotnet", ["run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", $"inside-{arguments[0]}", .. arguments[1..]]);
             case "iotests": return new IotestsCommand(root).Run(arguments[1..]);
             case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));
@@ -101,10 +108,15 @@ internal static class Program
 
     private static int Simulate(string root, string[] arguments)
     {
-        int Number(int index, int unsaid) => arguments.Length > index ? int.Parse(arguments[index], System.Globalization.CultureInfo.InvariantCulture) : unsaid;
-        if (arguments[0] == "inside-fuzz") return new BlockFuzz(root, Number(3, Environment.TickCount & 0xfff_ffff)).Run(Number(2, 1_000_000));
-        return new BlockSimulation(root, Number(5, Environment.TickCount & 0xfff_ffff)).Run(Number(2, 10_000), Number(3, 100_000), Number(4, 1000));
+        int seed = Environment.TickCount & 0xfff_ffff;
+        if (arguments[0] == "inside-fuzz" && arguments[1] == "devices")
+            return new DeviceFuzzCommand(root, Number(arguments, 3, seed)).Run(Number(arguments, 2, 1_000_000), arguments.Length > 4 ? arguments[4] : "");
+        if (arguments[0] == "inside-fuzz") return new BlockFuzz(root, Number(arguments, 3, seed)).Run(Number(arguments, 2, 1_000_000));
+        return new BlockSimulation(root, Number(arguments, 5, seed)).Run(Number(arguments, 2, 10_000), Number(arguments, 3, 100_000), Number(arguments, 4, 1000));
     }
+
+    private static int Number(string[] arguments, int index, int unsaid) =>
+        arguments.Length > index ? int.Parse(arguments[index], System.Globalization.CultureInfo.InvariantCulture) : unsaid;
 
     private static int Test(string root, string project, string word) => word.Length == 0
         ? Run(root, "dotnet", "test", $"tests/{project}", "-v", "q")
@@ -116,8 +128,7 @@ internal static class Program
         return Run(root, "dotnet", "test", "tests/Hutch.Cpu.Tests", "-v", "q", "--filter", "FullyQualifiedName~Conformance", "--logger", "console;verbosity=detailed");
     }
 
-    private static int Count(string[] arguments, int unsaid) =>
-        arguments.Length > 2 ? int.Parse(arguments[2], System.Globalization.CultureInfo.InvariantCulture) : unsaid;
+    private static int Count(string[] arguments, int unsaid) => Number(arguments, 2, unsaid);
 
     private static string Third(string[] arguments, string unsaid) => arguments.Length > 3 ? arguments[3] : unsaid;
 
