@@ -96,7 +96,7 @@ public sealed partial class DebianTests : IDisposable
             await Shell(vm, $"until [ \"$(lsblk -dno SERIAL /dev/vdc 2>/dev/null)\" = c{i} ]; do sleep .1; done; echo {i} | dd of=/dev/vdc bs=512 seek={i} conv=sync,fsync 2>/dev/null");
             await Shell(vm, "until ip -4 -o addr show scope global | grep -q 10.0.2; do sleep .1; done; ping -c 1 -w 20 10.0.2.2 >/dev/null || echo unreached >>/root/wrong");
             Assert.Equal("4", await Shell(vm, "until [ $(nproc) = 4 ]; do sleep .1; done; nproc"));
-            await Launcher.Done("set", name, "--memory", "1G", "--timeout", "50");
+            await Launcher.Done("set", name, "--memory", "1G", "--timeout", "300");
             await Launcher.Done("set", name, "--vcpus", "2", "--timeout", "50");
             await Launcher.Done("detach", name, "nic0", "--timeout", "50");
             await Launcher.Done("detach", name, "disk2", "--timeout", "50");

@@ -43,7 +43,7 @@ internal static class Launcher
         using Process process = Start(arguments);
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
-        await WaitForExit(process, TimeSpan.FromSeconds(60));
+        await WaitForExit(process, TimeSpan.FromSeconds(360));
         return (process.ExitCode, await output, await errors);
     }
 

@@ -9,13 +9,12 @@ namespace Hutch.Cli.Commands;
 /// <summary>Waits until a guest has as much of its memory as was asked for.</summary>
 internal static class MemoryWait
 {
-    // A guest that has not moved for so long will not.
-    private const double PatienceSeconds = 15;
-
     /// <summary>
     /// Returns when the balloon holds what it is to hold and the guest has plugged in what it is to have. Throws <see cref="UserException"/> where the guest stops on the way; what it did it has done.
     /// </summary>
-    internal static void Until(VmClient client)
+    /// <param name="client">The machine.</param>
+    /// <param name="seconds">How long it may go without a step.</param>
+    internal static void Until(VmClient client, int seconds)
     {
         (ulong Given, ulong Plugged) last = (ulong.MaxValue, ulong.MaxValue);
         double moved = 0;
@@ -27,7 +26,7 @@ internal static class MemoryWait
             if ((balloon is null || balloon.ActualBytes == balloon.TargetBytes) && (pluggable is null || pluggable.PluggedBytes == pluggable.RequestedBytes)) return true;
             (ulong, ulong) now = (balloon?.ActualBytes ?? 0, pluggable?.PluggedBytes ?? 0);
             if (now != last) (last, moved) = (now, waited);
-            else if (waited - moved > PatienceSeconds) throw Failed(Describe(client.Name, balloon, pluggable));
+            else if (waited - moved > seconds) throw Failed(Describe(client.Name, balloon, pluggable));
             return false;
         });
     }
@@ -37,13 +36,14 @@ internal static class MemoryWait
     /// </summary>
     /// <param name="client">The machine.</param>
     /// <param name="wantedBytes">What its guest is to have in the end.</param>
-    internal static void GiveBackPlugged(VmClient client, ulong wantedBytes)
+    /// <param name="seconds">As for <see cref="Until"/>.</param>
+    internal static void GiveBackPlugged(VmClient client, ulong wantedBytes, int seconds)
     {
         if (client.Ask(new VmRequest(VmVerb.Inspect)) is not { Status: { } status, Details: { } details }) throw client.NoAnswer();
         if (details is not { Balloon: not null, Pluggable: { PluggedBytes: not 0 } pluggable } || wantedBytes >= status.MemoryBytes - pluggable.PluggedBytes) return;
         string start = (status.MemoryBytes - pluggable.PluggedBytes).ToString(CultureInfo.InvariantCulture);
         if (client.Ask(new VmRequest(VmVerb.Set, new Dictionary<string, string> { [PlacementOptions.MemoryChange] = start })) is null) throw client.NoAnswer();
-        Until(client);
+        Until(client, seconds);
     }
 
     private static string Describe(string name, BalloonInfo? balloon, PluggableMemoryInfo? pluggable)
@@ -52,7 +52,7 @@ internal static class MemoryWait
             return $"The guest of '{name}' has given up {balloon.ActualBytes >> 20} of {balloon.TargetBytes >> 20} MiB and stays there; it needs the rest itself, or is paused.";
         return pluggable!.PluggedBytes < pluggable.RequestedBytes
             ? $"The guest of '{name}' has plugged in {pluggable.PluggedBytes >> 20} of {pluggable.RequestedBytes >> 20} MiB and stays there: it may be paused, or want what it has to be used first (write online to auto_online_blocks in /sys/devices/system/memory)."
-            : $"The guest of '{name}' keeps {pluggable.PluggedBytes >> 20} MiB of plugged memory instead of {pluggable.RequestedBytes >> 20}: what is in use there cannot be moved, or it is paused. It goes on trying.";
+            : $"The guest of '{name}' keeps {pluggable.PluggedBytes >> 20} MiB of plugged memory instead of {pluggable.RequestedBytes >> 20}: what is in use there cannot be moved, or it is paused. It goes on trying; wait with --timeout.";
     }
 
     private static UserException Failed(string sentence) => new(sentence, ExitStatus.BadConfiguration);

@@ -16,7 +16,7 @@ internal static class PlacementCommands
 {
     private static readonly Option<int> Timeout = new("--timeout")
     {
-        HelpName = "SECONDS", DefaultValueFactory = _ => 15, Description = "How long to wait until the guest has taken or given up vCPUs.",
+        HelpName = "SECONDS", DefaultValueFactory = _ => 15, Description = "How long to wait until the guest has taken or given up vCPUs, and how long it may make no step with memory.",
     };
 
     /// <summary>The commands for the parser.</summary>
@@ -44,12 +44,13 @@ internal static class PlacementCommands
     {
         Dictionary<string, string> changes = PlacementOptions.ReadChanges(result);
         if (changes.Count == 0) throw new UserException("Say what to change, for example: hutch set NAME --vcpu-pin 0=3.", ExitStatus.Usage);
+        int seconds = Math.Max(0, result.GetValue(Timeout));
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
-        if (changes.TryGetValue(PlacementOptions.MemoryChange, out string? memory)) MemoryWait.GiveBackPlugged(client, ulong.Parse(memory, CultureInfo.InvariantCulture));
+        if (changes.TryGetValue(PlacementOptions.MemoryChange, out string? memory)) MemoryWait.GiveBackPlugged(client, ulong.Parse(memory, CultureInfo.InvariantCulture), seconds);
         if (client.Ask(new VmRequest(VmVerb.Set, changes)) is null)
             throw client.NoAnswer();
-        if (changes.ContainsKey(PlacementOptions.VcpuCountChange)) VcpuWait.Until(client, Math.Max(0, result.GetValue(Timeout)));
-        if (changes.ContainsKey(PlacementOptions.MemoryChange)) MemoryWait.Until(client);
+        if (changes.ContainsKey(PlacementOptions.VcpuCountChange)) VcpuWait.Until(client, seconds);
+        if (changes.ContainsKey(PlacementOptions.MemoryChange)) MemoryWait.Until(client, seconds);
         return 0;
     }
 
