@@ -13,33 +13,24 @@ public sealed class FirmwareBootTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [ToolTheory(GrubDisk.Maker, GrubDisk.BiosFolder + "/boot.img", "/usr/share/seabios/bios-256k.bin")]
-    [InlineData("virtio")]
-    [InlineData("sata")]
-    public async Task A_disk_boots_by_seabios_and_switches_off(string bus)
+    [InlineData("q35", "virtio")]
+    [InlineData("q35", "sata")]
+    [InlineData("pc", "ide")]
+    public async Task A_disk_boots_by_seabios_boots_again_after_a_reset_and_switches_off(string machine, string bus)
     {
-        await using Vm vm = Vm.Start("--firmware", "seabios", "--disk", $"{GrubDisk.OfBios(_folder)},bus={bus}", "--net", "none");
-        await Command(vm, "halt");
-        Assert.Equal(0, await vm.WaitForExit(Patience));
-    }
-
-    [ToolTheory(GrubDisk.Maker, GrubDisk.BiosFolder + "/boot.img", "/usr/share/seabios/bios-256k.bin")]
-    [InlineData("virtio")]
-    [InlineData("sata")]
-    public async Task A_reset_boots_again(string bus)
-    {
-        await using Vm vm = Vm.Start("--firmware", "seabios", "--disk", $"{GrubDisk.OfBios(_folder)},bus={bus}", "--net", "none");
+        await using Vm vm = Vm.Start("--machine", machine, "--firmware", "seabios", "--disk", $"{GrubDisk.OfBios(_folder)},bus={bus}", "--net", "none");
         await Command(vm, "reboot");
         await Command(vm, "halt");
         Assert.Equal(0, await vm.WaitForExit(Patience));
     }
 
     [ToolTheory(GrubDisk.Maker, "xorriso", GrubDisk.BiosFolder + "/boot.img", "/usr/share/seabios/bios-256k.bin")]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_disc_boots_by_seabios(bool asImage)
+    [InlineData("q35", true)]
+    [InlineData("pc", false)]
+    public async Task A_disc_boots_by_seabios(string machine, bool asImage)
     {
         string disc = GrubDisk.OnDisc(_folder);
-        await using Vm vm = Vm.Start(asImage ? [disc, "--net", "none"] : ["--cdrom", disc, "--net", "none"]);
+        await using Vm vm = Vm.Start(["--machine", machine, "--net", "none", .. asImage ? new[] { disc } : ["--cdrom", disc]]);
         await Command(vm, "halt");
         Assert.Equal(0, await vm.WaitForExit(Patience));
     }

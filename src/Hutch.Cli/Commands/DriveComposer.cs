@@ -9,22 +9,41 @@ namespace Hutch.Cli.Commands;
 /// <summary>The disks and CD-ROM drives of a machine's definition.</summary>
 internal static class DriveComposer
 {
-    /// <summary>Adds them: disks are <c>disk0</c>, <c>disk1</c>… in the order of the command line, whatever their bus. Throws <see cref="UserException"/>.</summary>
-    internal static void Add(RunRequest request, int queues, List<DeviceConfig> devices)
+    // Where a PC has its CD-ROM drives: on the second channel.
+    private static readonly int[] DiscPlaces = [2, 3];
+
+    /// <summary>
+    /// Adds them: disks are <c>disk0</c>, <c>disk1</c>… in the order of the command line, whatever their bus. A pc has its IDE controller with or without drives. Throws
+    /// <see cref="UserException"/>.
+    /// </summary>
+    internal static void Add(RunRequest request, MachineKind machine, int queues, List<DeviceConfig> devices)
     {
-        ImmutableArray<AtaDriveConfig>.Builder drives = ImmutableArray.CreateBuilder<AtaDriveConfig>();
+        ImmutableArray<AtaDriveConfig>.Builder sata = ImmutableArray.CreateBuilder<AtaDriveConfig>(), ide = ImmutableArray.CreateBuilder<AtaDriveConfig>();
         int disks = 0, discs = 0;
         foreach (string text in Disks(request))
         {
-            VirtioBlockConfig disk = DiskOption.Parse(text, $"disk{disks++}", queues, out bool isSata);
-            if (!isSata) devices.Add(disk);
-            else drives.Add(new AtaDriveConfig(disk.Id, disk.Disk, Serial: disk.Serial) { BootIndex = disk.BootIndex });
+            VirtioBlockConfig disk = DiskOption.Parse(text, $"disk{disks++}", queues, out DiskBus bus);
+            if (bus == DiskBus.Ide && machine != MachineKind.Pc) throw OptionText.Bad("--disk", text, "only a pc has an IDE controller; add --machine pc, or write bus=sata.");
+            if (bus == DiskBus.Virtio) devices.Add(disk);
+            else (bus == DiskBus.Sata ? sata : ide).Add(new AtaDriveConfig(disk.Id, disk.Disk, Serial: disk.Serial) { BootIndex = disk.BootIndex });
         }
         foreach (string text in Discs(request))
-            drives.Add(new AtaDriveConfig($"cdrom{discs++}", new DiskConfig(DiskOption.CheckedPath("--cdrom", text), "raw", ReadOnly: true), IsCdRom: true));
-        if (drives.Count > AhciConfig.PortCount)
-            throw new UserException($"The SATA controller has {AhciConfig.PortCount} ports and {drives.Count} drives are asked for; make some disks bus=virtio.", ExitStatus.Usage);
-        if (drives.Count != 0) devices.Add(new AhciConfig("sata", drives.ToImmutable()));
+        {
+            AtaDriveConfig drive = new($"cdrom{discs}", new DiskConfig(DiskOption.CheckedPath("--cdrom", text), "raw", ReadOnly: true), IsCdRom: true);
+            if (machine == MachineKind.Pc) ide.Add(drive with { Place = discs < DiscPlaces.Length ? DiscPlaces[discs] : null });
+            else sata.Add(drive);
+            discs++;
+        }
+        CheckRoom("SATA", sata.Count, AhciConfig.PortCount);
+        CheckRoom("IDE", ide.Count, IdeConfig.DriveCount);
+        if (machine == MachineKind.Pc) devices.Add(new IdeConfig("ide", ide.ToImmutable()));
+        if (sata.Count != 0) devices.Add(new AhciConfig("sata", sata.ToImmutable()));
+    }
+
+    private static void CheckRoom(string controller, int drives, int places)
+    {
+        if (drives > places)
+            throw new UserException($"The {controller} controller has {places} places and {drives} drives are asked for; make some disks bus=virtio.", ExitStatus.Usage);
     }
 
     private static IEnumerable<string> Disks(RunRequest request)

@@ -73,13 +73,17 @@ internal static class FirmwareComposer
                     case VirtioBlockConfig { BootIndex: null } disk when letter == 'c':
                         devices[index] = disk with { BootIndex = next++ };
                         break;
-                    case AhciConfig ahci:
-                        ImmutableArray<AtaDriveConfig>.Builder drives = ahci.Drives.ToBuilder();
-                        for (int i = 0; i < drives.Count; i++)
-                            if (drives[i].BootIndex is null && letter == (drives[i].IsCdRom ? 'd' : 'c')) drives[i] = drives[i] with { BootIndex = next++ };
-                        devices[index] = ahci with { Drives = drives.ToImmutable() };
-                        break;
+                    case AhciConfig ahci: devices[index] = ahci with { Drives = Number(ahci.Drives, letter, ref next) }; break;
+                    case IdeConfig ide: devices[index] = ide with { Drives = Number(ide.Drives, letter, ref next) }; break;
                 }
             }
+    }
+
+    private static ImmutableArray<AtaDriveConfig> Number(ImmutableArray<AtaDriveConfig> all, char letter, ref int next)
+    {
+        ImmutableArray<AtaDriveConfig>.Builder drives = all.ToBuilder();
+        for (int i = 0; i < drives.Count; i++)
+            if (drives[i].BootIndex is null && letter == (drives[i].IsCdRom ? 'd' : 'c')) drives[i] = drives[i] with { BootIndex = next++ };
+        return drives.ToImmutable();
     }
 }

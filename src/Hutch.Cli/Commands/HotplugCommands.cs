@@ -68,8 +68,8 @@ internal static class HotplugCommands
             throw new UserException("Say what to plug in: one of --disk, --net and --device.", ExitStatus.Usage);
         if (disk is not null)
         {
-            VirtioBlockConfig config = DiskOption.Parse(disk, Free("disk"), 1, out bool isSata);
-            if (isSata) throw OptionText.Bad("--disk", disk, "only disks with bus=virtio can be plugged in.");
+            VirtioBlockConfig config = DiskOption.Parse(disk, Free("disk"), 1, out DiskBus bus);
+            if (bus != DiskBus.Virtio) throw OptionText.Bad("--disk", disk, "only disks with bus=virtio can be plugged in.");
             // The machine's process may be elsewhere.
             return DiskOption.IsNoPath(config.Disk.Path) ? config : config with { Disk = config.Disk with { Path = System.IO.Path.GetFullPath(config.Disk.Path) } };
         }

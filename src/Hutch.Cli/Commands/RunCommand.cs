@@ -38,6 +38,7 @@ internal static class RunCommand
     private static readonly Option<string?> Kernel = Text("--kernel", "FILE", "Kernel to boot: bzImage, ELF vmlinux, PVH or multiboot.");
     private static readonly Option<string?> Initrd = Text("--initrd", "FILE", "Initial RAM disk of the kernel.");
     private static readonly Option<string?> Append = Text("--append", "STRING", "Kernel command line; added to the tiny guest's own.");
+    private static readonly Option<string?> Machine = Text("--machine", "q35|pc", "The chipset: q35 with SATA, or an i440FX and PIIX with IDE. [default: q35]");
     private static readonly Option<string?> Memory = Text("--memory", "SIZE[,max=SIZE]", "Guest RAM, with K, M, G or T; MiB without; and up to how much 'hutch set --memory' may give. [default: 512M]");
     private static readonly Option<string?> Cpus = Text("--cpus", "[N][,max=M][,sockets=S,dies=D,cores=C,threads=T]", "vCPUs, how many it can have, and how these are arranged. [default: 1]");
     private static readonly Option<string?> Cpu = Text("--cpu", "MODEL[,+flag,-flag]", "CPU model and features. [default: max]");
@@ -61,7 +62,7 @@ internal static class RunCommand
     {
         Command command = new("run", About)
         {
-            Image, Kernel, Initrd, Append, Memory, Cpus, Cpu, Disk, CdRom, Firmware, Boot, FwCfg, Smbios, Net, Engine, Serial, Display, Device, NoReboot, Name, Json,
+            Image, Kernel, Initrd, Append, Machine, Memory, Cpus, Cpu, Disk, CdRom, Firmware, Boot, FwCfg, Smbios, Net, Engine, Serial, Display, Device, NoReboot, Name, Json,
         };
         foreach (Option option in PlacementOptions.OfRun) command.Add(option);
         command.SetAction(Run);
@@ -80,7 +81,7 @@ internal static class RunCommand
         RunRequest request = new()
         {
             Image = result.GetValue(Image), Kernel = result.GetValue(Kernel), Initrd = result.GetValue(Initrd), Append = result.GetValue(Append),
-            Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
+            Machine = result.GetValue(Machine), Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
             CdRoms = result.GetValue(CdRom) ?? [], Firmware = result.GetValue(Firmware), Boot = result.GetValue(Boot), FwCfg = result.GetValue(FwCfg) ?? [], Smbios = result.GetValue(Smbios) ?? [],
             Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Display = result.GetValue(Display), Devices = result.GetValue(Device) ?? [],
             Nets = result.GetValue(Net) ?? [], NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),

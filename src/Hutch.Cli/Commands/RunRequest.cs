@@ -10,6 +10,7 @@ internal sealed record RunRequest
     internal string? Kernel { get; init; }
     internal string? Initrd { get; init; }
     internal string? Append { get; init; }
+    internal string? Machine { get; init; }
     internal string? Memory { get; init; }
     internal string? Cpus { get; init; }
     internal string? Cpu { get; init; }

@@ -11,7 +11,7 @@ namespace Hutch.Cli.Options;
 internal static class DiskOption
 {
     /// <summary>What the option looks like, for help and messages.</summary>
-    internal const string Form = "PATH[,bus=virtio|sata][,bootindex=N][,format=F][,readonly][,cache=none|writeback|writethrough|directsync|unsafe][,aio=auto|threads|io_uring][,discard=on|off]"
+    internal const string Form = "PATH[,bus=virtio|sata|ide][,bootindex=N][,format=F][,readonly][,cache=none|writeback|writethrough|directsync|unsafe][,aio=auto|threads|io_uring][,discard=on|off]"
         + "[,detect-zeroes=on|off|unmap][,snapshot=on|off][,backing=on|off][,serial=S][,queues=N][,werror=enospc|report|stop|ignore][,rerror=report|stop|ignore][,bps=N][,iops=N]";
 
     private static readonly (string Text, DiskCache Value)[] Caches =
@@ -28,7 +28,7 @@ internal static class DiskOption
         ("enospc", StorageErrorPolicy.Enospc), ("report", StorageErrorPolicy.Report), ("stop", StorageErrorPolicy.Stop), ("ignore", StorageErrorPolicy.Ignore),
     ];
 
-    private static readonly (string Text, bool Value)[] Buses = [("virtio", false), ("sata", true)];
+    private static readonly (string Text, DiskBus Value)[] Buses = [("virtio", DiskBus.Virtio), ("sata", DiskBus.Sata), ("ide", DiskBus.Ide)];
 
     private static readonly string[] VirtioOnly = ["queues", "werror", "rerror", "bps", "iops"];
 
@@ -38,10 +38,10 @@ internal static class DiskOption
     /// <param name="value">The option's text.</param>
     /// <param name="id">The device's name.</param>
     /// <param name="queues">How many queues the disk has when the option does not say.</param>
-    /// <param name="isSata">It is a disk of the SATA controller, which has none of the options of a virtio disk.</param>
-    internal static VirtioBlockConfig Parse(string value, string id, int queues, out bool isSata)
+    /// <param name="bus">What it is connected to; a disk of a controller has none of the options of a virtio disk.</param>
+    internal static VirtioBlockConfig Parse(string value, string id, int queues, out DiskBus bus)
     {
-        isSata = false;
+        bus = DiskBus.Virtio;
         List<string> parts = OptionText.Split(value);
         VirtioBlockConfig device = new(id, new DiskConfig(CheckedImage(parts[0])), queues);
         HashSet<string> seen = [];
@@ -49,12 +49,12 @@ internal static class DiskOption
         {
             (string key, string? text) = OptionText.KeyValue(parts[i]);
             if (!seen.Add(key)) throw OptionText.Bad("--disk", value, $"'{key}' is there twice.");
-            if (key == "bus") isSata = Choice(value, key, text, Buses);
+            if (key == "bus") bus = Choice(value, key, text, Buses);
             else device = key is "queues" or "serial" or "werror" or "rerror" or "bootindex" ? ReadDevice(device, value, key, text) : device with { Disk = ReadImage(device.Disk, value, key, text) };
         }
         DiskConfig disk = device.Disk;
-        foreach (string key in isSata ? VirtioOnly : [])
-            if (seen.Contains(key)) throw OptionText.Bad("--disk", value, $"a disk with bus=sata has no '{key}'; leave it out, or make the disk bus=virtio.");
+        foreach (string key in bus == DiskBus.Virtio ? [] : VirtioOnly)
+            if (seen.Contains(key)) throw OptionText.Bad("--disk", value, $"a disk with bus={(bus == DiskBus.Sata ? "sata" : "ide")} has no '{key}'; leave it out, or make the disk bus=virtio.");
         if (disk.DetectZeroes == DetectZeroes.Unmap && !disk.Discard)
             throw OptionText.Bad("--disk", value, "detect-zeroes=unmap gives space back, which discard=off forbids; leave one of them out.");
         if (disk.Temporary && disk.ReadOnly) throw OptionText.Bad("--disk", value, "snapshot=on forgets what the guest writes, and readonly lets it write nothing; leave one of them out.");

@@ -56,6 +56,23 @@ public sealed class MachineComposerTests
         Assert.Equal(["disk0", "disk1"], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Id));
     }
 
+    [Fact]
+    public void A_pc_has_an_ide_controller_with_its_discs_on_the_second_channel()
+    {
+        MachineDefinition machine = Compose(new RunRequest { Machine = "pc", Disks = ["/dev/null,bus=ide,serial=x", "/dev/null", "/dev/null,bus=sata", "/dev/null,bus=ide"], CdRoms = ["/dev/null"] });
+        Assert.Equal(MachineKind.Pc, machine.Devices.OfType<PlatformConfig>().Single().Machine);
+        AtaDriveConfig[] drives = [.. machine.Devices.OfType<IdeConfig>().Single().Drives];
+        Assert.Equal(["disk0", "disk3", "cdrom0"], drives.Select(drive => drive.Id));
+        Assert.Equal([null, null, 2], drives.Select(drive => drive.Place));
+        Assert.Equal("x", drives[0].Serial);
+        Assert.Equal("disk2", Assert.Single(machine.Devices.OfType<AhciConfig>().Single().Drives).Id);
+        Assert.Empty(Compose(new RunRequest { Machine = "pc" }).Devices.OfType<IdeConfig>().Single().Drives);
+        Assert.Empty(Compose(new RunRequest { Machine = "q35", CdRoms = ["/dev/null"], Kernel = "/dev/null" }).Devices.OfType<IdeConfig>());
+        foreach ((string kind, string disk) in new[] { ("q35", "/dev/null,bus=ide"), ("isapc", "/dev/null"), ("pc", "/dev/null,bus=ide,queues=2") })
+            Assert.Equal(ExitStatus.Usage, Assert.Throws<UserException>(() => Compose(new RunRequest { Machine = kind, Disks = [disk] })).Status);
+        Assert.Contains("4 places and 5 drives", Assert.Throws<UserException>(() => Compose(new RunRequest { Machine = "pc", Disks = [.. Enumerable.Repeat("/dev/null,bus=ide", 5)] })).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("2", "/dev/null", 2)]
     [InlineData("16", "/dev/null", 4)]

@@ -1,0 +1,51 @@
+using System;
+using System.IO;
+using System.Linq;
+using System.Security.Cryptography;
+using System.Threading.Tasks;
+using Xunit;
+
+namespace Hutch.GuestTests;
+
+/// <summary>The machine pc, with Linux's own driver of its IDE controller.</summary>
+public sealed class PcTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _name = $"pc-{Environment.ProcessId}";
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Linux_drives_ide_disks_and_a_disc_and_a_saved_pc_goes_on_with_them()
+    {
+        string disk = _folder.File("disk"), disc = _folder.File("disc"), state = _folder.File("state");
+        byte[] content = RandomNumberGenerator.GetBytes(4 << 20);
+        File.WriteAllBytes(disk, content);
+        File.WriteAllBytes(disc, RandomNumberGenerator.GetBytes(2 << 20));
+        string disk1 = _folder.Disk("disk1", 8 << 20);
+        await using (Vm vm = await Vm.Boot([.. StockGuest.Options, "--machine", "pc", "--name", _name, "--net", "none",
+            "--disk", $"{disk},bus=ide,format=raw,serial=first", "--disk", $"{disk1},bus=ide,format=raw,serial=second", "--cdrom", disc]))
+        {
+            Assert.Equal("0x1237\n0x7000\n0x7010\n0x7113", await vm.Shell("cd /sys/bus/pci/devices; cat 0000:00:00.0/device 0000:00:01.?/device; cd"));
+            Assert.EndsWith("/ata_piix", await vm.Shell("readlink /sys/bus/pci/devices/0000:00:01.1/driver"), StringComparison.Ordinal);
+            // The disks are found at once, in an order of Linux's.
+            await vm.Shell("for d in sda sdb; do dd if=/sys/block/$d/device/vpd_pg80 bs=1 skip=4 2>/dev/null | grep -q first && first=/dev/$d || second=/dev/$d; done; [ $first ] && [ $second ]");
+            Assert.Equal($"{Sum(content)}  -\n{Sum(File.ReadAllBytes(disc))}  -", await vm.Shell("sha256sum <$first; sha256sum </dev/sr0"));
+            await vm.Shell("dd if=$first of=$second bs=64k conv=fsync 2>/dev/null; echo 3 >/proc/sys/vm/drop_caches");
+            Assert.Equal(content, File.ReadAllBytes(disk1).Take(content.Length));
+            await Launcher.Done("attach", _name, "--disk", $"{_folder.Disk("plugged", 1 << 20)},format=raw");
+            await vm.Shell("until [ -e /dev/vda ]; do usleep 20000; done");
+            Assert.Equal("", await vm.Shell("dmesg -r | grep '^<[0-4]>' || true"));
+            await Launcher.Done("save", _name, state);
+            Assert.Equal(0, await vm.WaitForExit());
+        }
+        await using Vm back = Vm.Restore(state);
+        back.Send("\n");
+        await back.WaitFor("~ # ");
+        Assert.Equal($"{Sum(content)}  -\n{Sum(File.ReadAllBytes(disc))}  -", await back.Shell("echo 3 >/proc/sys/vm/drop_caches; dd if=$second bs=1M count=4 2>/dev/null | sha256sum; sha256sum </dev/sr0"));
+        Assert.Equal("", await back.Shell("dmesg -r | grep '^<[0-3]>' || true"));
+        Assert.Equal(0, await back.PowerOff());
+    }
+
+    private static string Sum(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));
+}
