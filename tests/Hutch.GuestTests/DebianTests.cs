@@ -86,7 +86,7 @@ public sealed partial class DebianTests : IDisposable
         await using Vm vm = Vm.Start("debian", "--cpus", "2,max=4", "--memory", "1G,max=2G", "--net", "none", "--disk", $"{_folder.Disk("work", 64 << 20)},format=raw");
         string name = await Login(vm, MakingSeconds), disk = _folder.Disk("other", 16 << 20);
         await Shell(vm, "set +m; systemctl is-system-running --wait; modprobe virtio_mem; dmesg -C; head -c 8M /dev/urandom >/root/data; sha256sum </root/data >/root/sum");
-        await Shell(vm, "(while [ ! -e /root/end ]; do dd if=/dev/vdb of=/dev/null bs=64k iflag=direct 2>/dev/null; cp /root/data /root/copy; sha256sum </root/copy | cmp -s - /root/sum || echo wrong >>/root/wrong; done) & true");
+        await Shell(vm, "(while [ ! -e /root/end ]; do dd if=/dev/vdb of=/dev/null bs=64k iflag=direct 2>/dev/null; dd if=/root/data of=/root/copy bs=64k oflag=direct conv=fsync 2>/dev/null; sha256sum </root/copy | cmp -s - /root/sum || echo wrong >>/root/wrong; done) & true");
         for (int i = 0; i < HotplugCycles.Count; i++)
         {
             Assert.Equal("disk2", await Launcher.Done("attach", name, "--disk", $"{disk},format=raw,serial=c{i}"));

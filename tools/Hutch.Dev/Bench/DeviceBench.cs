@@ -8,7 +8,7 @@ using Hutch.Host.Files;
 namespace Hutch.Dev.Bench;
 
 /// <summary>
-/// Disks on each bus and network cards of each model under the same load, in one guest with Debian's stock kernel, on hutch and on QEMU's TCG in turn. Says how
+/// Disks on each bus and network cards of each model under the same load, in a guest with Debian's stock kernel, on hutch and on QEMU's TCG in turn. Says how
 /// far virtio is ahead of the emulated devices, and hutch of QEMU.
 /// </summary>
 internal sealed class DeviceBench(string root)
@@ -19,7 +19,9 @@ internal sealed class DeviceBench(string root)
     private const string CommandLine = "console=ttyS0 quiet";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(300);
 
-    private static readonly (string Bus, string Device)[] Disks = [("virtio", "virtio-blk-pci"), ("sata", "ide-hd,bus=ide.0")];
+    // IDE is the other machine's, which has its disk alone.
+    private static readonly (string Machine, string Bus, string Device, string Name)[] Disks =
+        [("q35", "virtio", "virtio-blk-pci", "vdc"), ("q35", "sata", "ide-hd,bus=ide.0", "sda"), ("pc", "ide", "ide-hd,bus=ide.0", "sda")];
 
     private static readonly (string Kind, int Block, int Depth)[] DiskLoads = [("randread", 4096, 32), ("read", 128 << 10, 8), ("write", 128 << 10, 8)];
 
@@ -31,6 +33,7 @@ internal sealed class DeviceBench(string root)
         using ScratchFolder folder = new("hutch-devices");
         string[] programs = [GuestProgram.Compile(folder.Path, "block-load"), GuestProgram.Compile(folder.Path, "net-load")];
         string[] images = [.. Disks.Select(disk => BlockLoad.MakeImage(Directory.CreateDirectory(Path.Combine(folder.Path, disk.Bus)).FullName, "raw", ImageBytes))];
+        string[] disks = [.. programs, .. images];
         string guest = StockGuestImage.Prepare(UserFolders.Cache!);
         GuestProgram.Execute(Path.Combine(root, "hutch"), "--version");
         using TapInterfaces? taps = Environment.IsPrivilegedProcess ? new TapInterfaces(Cards.Length) : null;
@@ -39,8 +42,8 @@ internal sealed class DeviceBench(string root)
         List<Dictionary<string, double>> ours = [], theirs = [];
         for (int round = 1; round <= rounds; round++)
         {
-            ours.Add(Measure(Path.Combine(root, "hutch"), Hutch(guest, programs, images, taps is not null), taps is not null));
-            theirs.Add(Measure("qemu-system-x86_64", Qemu(guest, programs, images, taps is not null), taps is not null));
+            ours.Add(Measure(Path.Combine(root, "hutch"), machine => Hutch(machine, guest, disks, taps is not null), taps is not null));
+            theirs.Add(Measure("qemu-system-x86_64", machine => Qemu(machine, guest, disks, taps is not null), taps is not null));
             foreach (string load in ours[^1].Keys) Console.WriteLine($"round {round}: {load,-28} hutch {ours[^1][load],8:F1}   qemu {theirs[^1][load],8:F1}");
         }
         return Compare(ours, theirs);
@@ -64,22 +67,30 @@ internal sealed class DeviceBench(string root)
 
     private static double Middle(List<Dictionary<string, double>> rounds, string load) => Statistics.Median(rounds.Select(round => round[load]));
 
-    private static Dictionary<string, double> Measure(string program, IEnumerable<string> arguments, bool hasTaps)
+    private static Dictionary<string, double> Measure(string program, Func<string, IEnumerable<string>> arguments, bool hasTaps)
     {
-        using Guest guest = Guest.Start(program, arguments);
-        if (!guest.WaitFor(Guest.Marker, Patience) || !guest.WaitFor("~ # ", Patience)) throw new InvalidOperationException($"{program} did not boot:\n{guest.Transcript}");
-        GuestProgram.Install(guest, "/dev/vda", "block-load");
-        GuestProgram.Install(guest, "/dev/vdb", "net-load");
         Dictionary<string, double> rates = [];
-        foreach ((string bus, _) in Disks)
-            foreach ((string kind, int block, int depth) in DiskLoads)
-                rates.Add($"disk {bus} {kind} {block >> 10} KiB", BlockLoad.Run(guest, bus == "virtio" ? "/dev/vdc" : "/dev/sda", kind, block, depth, SecondsOfLoad, ImageBytes) * block / 1e6);
+        foreach (string machine in (string[])["q35", "pc"])
+        {
+            using Guest guest = Guest.Start(program, arguments(machine));
+            if (!guest.WaitFor(Guest.Marker, Patience) || !guest.WaitFor("~ # ", Patience)) throw new InvalidOperationException($"{program} did not boot:\n{guest.Transcript}");
+            GuestProgram.Install(guest, "/dev/vda", "block-load");
+            GuestProgram.Install(guest, "/dev/vdb", "net-load");
+            foreach ((_, string bus, _, string name) in Disks.Where(disk => disk.Machine == machine))
+                foreach ((string kind, int block, int depth) in DiskLoads)
+                    rates.Add($"disk {bus} {kind} {block >> 10} KiB", BlockLoad.Run(guest, $"/dev/{name}", kind, block, depth, SecondsOfLoad, ImageBytes) * block / 1e6);
+            if (machine == "q35") MeasureCards(guest, rates, hasTaps);
+        }
+        return rates;
+    }
+
+    private static void MeasureCards(Guest guest, Dictionary<string, double> rates, bool hasTaps)
+    {
         for (int card = 0; card < Cards.Length; card++)
         {
             MeasureCard(guest, rates, $"user {Cards[card].Model}", Mac("user", card), UserGuest(card), UserHost(card));
             if (hasTaps) MeasureCard(guest, rates, $"tap {Cards[card].Model}", Mac("tap", card), TapInterfaces.GuestAddress(card), TapInterfaces.HostAddress(card));
         }
-        return rates;
     }
 
     private static void MeasureCard(Guest guest, Dictionary<string, double> rates, string name, string mac, string address, string host)
@@ -90,29 +101,38 @@ internal sealed class DeviceBench(string root)
         guest.Send("ifconfig $card down\n");
     }
 
-    private static IEnumerable<string> Hutch(string guest, string[] programs, string[] images, bool hasTaps)
+    // The first two disks are the programs, on virtio.
+    private static IEnumerable<string> Hutch(string machine, string guest, string[] disks, bool hasTaps)
     {
-        List<string> arguments = ["run", "--memory", $"{Megabytes}M", "--kernel", $"{guest}/vmlinuz", "--initrd", $"{guest}/initrd", "--append", CommandLine];
-        foreach (string program in programs) arguments.AddRange(["--disk", $"{program},format=raw,readonly"]);
-        for (int i = 0; i < Disks.Length; i++) arguments.AddRange(["--disk", $"{images[i]},format=raw,bus={Disks[i].Bus}"]);
-        for (int i = 0; i < Cards.Length; i++)
+        List<string> arguments = ["run", "--machine", machine, "--memory", $"{Megabytes}M", "--kernel", $"{guest}/vmlinuz", "--initrd", $"{guest}/initrd", "--append", CommandLine];
+        for (int i = 0; i < disks.Length; i++)
+        {
+            int load = i - (disks.Length - Disks.Length);
+            if (load < 0) arguments.AddRange(["--disk", $"{disks[i]},format=raw,readonly"]);
+            else if (Disks[load].Machine == machine) arguments.AddRange(["--disk", $"{disks[i]},format=raw,bus={Disks[load].Bus}"]);
+        }
+        for (int i = 0; i < Cards.Length && machine == "q35"; i++)
         {
             arguments.AddRange(["--net", $"user,model={Cards[i].Model},mac={Mac("user", i)},net={UserNet(i)},host={UserHost(i)}{(Cards[i].Model == "virtio" ? ",mtu=1500" : "")}"]);
             if (hasTaps) arguments.AddRange(["--net", $"tap,ifname={TapInterfaces.Name(i)},model={Cards[i].Model},mac={Mac("tap", i)}"]);
         }
-        return arguments;
+        return machine == "q35" ? arguments : [.. arguments, "--net", "none"];
     }
 
-    private static IEnumerable<string> Qemu(string guest, string[] programs, string[] images, bool hasTaps)
+    private static IEnumerable<string> Qemu(string machine, string guest, string[] disks, bool hasTaps)
     {
         List<string> arguments =
         [
-            "-accel", "tcg", "-cpu", "max", "-M", "q35", "-m", $"{Megabytes}", "-kernel", $"{guest}/vmlinuz", "-initrd", $"{guest}/initrd", "-append", CommandLine,
+            "-accel", "tcg", "-cpu", "max", "-M", machine, "-m", $"{Megabytes}", "-kernel", $"{guest}/vmlinuz", "-initrd", $"{guest}/initrd", "-append", CommandLine,
             "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
         ];
-        for (int i = 0; i < programs.Length; i++) arguments.AddRange(["-drive", $"file={programs[i]},format=raw,if=none,id=p{i},readonly=on", "-device", $"virtio-blk-pci,drive=p{i}"]);
-        for (int i = 0; i < Disks.Length; i++) arguments.AddRange(["-drive", $"file={images[i]},format=raw,if=none,id=d{i},cache=writeback", "-device", $"{Disks[i].Device},drive=d{i}"]);
-        for (int i = 0; i < Cards.Length; i++)
+        for (int i = 0; i < disks.Length; i++)
+        {
+            int load = i - (disks.Length - Disks.Length);
+            if (load >= 0 && Disks[load].Machine != machine) continue;
+            arguments.AddRange(["-drive", $"file={disks[i]},format=raw,if=none,id=d{i},{(load < 0 ? "readonly=on" : "cache=writeback")}", "-device", $"{(load < 0 ? "virtio-blk-pci" : Disks[load].Device)},drive=d{i}"]);
+        }
+        for (int i = 0; i < Cards.Length && machine == "q35"; i++)
         {
             arguments.AddRange(["-netdev", $"user,id=u{i},net={UserNet(i)},host={UserHost(i)}", "-device", $"{Cards[i].Device},netdev=u{i},mac={Mac("user", i)}"]);
             if (hasTaps) arguments.AddRange(["-netdev", $"tap,id=t{i},ifname={TapInterfaces.Name(i)},script=no,downscript=no", "-device", $"{Cards[i].Device},netdev=t{i},mac={Mac("tap", i)}"]);

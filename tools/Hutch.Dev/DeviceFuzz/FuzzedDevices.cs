@@ -40,7 +40,7 @@ internal static class FuzzedDevices
         new("virtio-net", static _ => new VirtioNetConfig("nic", "52:54:00:01:02:03", Network) { Queues = 2 }, Virtio),
         new("e1000", static _ => new E1000Config("nic", "52:54:00:01:02:03", Network), static (machine, random) => new E1000Driver(machine, random)),
         new("rtl8139", static _ => new Rtl8139Config("nic", "52:54:00:01:02:03", Network), static (machine, random) => new Rtl8139Driver(machine, random)),
-        new("ahci", static _ => new AhciConfig("sata", [new SataDriveConfig("hd", new DiskConfig("/none")), new SataDriveConfig("cd", new DiskConfig("/none", "raw", ReadOnly: true), IsCdRom: true)]),
+        new("ahci", static _ => new AhciConfig("sata", [new AtaDriveConfig("hd", new DiskConfig("/none")), new AtaDriveConfig("cd", new DiskConfig("/none", "raw", ReadOnly: true), IsCdRom: true)]),
             static (machine, random) => new AhciDriver(machine, random)),
         new("xhci", static _ => new XhciConfig("usb", [new UsbDeviceConfig("tablet", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd", UsbDeviceKind.Keyboard)]),
             static (machine, random) => new XhciDriver(machine, random)),
