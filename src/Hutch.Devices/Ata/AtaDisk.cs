@@ -9,10 +9,14 @@ using static Hutch.Devices.Ata.AtaRegisters;
 
 namespace Hutch.Devices.Ata;
 
-/// <summary>A disk (ATA8-ACS): reads, writes and flushes, queued or not, with 28 or 48 bits of address, and TRIM.</summary>
+/// <summary>
+/// A disk (ATA8-ACS): reads, writes and flushes, queued or not, with 28 or 48 bits of address, and TRIM. On a cable it understands cylinders, heads and sectors too
+/// (ATA/ATAPI-5 §6.2).
+/// </summary>
 internal sealed class AtaDisk : AtaDrive
 {
     private const int BlockBytes = 512, MostTrimBlocks = 8, MultipleSectors = 16, MostQueued = 32;
+    private const int MostCylinders = 16383, Heads = 16, TrackSectors = 63;
     private const byte ErrorLog = 0x10, LogDirectory = 0x00;
 
     private readonly bool _canTrim;
@@ -21,7 +25,7 @@ internal sealed class AtaDisk : AtaDrive
     private readonly byte[] _trimList = new byte[MostTrimBlocks * BlockBytes];
     private readonly byte[] _errorLog = new byte[BlockBytes];
     private bool _hasWriteCache = true;
-    private byte _multiple = MultipleSectors;
+    private byte _multiple = MultipleSectors, _heads = Heads, _trackSectors = TrackSectors;
 
     internal AtaDisk(AtaDriveConfig config, BlockNode node, AtaBus bus) : base(config, node, bus)
     {
@@ -59,6 +63,7 @@ internal sealed class AtaDisk : AtaDrive
             case SetFeatures: SetFeature(request); break;
             case SetMultiple when (byte)request.RequestedCount is > 0 and <= MultipleSectors && BitOperations.IsPow2((byte)request.RequestedCount): _multiple = (byte)request.RequestedCount; break;
             case CheckPower: request.Count = 0xff; break;
+            case InitializeParameters when Bus == AtaBus.Parallel: SetGeometry(request); break;
             case Recalibrate or ExecuteDiagnostic or InitializeParameters or StandbyImmediate or IdleImmediate or Standby or Idle or Sleep:
                 if (command == ExecuteDiagnostic) request.Error = 1;
                 break;
@@ -99,13 +104,17 @@ internal sealed class AtaDisk : AtaDrive
         if (!fields.Has("multiple")) return;
         fields.Value("multiple", ref _multiple);
         fields.Require(_multiple is > 0 and <= MultipleSectors && BitOperations.IsPow2(_multiple), "multiple");
+        if (Bus == AtaBus.Serial) return;
+        fields.Value("heads", ref _heads);
+        fields.Value("track-sectors", ref _trackSectors);
+        fields.Require(_heads is > 0 and <= Heads && _trackSectors != 0, "heads");
     }
 
     private void Transfer(AtaRequest request, AtaOperation operation, bool isLong, bool isDurable = false)
     {
         (ulong lba, uint count) = Range(request, isLong);
-        // Cylinders, heads and sectors went with the drives that had them.
-        if ((request.Device & DeviceLba) == 0) request.Refuse();
+        // Cylinders, heads and sectors went with the cable.
+        if ((request.Device & DeviceLba) == 0 && (isLong || Bus == AtaBus.Serial)) request.Refuse();
         else Begin(request, operation, lba, count, isDurable);
         request.IsProgrammedInput = request.Command is ReadSectors or ReadSectorsExt or ReadMultiple or ReadMultipleExt;
     }
@@ -145,11 +154,24 @@ internal sealed class AtaDisk : AtaDrive
     }
 
     // 28 or 48 bits of address; a count of 0 is the most that there can be.
-    private static (ulong Lba, uint Count) Range(AtaRequest request, bool isLong)
+    private (ulong Lba, uint Count) Range(AtaRequest request, bool isLong)
     {
-        ulong lba = isLong ? request.Lba : request.Lba & 0xff_ffff | (ulong)(request.Device & 0xf) << 24;
+        ulong lba = isLong ? request.Lba : (request.Device & DeviceLba) == 0 ? Translate(request) : request.Lba & 0xff_ffff | (ulong)(request.Device & 0xf) << 24;
         uint count = isLong ? request.RequestedCount : (byte)request.RequestedCount;
         return (lba, count != 0 ? count : isLong ? 65536u : 256u);
+    }
+
+    // A place that the geometry does not have is nowhere on the disk.
+    private ulong Translate(AtaRequest request)
+    {
+        ulong sector = request.Lba & 0xff, cylinder = request.Lba >> 8 & 0xffff, head = request.Device & 0xfu;
+        return sector == 0 || sector > _trackSectors || head >= _heads ? ulong.MaxValue : (((cylinder * _heads) + head) * _trackSectors) + sector - 1;
+    }
+
+    private void SetGeometry(AtaRequest request)
+    {
+        if ((byte)request.RequestedCount == 0) request.Refuse();
+        else (_heads, _trackSectors) = ((byte)((request.Device & 0xf) + 1), (byte)request.RequestedCount);
     }
 
     private bool IsOnDisk(ulong lba, ulong count) => lba <= Sectors && count <= Sectors - lba;
@@ -209,9 +231,9 @@ internal sealed class AtaDisk : AtaDrive
         identity.Clear();
         ulong sectors = Sectors;
         Put(identity, 0, 0x0040);
-        Put(identity, 1, (ushort)Math.Min(16383, sectors / (16 * 63)));
-        Put(identity, 3, 16);
-        Put(identity, 6, 63);
+        Put(identity, 1, (int)Math.Min(MostCylinders, sectors / (Heads * TrackSectors)));
+        Put(identity, 3, Heads);
+        Put(identity, 6, TrackSectors);
         PutText(identity, 10, 20, Serial);
         PutText(identity, 23, 8, "1.0");
         PutText(identity, 27, 40, "Hutch disk");
@@ -232,6 +254,7 @@ internal sealed class AtaDisk : AtaDrive
         else
         {
             Put(identity, 93, Cable80);
+            PutGeometry(identity);
         }
         Put(identity, 80, 0x01f0);                              // ATA/ATAPI-4 to ATA8-ACS
         Put(identity, 82, 0x4028);                              // NOP, write cache, power management
@@ -252,6 +275,17 @@ internal sealed class AtaDisk : AtaDrive
         identity[510] = 0xa5;
         identity[511] = Checksum(identity);
         return _answer;
+    }
+
+    // The geometry that addresses are translated by: word 53 says that these words are valid.
+    private void PutGeometry(Span<byte> identity)
+    {
+        uint cylinders = (uint)Math.Min(ushort.MaxValue, Sectors / ((uint)_heads * _trackSectors));
+        Put(identity, 53, 0x0007);
+        Put(identity, 54, (ushort)cylinders);
+        Put(identity, 55, _heads);
+        Put(identity, 56, _trackSectors);
+        BinaryPrimitives.WriteUInt32LittleEndian(identity[114..], cylinders * _heads * _trackSectors);
     }
 
     // What makes all bytes of a page add up to zero.

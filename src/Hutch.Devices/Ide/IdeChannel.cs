@@ -54,6 +54,8 @@ internal sealed partial class IdeChannel : IBusDevice, IDisposable
 
     private IdeTaskFile Selected => _files[_selected];
 
+    private bool UsesBuffer => _phase is IdePhase.DataIn or IdePhase.DataOut or IdePhase.NextPart;
+
     private AtaDrive Drive => _drives[_owner]!;
 
     /// <inheritdoc/>
@@ -116,7 +118,7 @@ internal sealed partial class IdeChannel : IBusDevice, IDisposable
         }
         // A command is being worked on only by a drive that is there.
         fields.Require(_phase == IdePhase.Idle || _drives[_owner] is not null, "owner");
-        if (_phase != IdePhase.Idle) fields.Group("request", group => _request.Exchange(group, _buffer, Drive.Node.LengthBytes));
+        if (_phase != IdePhase.Idle) fields.Group("request", group => _request.Exchange(group, UsesBuffer ? _buffer : null, Drive.Node));
         ExchangeBuffer(fields);
         UpdateInterrupt();
     }
@@ -133,10 +135,9 @@ internal sealed partial class IdeChannel : IBusDevice, IDisposable
         fields.Value("at", ref _at, 0, BufferBytes);
         fields.Value("block-end", ref _blockEnd, _at, BufferBytes);
         fields.Value("fill", ref _fill, _blockEnd, BufferBytes);
-        bool isUsed = _phase is IdePhase.DataIn or IdePhase.DataOut or IdePhase.NextPart;
-        byte[] content = fields.Blob("buffer", isUsed ? _buffer.Span[.._fill].ToArray() : [], BufferBytes);
+        byte[] content = fields.Blob("buffer", UsesBuffer ? _buffer.Span[.._fill].ToArray() : [], BufferBytes);
         if (!fields.IsRestoring) return;
-        fields.Require(content.Length == (isUsed ? _fill : 0) && (_phase is not (IdePhase.DataIn or IdePhase.DataOut) || _at < _blockEnd), "buffer");
+        fields.Require(content.Length == (UsesBuffer ? _fill : 0) && (_phase is not (IdePhase.DataIn or IdePhase.DataOut) || _at < _blockEnd), "buffer");
         fields.Require(_phase != IdePhase.PacketIn || (_at < PacketBytes && _blockEnd == PacketBytes), "buffer");
         content.CopyTo(_buffer.Span);
     }
@@ -246,7 +247,7 @@ internal sealed partial class IdeChannel : IBusDevice, IDisposable
         data[..part].CopyTo((_phase == IdePhase.PacketIn ? _request.PacketBuffer : _buffer.Span)[_at..]);
         _at += part;
         if (_at < _blockEnd) return;
-        if (_phase == IdePhase.PacketIn) BeginOrAwaitMaster(_request.IsDma && AtaCdRom.MovesData(_request.Packet));
+        if (_phase == IdePhase.PacketIn) BeginOrAwaitMaster(_request.IsDma);
         else if (_at < _fill) BeginBlock(IdePhase.DataOut, interrupts: true);
         else Begin(IdePhase.NextPart);
     }

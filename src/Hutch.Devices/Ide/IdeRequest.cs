@@ -15,10 +15,12 @@ namespace Hutch.Devices.Ide;
 /// </summary>
 internal sealed class IdeRequest(Action completed) : AtaRequest
 {
+    private const int SectorBytes = 512;
+
     private long _leftBytes, _nextOffset;
 
-    /// <summary>Data goes by the bus master.</summary>
-    internal bool IsDma => IsPacket ? (Features & 1) != 0
+    /// <summary>Data goes by the bus master. A packet that moves none needs no bus master, whatever it says.</summary>
+    internal bool IsDma => IsPacket ? (Features & 1) != 0 && AtaCdRom.MovesData(Packet)
         : Command is AtaRegisters.ReadDma or AtaRegisters.ReadDmaExt or AtaRegisters.WriteDma or AtaRegisters.WriteDmaExt or AtaRegisters.WriteDmaFuaExt
             or AtaRegisters.DataSetManagement or AtaRegisters.ReadLogDmaExt;
 
@@ -84,18 +86,22 @@ internal sealed class IdeRequest(Action completed) : AtaRequest
     private protected override void Completed() => completed();
 
     /// <summary>Saves or restores a command that the guest has not given all data for, or not taken all from, or that was not begun; nothing is in flight.</summary>
-    internal void Exchange(StateFields fields, NativeBuffer buffer, long driveBytes)
+    /// <param name="fields">The state.</param>
+    /// <param name="buffer">Its memory; null: it has none yet.</param>
+    /// <param name="node">What the drive's bytes are in.</param>
+    internal void Exchange(StateFields fields, NativeBuffer? buffer, BlockNode node)
     {
         ulong[] numbers = [Command, Device, Lba, Features, RequestedCount, (ulong)Operation, (ulong)Flags, (ulong)_leftBytes, (ulong)_nextOffset, Status, Error, Count];
         fields.Numbers("command", numbers);
         fields.Bytes("packet", PacketBuffer);
         if (!fields.IsRestoring) return;
         Reset();
-        UseOwn(buffer);
+        if (buffer is not null) UseOwn(buffer);
         (Command, Device, Lba, Features, RequestedCount) = ((byte)numbers[0], (byte)numbers[1], numbers[2] & 0xffff_ffff_ffff, (ushort)numbers[3], (ushort)numbers[4]);
         (Operation, Flags, _leftBytes, _nextOffset) = ((AtaOperation)numbers[5], (WriteFlags)numbers[6], (long)numbers[7], (long)numbers[8]);
         (Status, Error, Count) = ((byte)numbers[9], (byte)numbers[10], (ushort)numbers[11]);
         fields.Require(Operation is AtaOperation.None or AtaOperation.Read or AtaOperation.Write && Flags is WriteFlags.None or WriteFlags.Durable, "command");
-        fields.Require(_leftBytes >= 0 && _nextOffset >= 0 && _leftBytes <= driveBytes && _nextOffset <= driveBytes - _leftBytes, "command");
+        fields.Require(_leftBytes >= 0 && _nextOffset >= 0 && _leftBytes <= node.LengthBytes && _nextOffset <= node.LengthBytes - _leftBytes, "command");
+        fields.Require((_leftBytes | _nextOffset) % Math.Max(SectorBytes, node.Limits.RequestAlignmentBytes) == 0, "command");
     }
 }

@@ -217,10 +217,33 @@ public sealed class IdeTests : IDisposable
         Assert.Equal((0x51, 0x04), (driver.Run(0x60), driver[1]));          // queued commands are serial ATA's
         Assert.Equal((0x51, 0x04), (driver.Run(0xa0), driver[1]));
         Assert.Equal((0x51, 0x04), (driver.Run(0xa1), driver[1]));
-        driver.Select(0xa0);
-        driver[2] = 1;
-        driver[7] = 0x20;
-        Assert.Equal((0x51, 0x04), (driver.Wait(), driver[1]));             // cylinders
+        Assert.Equal((0x51, 0x04), (driver.Run(0x91), driver[1]));          // tracks without sectors
+    }
+
+    [Fact]
+    public void Cylinders_heads_and_sectors_are_translated_as_the_guest_has_said()
+    {
+        IdeDriver driver = Begin();
+        Assert.Equal(0x58, At(driver, 1, 2, 3));
+        Assert.Equal((byte)(((((1 * 16) + 2) * 63) + 3 - 1) & 0xff), driver.ReadData()[0]);
+        driver.Select(0xa3);                                                // four heads, 17 sectors a track
+        driver[2] = 17;
+        driver[7] = 0x91;
+        Assert.Equal(0x50, driver.Wait());
+        Assert.Equal(0x58, At(driver, 5, 3, 17));
+        Assert.Equal((((5 * 4) + 3) * 17) + 16, BinaryPrimitives.ReadInt32LittleEndian(driver.ReadData()));
+        foreach ((int cylinder, int head, int sector) in new[] { (0, 4, 1), (0, 0, 0), (0, 0, 18), (31, 0, 1) })
+            Assert.Equal((0x51, 0x10), (At(driver, cylinder, head, sector), driver[1]));
+        Assert.Equal(0x58, driver.Run(0xec));
+        byte[] identity = driver.ReadData();
+        Assert.Equal((4, 17, Sectors / 68 * 68), (identity[110], identity[112], BinaryPrimitives.ReadInt32LittleEndian(identity.AsSpan(114))));
+    }
+
+    private static byte At(IdeDriver driver, int cylinder, int head, int sector)
+    {
+        driver.Select((byte)(0xa0 | head));
+        (driver[2], driver[3], driver[4], driver[5], driver[7]) = (1, (byte)sector, (byte)cylinder, (byte)(cylinder >> 8), 0x20);
+        return driver.Wait();
     }
 
     [Fact]
@@ -272,6 +295,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal(3, driver[2]);
         Assert.Equal(Numbered(12, 8), Memory(4096));
         _machine.Out(driver.Master, 0, 1);
+        _machine.Out((ushort)(driver.Master + 4), 0xfff0_0000, 4);
         driver.Issue(0xa0, features: 1);
         driver.WriteData(new byte[12]);                                     // TEST UNIT READY moves nothing
         Assert.Equal(0x50, driver.Wait());
@@ -375,6 +399,21 @@ public sealed class IdeTests : IDisposable
         _device.Exchange(new StateReader("ide", state));
         _device.Start();
         Assert.Equal(Numbered(1, 300), before.Concat(driver.ReadData()).ToArray());
+    }
+
+    [Fact]
+    public void A_command_that_awaits_its_bus_master_goes_on_in_a_restored_controller()
+    {
+        IdeDriver driver = Begin();
+        driver.PrepareMaster(60_000, 60_000, 60_000);
+        driver.Issue(0x25, 5, 300);
+        byte[] state = Exchange();
+        _device!.Reset();
+        _device.Exchange(new StateReader("ide", state));
+        _device.Start();
+        _machine.Out(driver.Master, 9, 1);
+        Assert.Equal(0x50, driver.Wait());
+        Assert.Equal(Numbered(5, 300), Memory(300 * 512));
     }
 
     [Theory]
