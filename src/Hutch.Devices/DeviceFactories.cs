@@ -5,6 +5,7 @@ using Hutch.Devices.Display;
 using Hutch.Devices.Ethernet.E1000;
 using Hutch.Devices.Ethernet.Rtl8139;
 using Hutch.Devices.Firmware;
+using Hutch.Devices.Generation;
 using Hutch.Devices.Ide;
 using Hutch.Devices.Input;
 using Hutch.Devices.Serial;
@@ -49,6 +50,7 @@ public static class DeviceFactories
         E1000Config e1000 => new E1000Factory().Create(e1000, services),
         Rtl8139Config rtl8139 => new Rtl8139Factory().Create(rtl8139, services),
         WatchdogConfig watchdog => new WatchdogFactory().Create(watchdog, services),
+        VmGenIdConfig generation => new VmGenIdFactory().Create(generation, services),
         PvpanicConfig pvpanic => new PvpanicFactory().Create(pvpanic, services),
         VirtioBalloonConfig balloon => new VirtioBalloonFactory().Create(balloon, services),
         VirtioMemConfig pluggable => new VirtioMemFactory().Create(pluggable, services),

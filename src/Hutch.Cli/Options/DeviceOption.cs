@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using Hutch.Model.Machine;
 
@@ -7,7 +8,7 @@ namespace Hutch.Cli.Options;
 internal static class DeviceOption
 {
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, i6300esb, pvpanic, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, i6300esb, pvpanic, vmgenid, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -35,6 +36,7 @@ internal static class DeviceOption
             "usb-kbd" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Keyboard)]),
             "i6300esb" => new WatchdogConfig(id, Action(value, settings, AlarmAction.Reset)),
             "pvpanic" => new PvpanicConfig(id, Action(value, settings, AlarmAction.Pause)),
+            "vmgenid" => new VmGenIdConfig(id, First(value, settings)),
             "test-dev" => new TestDeviceConfig(id),
             "VGA" => new VgaConfig(id, (int)Number(value, settings, "vgamem_mb", 16, VgaConfig.MostMemoryMiB),
                 Take(settings, "romfile") is string rom ? DiskOption.CheckedPath("--device", rom) : DisplayOption.FindVideoBios(isNeeded: false)),
@@ -62,6 +64,13 @@ internal static class DeviceOption
         "reset" => AlarmAction.Reset,
         "poweroff" => AlarmAction.PowerOff,
         _ => throw OptionText.Bad("--device", value, "action is none, pause, reset or poweroff."),
+    };
+
+    private static Guid? First(string value, Dictionary<string, string> settings) => Take(settings, "guid") switch
+    {
+        null or "auto" => null,
+        { } text when Guid.TryParseExact(text, "D", out Guid first) => first,
+        _ => throw OptionText.Bad("--device", value, "guid is auto or of the form 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87."),
     };
 
     private static uint Number(string value, Dictionary<string, string> settings, string key, uint fallback, uint maximum)

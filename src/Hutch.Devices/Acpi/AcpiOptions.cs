@@ -32,6 +32,9 @@ public sealed record AcpiOptions
     /// <summary>There is a display adapter with VGA's ports and window.</summary>
     public bool HasVga { get; init; }
 
+    /// <summary>There is a generation identifier.</summary>
+    public bool HasGenerationId { get; init; }
+
     /// <summary>The kind of machine.</summary>
     public MachineKind Machine { get; init; }
 
@@ -69,6 +72,7 @@ public sealed record AcpiOptions
             SerialPorts = ports.ToImmutable(),
             HasKeyboard = definition.Devices.Any(static device => device is Ps2InputConfig),
             HasVga = definition.Devices.Any(static device => device is VgaConfig),
+            HasGenerationId = definition.Devices.Any(static device => device is VmGenIdConfig),
             PciWindow64Start = windowStart,
             PciWindow64LengthBytes = windowLengthBytes,
         };

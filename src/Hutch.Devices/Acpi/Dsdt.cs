@@ -1,5 +1,6 @@
 using System;
 using Hutch.Devices.Chipset;
+using Hutch.Devices.Generation;
 using Hutch.Devices.Pci;
 using Hutch.Devices.Serial;
 using Hutch.Model.Machine;
@@ -9,11 +10,11 @@ namespace Hutch.Devices.Acpi;
 /// <summary>The differentiated system description table: the devices that a guest cannot find by itself.</summary>
 internal static class Dsdt
 {
-    private const string PciHost = "PCI0";
+    private const string PciHost = "PCI0", GenerationId = "VGEN";
     private const int SlotCount = 32, PinCount = 4;
 
     // Notifications (ACPI 6.5 §5.6.6).
-    internal const ulong DeviceCheck = 1, EjectRequest = 3;
+    internal const ulong DeviceCheck = 1, EjectRequest = 3, StatusChanged = 0x80;
 
     // _OSC control bits that we grant (PCI Firmware 3.3 §4.5.1): the PCI Express capability structure. Hot-plug is ACPI's, there is no
     // root port to send PME or AER messages, and no LTR.
@@ -30,6 +31,7 @@ internal static class Dsdt
         {
             ProcessorObjects.Write(aml, options.Cpus);
             WriteReservedRanges(aml, options);
+            if (options.HasGenerationId) WriteGenerationId(aml);
             using (aml.Device(PciHost))
             {
                 WriteHostBridge(aml, options);
@@ -46,6 +48,11 @@ internal static class Dsdt
         {
             aml.Path($"\\_SB.{PciHost}.DVNT").Path($"\\_SB.{PciHost}.PCIU").Integer(DeviceCheck);
             aml.Path($"\\_SB.{PciHost}.DVNT").Path($"\\_SB.{PciHost}.PCID").Integer(EjectRequest);
+        }
+        if (options.HasGenerationId)
+        {
+            using (aml.Scope("\\_GPE"))
+            using (aml.Method($"_E{VmGenId.GpeNumber:X2}", 0)) aml.Notify().Path($"\\_SB.{GenerationId}").Integer(StatusChanged);
         }
         ProcessorObjects.WriteEvent(aml, options.Cpus);
         // SLP_TYPa, SLP_TYPb and two reserved elements: some guests want all four (ACPI 6.5 §7.4.2).
@@ -67,6 +74,18 @@ internal static class Dsdt
                 .Io(PciHotplug.BasePort, (byte)PciHotplug.LengthBytes)
                 .Io(CpuHotplug.BasePort, (byte)CpuHotplug.LengthBytes)
                 .ToArray());
+        }
+    }
+
+    /// <summary>Where the generation identifier is. Guests look for the compatible name (Microsoft, Virtual Machine Generation ID); the device's own says only whose it is.</summary>
+    private static void WriteGenerationId(AmlWriter aml)
+    {
+        using (aml.Device(GenerationId))
+        {
+            aml.Name("_HID").String("HUTC0001");
+            aml.Name("_CID").String("VM_Gen_Counter");
+            aml.Name("_DDN").String("VM_Gen_Counter");
+            aml.Name("ADDR").IntegerPackage(VmGenId.Address & uint.MaxValue, VmGenId.Address >> 32);
         }
     }
 

@@ -20,6 +20,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(Rtl8139Config), "rtl8139")]
 [JsonDerivedType(typeof(WatchdogConfig), "i6300esb")]
 [JsonDerivedType(typeof(PvpanicConfig), "pvpanic")]
+[JsonDerivedType(typeof(VmGenIdConfig), "vmgenid")]
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]

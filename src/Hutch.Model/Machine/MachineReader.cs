@@ -120,6 +120,7 @@ public static class MachineReader
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
             "xhci" => UsbJson.Read(id, device),
             "i6300esb" or "pvpanic" => AlarmJson.Read(id, Text(device, "type"), device),
+            "vmgenid" => new VmGenIdConfig(id, OptionalText(device, "First") is string first ? Guid.Parse(first) : null),
             "test-dev" => new TestDeviceConfig(id),
             "vga" => new VgaConfig(id, device.GetProperty("MemoryMiB").GetInt32(), OptionalText(device, "RomPath")),
             "ps2-input" => new Ps2InputConfig(id),

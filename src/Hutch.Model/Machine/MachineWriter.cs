@@ -133,6 +133,7 @@ public static class MachineWriter
         DebugExitConfig => "debug-exit",
         WatchdogConfig => "i6300esb",
         PvpanicConfig => "pvpanic",
+        VmGenIdConfig => "vmgenid",
         TestDeviceConfig => "test-dev",
         VgaConfig => "vga",
         Ps2InputConfig => "ps2-input",
@@ -169,6 +170,8 @@ public static class MachineWriter
                 break;
             case WatchdogConfig watchdog: AlarmJson.Write(writer, watchdog.Action); break;
             case PvpanicConfig pvpanic: AlarmJson.Write(writer, pvpanic.Action); break;
+            case VmGenIdConfig { First: Guid first }: writer.WriteString("First", first); break;
+            case VmGenIdConfig: writer.WriteNull("First"); break;
             case VgaConfig vga:
                 writer.WriteNumber("MemoryMiB", vga.MemoryMiB);
                 writer.WriteString("RomPath", vga.RomPath);

@@ -29,6 +29,7 @@ internal static class FuzzedDevices
         new("debug-exit", static _ => new DebugExitConfig("exit"), Plain),
         new("test-dev", static _ => new TestDeviceConfig("test"), Plain),
         new("pvpanic", static _ => new PvpanicConfig("panic"), Plain),
+        new("vmgenid", static _ => new VmGenIdConfig("generation"), Plain),
         new("i6300esb", static _ => new WatchdogConfig("dog"), Plain),
         new("vga", static _ => new VgaConfig("vga", MemoryMiB: 1), Plain),
         new("ps2-input", static _ => new Ps2InputConfig("ps2"), Plain),

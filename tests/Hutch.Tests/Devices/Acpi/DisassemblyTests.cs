@@ -19,6 +19,7 @@ public sealed class DisassemblyTests
         PciWindow64LengthBytes = 0x40_0000_0000,
         MemoryBytes = 512 << 20,
         PluggableBytes = 1UL << 30,
+        HasGenerationId = true,
     };
 
     [IaslFact]
@@ -37,6 +38,8 @@ public sealed class DisassemblyTests
         Assert.Contains("CPEJ = One", text, StringComparison.Ordinal);
         Assert.Contains("CPSS (One, Arg0, Arg1)", text, StringComparison.Ordinal);
         Assert.Contains("Notify (\\_SB.C001, 0x03)", text, StringComparison.Ordinal);
+        Assert.Contains("Name (ADDR, Package (0x02)", text, StringComparison.Ordinal);
+        Assert.Contains("Notify (\\_SB.VGEN, 0x80)", text, StringComparison.Ordinal);
         Assert.Contains("Name (_PRT, Package (0x80)", text, StringComparison.Ordinal);
         Assert.Contains("0x000000BFFFFFFFFF, // Range Maximum", text, StringComparison.Ordinal);
         Assert.Contains("Name (\\_S5, Package (0x04)", text, StringComparison.Ordinal);

@@ -9,7 +9,7 @@ namespace Hutch.Tests.Devices.Fuzz;
 /// <summary>The stories of <c>./dev fuzz devices</c>, a few thousand actions for each kind of device: what a device throws, and a state that does not come back, fails.</summary>
 public sealed class DeviceFuzzTests
 {
-    private const int Stories = 4, Actions = FuzzStory.MostActions;
+    private const int Stories = 2, Actions = FuzzStory.MostActions;
 
     public static TheoryData<string> Kinds => [.. FuzzedDevices.All.Select(static kind => kind.Name)];
 
