@@ -14,6 +14,9 @@ internal sealed class Messages(bool json)
     /// <summary>Says how the machine runs.</summary>
     internal void Progress(string sentence) => Write("info", sentence, null);
 
+    /// <summary>Says what the user may not have wanted; the machine runs all the same.</summary>
+    internal void Warning(string sentence) => Write("warning", sentence, null);
+
     private void Write(string level, string sentence, int? status)
     {
         if (!json)

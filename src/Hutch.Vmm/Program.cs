@@ -88,6 +88,7 @@ internal static class Program
         if (engine.Sentence is not null) messages.Progress(engine.Sentence);
         machine.Host.Begin(definition.Placement);
         using VncServer? vnc = VncServer.Open(definition.Vnc, definition.Name, machine.Screens, machine.Input, queue.Clock);
+        if (VncServer.WarningOf(definition.Vnc) is string open) messages.Warning(open);
         StateDriver driver = new(machine, mailbox, definition, launch.Paused, messages.Progress);
         control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host, machine.Screens, machine.Balloon, machine.PluggableMemory, machine.CpuHotplug).Handle);
         return driver.Run();

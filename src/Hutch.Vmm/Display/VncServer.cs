@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Threading;
@@ -68,6 +69,15 @@ internal sealed class VncServer : IDisposable
         {
             throw new ConfigException($"The display cannot be served on {where} ({refused.Message.TrimEnd('.')}); choose another address or number with --display.", refused);
         }
+    }
+
+    /// <summary>What the user should know of where the screen is served; null: nothing. A UNIX socket is its user's, and a loopback address is of this host alone.</summary>
+    internal static string? WarningOf(VncConfig? config)
+    {
+        if (config is null || config.SocketPath is not null || config.PasswordPath is not null) return null;
+        string host = config.Host ?? "";
+        if (host == "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address))) return null;
+        return $"The display is served on {(host.Length == 0 ? "all addresses" : host)}, port {config.Port}, without a password: who reaches it can see and use the machine; serve on 127.0.0.1 or name a password-file.";
     }
 
     /// <summary>Greets a client. False: it was sent away.</summary>

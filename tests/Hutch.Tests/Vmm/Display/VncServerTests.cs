@@ -228,6 +228,31 @@ public sealed class VncServerTests : IDisposable
         Assert.Contains("--display", Assert.Throws<ConfigException>(() => VncServer.Open(config, "x", [_screen], new InputDevices(), new MonotonicClock())).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", null, "all addresses, port 5900")]
+    [InlineData("0.0.0.0", null, "0.0.0.0, port 5900")]
+    [InlineData("192.0.2.7", null, "192.0.2.7, port 5900")]
+    [InlineData("example.org", null, "example.org, port 5900")]
+    [InlineData("::", null, "::, port 5900")]
+    [InlineData("0.0.0.0", "/password", null)]
+    [InlineData("127.0.0.1", null, null)]
+    [InlineData("127.1.2.3", null, null)]
+    [InlineData("::1", null, null)]
+    [InlineData("localhost", null, null)]
+    public void Everybody_may_come_in_only_with_a_warning(string host, string? password, string? where)
+    {
+        string? warning = VncServer.WarningOf(new VncConfig(host, 5900, null, password));
+        if (where is null) Assert.Null(warning);
+        else Assert.Contains($"The display is served on {where}, without a password", warning, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_socket_of_its_user_and_no_display_need_no_warning()
+    {
+        Assert.Null(VncServer.WarningOf(null));
+        Assert.Null(VncServer.WarningOf(new VncConfig(null, 0, "/socket")));
+    }
+
     [Fact]
     public void A_tablet_that_the_guest_uses_gets_places_and_the_mouse_nothing()
     {
