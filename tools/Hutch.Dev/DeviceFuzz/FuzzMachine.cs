@@ -33,7 +33,7 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
             OpenDisk = _ => new FuzzDisk(seed, reach, () => _isMade), OpenChannel = _ => Channel, OpenNetwork = _ => Network,
         };
         DeviceConfig config = kind.Config(_folder);
-        if (config is not PlatformConfig) _devices.Add(DeviceFactories.Create(new PlatformConfig("platform"), Services));
+        if (config is not PlatformConfig) _devices.Add(DeviceFactories.Create(new PlatformConfig("platform", kind.Machine), Services));
         HashSet<BusRegion> others = [.. Services.Ports.Regions, .. Services.Mmio.Regions];
         _devices.Add(DeviceFactories.Create(config, Services));
         if (Services.Firmware is { } firmware)

@@ -9,7 +9,11 @@ namespace Hutch.Dev.DeviceFuzz;
 /// <param name="Name">Its name on the command line.</param>
 /// <param name="Config">The device, whose files are in a folder that is given.</param>
 /// <param name="Driver">Makes the driver.</param>
-internal sealed record FuzzedDevice(string Name, Func<string, DeviceConfig> Config, Func<FuzzMachine, Random, FuzzDriver> Driver);
+internal sealed record FuzzedDevice(string Name, Func<string, DeviceConfig> Config, Func<FuzzMachine, Random, FuzzDriver> Driver)
+{
+    /// <summary>The kind of machine that has it.</summary>
+    internal MachineKind Machine { get; init; }
+}
 
 /// <summary>All kinds of devices that there are. A test holds that none is missing.</summary>
 internal static class FuzzedDevices
@@ -43,6 +47,8 @@ internal static class FuzzedDevices
         new("rtl8139", static _ => new Rtl8139Config("nic", "52:54:00:01:02:03", Network), static (machine, random) => new Rtl8139Driver(machine, random)),
         new("ahci", static _ => new AhciConfig("sata", [new AtaDriveConfig("hd", new DiskConfig("/none")), new AtaDriveConfig("cd", new DiskConfig("/none", "raw", ReadOnly: true), IsCdRom: true)]),
             static (machine, random) => new AhciDriver(machine, random)),
+        new("ide", static _ => new IdeConfig("ide", [new AtaDriveConfig("hd", new DiskConfig("/none")), new AtaDriveConfig("other", new DiskConfig("/none")), new AtaDriveConfig("cd", new DiskConfig("/none", "raw", ReadOnly: true), IsCdRom: true)]),
+            static (machine, random) => new IdeDriver(machine, random)) { Machine = MachineKind.Pc },
         new("xhci", static _ => new XhciConfig("usb", [new UsbDeviceConfig("tablet", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd", UsbDeviceKind.Keyboard)]),
             static (machine, random) => new XhciDriver(machine, random)),
     ];
