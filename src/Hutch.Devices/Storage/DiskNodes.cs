@@ -34,6 +34,20 @@ internal static class DiskNodes
             throw new StateException($"The disk {disk} had {saved} sectors when the state was saved and has {sectors} now; restore with the image of that time.");
     }
 
+    /// <summary>Makes a disk longer, and it alone: its device tells the guest. Throws <see cref="ConfigException"/>.</summary>
+    internal static void Grow(BlockNode node, string disk, long lengthBytes)
+    {
+        if (node.Limits.IsReadOnly) throw new ConfigException($"The disk {disk} is read-only and keeps its size.");
+        try
+        {
+            Blocking.Wait(node.ResizeAsync(lengthBytes, Preallocation.Off, default));
+        }
+        catch (Exception refused) when (IsFailure(refused))
+        {
+            throw new ConfigException($"The disk {disk} cannot be resized: {refused.Message.TrimEnd('.')}.", refused);
+        }
+    }
+
     /// <summary>Flushes and closes.</summary>
     internal static void Close(BlockNode node)
     {

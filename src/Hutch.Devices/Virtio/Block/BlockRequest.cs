@@ -2,70 +2,39 @@ using System;
 using System.Buffers.Binary;
 using System.Threading.Tasks;
 using Hutch.Block.Graph;
-using Hutch.Devices.Storage;
-using Hutch.Devices.Virtio.Queue;
-using Hutch.Host.Files;
+using Hutch.Devices.Virtio.Requests;
 using static Hutch.Devices.Virtio.Block.VirtioBlockRegisters;
 
 namespace Hutch.Devices.Virtio.Block;
 
-/// <summary>
-/// One request of a driver on its way through the disk (virtio 1.2 §5.2.6). Objects are reused: what a request needs is kept from one to the next, so that
-/// in the long run none allocates.
-/// <code>
-///   Read (header)  ->  Advance … (in flight) … Continue  ->  finished: Status, WrittenBytes, or Failure
-/// </code>
-/// Used by its queue's worker; only the call that says that an operation completed comes from elsewhere.
-/// </summary>
-internal sealed class BlockRequest
+/// <summary>One request of a driver on its way through the disk (virtio 1.2 §5.2.6).</summary>
+internal sealed class BlockRequest : StorageRequest
 {
     private readonly VirtioBlock _disk;
-    private readonly Action _completed;
-    private IoSegment[] _segments = [];
     private byte[] _ranges = [];
     private int _rangeBytes, _rangeAt;
     private uint _type;
     private ulong _sector;
-    private long _room;
+    private long _room, _writtenBytes;
+    private byte _status;
     private bool _begun;
-    private PendingOperation _operation;
 
-    /// <summary>Makes one for <paramref name="disk"/>; <paramref name="completed"/> is called on any thread when an operation completed.</summary>
-    internal BlockRequest(VirtioBlock disk, int maxBuffers, Action<BlockRequest> completed)
-    {
-        _disk = disk;
-        Chain = new DescriptorChain(maxBuffers);
-        _completed = () => completed(this);
-    }
+    /// <summary>Makes one for <paramref name="disk"/>.</summary>
+    internal BlockRequest(VirtioBlock disk, int maxBuffers, Action<StorageRequest> completed) : base(maxBuffers, completed) => _disk = disk;
 
-    /// <summary>The driver's buffers.</summary>
-    internal DescriptorChain Chain { get; }
+    /// <inheritdoc/>
+    internal override bool IsRead => _type == TypeIn;
 
-    /// <summary>The next of a list; its owner's.</summary>
-    internal BlockRequest? Next { get; set; }
-
-    /// <summary>The answer.</summary>
-    internal byte Status { get; set; }
-
-    /// <summary>Bytes written into the chain from its first writable one on, the status not counted.</summary>
-    internal long WrittenBytes { get; private set; }
-
-    /// <summary>What storage said, when it failed.</summary>
-    internal Exception? Failure { get; private set; }
-
-    /// <summary>The request reads the disk.</summary>
-    internal bool IsRead => _type == TypeIn;
-
-    /// <summary>Bytes that the request moves; -1 where it is neither a read nor a write.</summary>
-    internal long TransferBytes => _type switch
+    /// <inheritdoc/>
+    internal override long TransferBytes => _type switch
     {
         TypeIn => _room,
         TypeOut => Chain.ReadableBytes - HeaderBytes,
         _ => -1,
     };
 
-    /// <summary>What the request asks, in a word, for messages.</summary>
-    internal string Verb => _type switch
+    /// <inheritdoc/>
+    internal override string Verb => _type switch
     {
         TypeIn => "read",
         TypeFlush => "flushed",
@@ -73,74 +42,54 @@ internal sealed class BlockRequest
         _ => "written",
     };
 
+    /// <inheritdoc/>
+    internal override StorageErrors Errors => _disk.Errors;
+
+    /// <inheritdoc/>
+    internal override void Ignore() => _status = StatusOk;
+
     /// <summary>Copies the header out of the chain. False when the chain is no request: without a whole header or a status byte there is nothing to answer.</summary>
-    internal bool Read()
+    internal override bool Read()
     {
         Span<byte> header = stackalloc byte[HeaderBytes];
         if (Chain.WritableBytes < 1 || !Chain.TryRead(0, header)) return false;
         _type = BinaryPrimitives.ReadUInt32LittleEndian(header);
         _sector = BinaryPrimitives.ReadUInt64LittleEndian(header[8..]);
         _room = Chain.WritableBytes - 1;
-        WrittenBytes = 0;
+        _writtenBytes = 0;
         _rangeBytes = _rangeAt = 0;
         if (_type is TypeDiscard or TypeWriteZeroes) CopyRanges();
         Rewind();
         return true;
     }
 
-    /// <summary>Prepares to make the operation that failed once more.</summary>
-    internal void Rewind()
+    /// <inheritdoc/>
+    internal override void Rewind()
     {
-        Failure = null;
-        Status = StatusOk;
+        base.Rewind();
+        _status = StatusOk;
         _begun = false;
     }
 
-    /// <summary>Does what is next. True: the request is finished; false: an operation is in flight and nothing here may be touched until it completed.</summary>
-    internal bool Advance()
+    /// <inheritdoc/>
+    internal override uint Answer()
     {
-        try
-        {
-            while (Begin(out ValueTask operation))
-            {
-                if (!_operation.TryFinish(operation, _completed)) return false;
-                End();
-            }
-        }
-        catch (Exception refused) when (DiskNodes.IsFailure(refused))
-        {
-            Fail(refused);
-        }
-        return true;
+        long statusOffset = Chain.WritableBytes - 1;
+        _ = Chain.TryWrite(statusOffset, [_status]);
+        // After a failure there may be a hole before the status.
+        return _writtenBytes == statusOffset ? (uint)(statusOffset + 1) : (uint)_writtenBytes;
     }
 
-    /// <summary>Goes on after an operation completed; as <see cref="Advance"/>.</summary>
-    internal bool Continue()
+    /// <inheritdoc/>
+    private protected override void Fail()
     {
-        try
-        {
-            _operation.Finish();
-            End();
-        }
-        catch (Exception refused) when (DiskNodes.IsFailure(refused))
-        {
-            Fail(refused);
-            return true;
-        }
-        return Advance();
-    }
-
-    // The wall of the worker: what the storage refused becomes the guest's I/O error, or what the disk's policy says.
-    private void Fail(Exception refused)
-    {
-        Failure = refused;
-        Status = StatusIoError;
+        _status = StatusIoError;
         // Some of it may be in the guest's memory already.
         if (IsRead) Chain.MarkWritten(0, _room);
     }
 
-    // Begins the next operation; false when there is none, with the status set.
-    private bool Begin(out ValueTask operation)
+    /// <inheritdoc/>
+    private protected override bool Begin(out ValueTask operation)
     {
         operation = default;
         switch (_type)
@@ -155,24 +104,25 @@ internal sealed class BlockRequest
             case TypeGetId:
                 int length = (int)Math.Min(_room, IdBytes);
                 _ = Chain.TryWrite(0, _disk.Id.AsSpan(0, length));
-                WrittenBytes = length;
+                _writtenBytes = length;
                 return false;
             case TypeDiscard when (_disk.DeviceFeatures & FeatureDiscard) != 0:
             case TypeWriteZeroes when (_disk.DeviceFeatures & FeatureWriteZeroes) != 0:
                 return BeginRange(ref operation);
             default:
-                Status = StatusUnsupported;
+                _status = StatusUnsupported;
                 return false;
         }
     }
 
-    private void End()
+    /// <inheritdoc/>
+    private protected override void End()
     {
         _begun = true;
         _rangeAt += RangeBytes;
         if (_type != TypeIn) return;
         Chain.MarkWritten(0, _room);
-        WrittenBytes = _room;
+        _writtenBytes = _room;
     }
 
     private bool BeginRead(ref ValueTask operation)
@@ -220,14 +170,7 @@ internal sealed class BlockRequest
 
     private bool Refuse(byte status)
     {
-        Status = status;
+        _status = status;
         return false;
-    }
-
-    private IoVector Slice(bool writable, long offset, long length)
-    {
-        if (_segments.Length < Chain.SegmentCount) _segments = new IoSegment[Math.Max(Chain.SegmentCount, 2 * _segments.Length)];
-        int count = Chain.Slice(writable, offset, length, _segments);
-        return new IoVector(_segments.AsMemory(0, count));
     }
 }

@@ -1,9 +1,9 @@
 using System;
 using System.Text;
 using Hutch.Block.Graph;
-using Hutch.Block.Jobs;
 using Hutch.Core.State;
 using Hutch.Devices.Storage;
+using Hutch.Devices.Virtio.Requests;
 using Hutch.Model.Machine;
 using static Hutch.Devices.Virtio.Block.VirtioBlockRegisters;
 
@@ -18,7 +18,8 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     private const int QueueEntries = 256;
 
     private readonly VirtioBlockConfigSpace _config;
-    private readonly BlockQueue[] _queues;
+    private readonly RequestQueue[] _queues;
+    private readonly Throttle? _limits;
 
     /// <summary>Makes the device and owns <paramref name="node"/>.</summary>
     internal VirtioBlock(VirtioBlockConfig config, MachineServices services, BlockNode node)
@@ -26,12 +27,13 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     {
         Node = node;
         _config = new VirtioBlockConfigSpace(node, QueueEntries, config.Queues, config.Disk.Discard);
-        Errors = new StorageErrors(config, services.Platform);
-        _queues = new BlockQueue[config.Queues];
-        for (int i = 0; i < _queues.Length; i++) _queues[i] = new BlockQueue(this, Queues[i], WorkerOf(i), i);
+        Errors = new StorageErrors(config.Id, config.OnReadError, config.OnWriteError, services.Platform);
         DiskConfig disk = config.Disk;
         if ((disk.BytesPerSecond | disk.OperationsPerSecond) != 0)
-            Limits = new Throttle(services.Timers, Name, disk.BytesPerSecond, disk.OperationsPerSecond, KickAll);
+            _limits = new Throttle(services.Timers, Name, disk.BytesPerSecond, disk.OperationsPerSecond, KickAll);
+        _queues = new RequestQueue[config.Queues];
+        for (int i = 0; i < _queues.Length; i++)
+            _queues[i] = new RequestQueue(this, i, WorkerOf(i), _limits, (buffers, completed) => new BlockRequest(this, buffers, completed));
         string id = config.Serial ?? config.Id;
         // The id is zero padded, not terminated (§5.2.6).
         _ = Encoding.ASCII.GetBytes(id.AsSpan(0, Math.Min(id.Length, IdBytes)), Id);
@@ -39,9 +41,6 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
 
     /// <summary>What the disk's bytes are in.</summary>
     internal BlockNode Node { get; }
-
-    /// <summary>How much the disk may do; null: as much as it can.</summary>
-    internal Throttle? Limits { get; }
 
     /// <summary>What becomes of failures.</summary>
     internal StorageErrors Errors { get; }
@@ -62,7 +61,7 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     string IDisk.Name => Name;
 
     /// <inheritdoc/>
-    public string? Trouble => Array.Exists(_queues, static queue => queue.HoldsRequests) ? Errors.LastHeld ?? $"The disk {Name} could not carry out requests of its guest." : null;
+    public string? Trouble => Array.Exists(_queues, queue => queue.Holds(Errors)) ? Errors.LastHeld ?? $"The disk {Name} could not carry out requests of its guest." : null;
 
     /// <inheritdoc/>
     public long LengthBytes => Node.LengthBytes;
@@ -73,22 +72,14 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     /// <inheritdoc/>
     internal override void Start()
     {
-        foreach (BlockQueue queue in _queues) queue.RetryHeld();
+        foreach (RequestQueue queue in _queues) queue.RetryHeld();
         base.Start();
     }
 
     /// <inheritdoc/>
     public void Grow(long lengthBytes)
     {
-        if (Node.Limits.IsReadOnly) throw new ConfigException($"The disk {Name} is read-only and keeps its size.");
-        try
-        {
-            Blocking.Wait(Node.ResizeAsync(lengthBytes, Preallocation.Off, default));
-        }
-        catch (Exception refused) when (DiskNodes.IsFailure(refused))
-        {
-            throw new ConfigException($"The disk {Name} cannot be resized: {refused.Message.TrimEnd('.')}.", refused);
-        }
+        DiskNodes.Grow(Node, Name, lengthBytes);
         _config.CapacitySectors = (ulong)Node.LengthBytes / SectorBytes;
         if (IsDriverOk) Transport.InterruptConfig();
     }
@@ -108,13 +99,13 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     /// <inheritdoc/>
     private protected override void Drain()
     {
-        foreach (BlockQueue queue in _queues) queue.Drain();
+        foreach (RequestQueue queue in _queues) queue.Drain();
     }
 
     /// <inheritdoc/>
     private protected override void OnReset(bool machineReset)
     {
-        foreach (BlockQueue queue in _queues) queue.DropHeld();
+        foreach (RequestQueue queue in _queues) queue.DropHeld();
     }
 
     /// <inheritdoc/>
@@ -136,7 +127,7 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     private protected override void DisposeBackend()
     {
         DiskNodes.Close(Node);
-        Limits?.Dispose();
+        _limits?.Dispose();
     }
 
     private void KickAll()

@@ -3,39 +3,56 @@ using System.Buffers.Binary;
 using System.Threading;
 using Hutch.Devices.Virtio.Queue;
 
-namespace Hutch.Devices.Virtio.Block;
+namespace Hutch.Devices.Virtio.Requests;
 
 /// <summary>
-/// One queue of a disk: takes requests, keeps as many in flight as the driver wants, and gives them back in the order in which they complete.
+/// One queue of requests for disks: takes them, keeps as many in flight as the driver wants, and gives them back in the order in which they complete.
 /// Everything is done by the queue's worker, or by whoever made it quiet, but <see cref="Completed"/>, which any thread calls.
 /// </summary>
-internal sealed class BlockQueue
+internal sealed class RequestQueue
 {
     // Completions that gather before the driver is told, so that one wake-up serves several.
     private const int BatchSize = 16;
 
-    private readonly VirtioBlock _disk;
+    private readonly VirtioDevice _device;
     private readonly VirtQueue _queue;
     private readonly QueueWorker _worker;
     private readonly int _index;
+    private readonly Throttle? _limits;
+    private readonly Func<int, Action<StorageRequest>, StorageRequest> _make;
+    private readonly Action<StorageRequest> _whenCompleted;
     private readonly object _gate = new();
     private readonly Lock _drainer = new();
-    private BlockRequest? _free, _held, _lastHeld;
-    private BlockRequest? _completed;
+    private StorageRequest? _free, _held, _lastHeld;
+    private StorageRequest? _completed;
     private int _made, _inFlight, _pushed;
     private bool _waitsForTime;
     private volatile bool _awake, _draining, _retry;
 
-    internal BlockQueue(VirtioBlock disk, VirtQueue queue, QueueWorker worker, int index)
+    /// <summary>Makes it.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="index">Number of the queue.</param>
+    /// <param name="worker">Who serves it.</param>
+    /// <param name="limits">How much may be done; null: as much as can be.</param>
+    /// <param name="make">Makes a request of so many buffers at the most, whose completions are told to the call that is given.</param>
+    internal RequestQueue(VirtioDevice device, int index, QueueWorker worker, Throttle? limits, Func<int, Action<StorageRequest>, StorageRequest> make)
     {
-        _disk = disk;
-        _queue = queue;
+        _device = device;
+        _queue = device.Queues[index];
         _worker = worker;
         _index = index;
+        _limits = limits;
+        _make = make;
+        _whenCompleted = Completed;
     }
 
-    /// <summary>Storage failed a request, which waits to be made again.</summary>
-    internal bool HoldsRequests => Volatile.Read(ref _held) is not null;
+    /// <summary>Storage failed requests of such a disk, which wait to be made again. The worker is quiet.</summary>
+    internal bool Holds(StorageErrors disk)
+    {
+        for (StorageRequest? request = _held; request is not null; request = request.Next)
+            if (request.Errors == disk) return true;
+        return false;
+    }
 
     /// <summary>Serves the queue until it is empty. Requests may be in flight when it returns; their completion signals the worker.</summary>
     internal void Serve()
@@ -59,13 +76,13 @@ internal sealed class BlockQueue
     }
 
     /// <summary>An operation of a request completed. Any thread.</summary>
-    internal void Completed(BlockRequest request)
+    internal void Completed(StorageRequest request)
     {
-        BlockRequest? earlier = Volatile.Read(ref _completed);
+        StorageRequest? earlier = Volatile.Read(ref _completed);
         while (true)
         {
             request.Next = earlier;
-            BlockRequest? seen = Interlocked.CompareExchange(ref _completed, request, earlier);
+            StorageRequest? seen = Interlocked.CompareExchange(ref _completed, request, earlier);
             if (seen == earlier) break;
             earlier = seen;
         }
@@ -98,20 +115,35 @@ internal sealed class BlockQueue
     /// <summary>Requests that storage failed are made again when the worker goes on. The worker is quiet.</summary>
     internal void RetryHeld() => _retry = _held is not null;
 
+    /// <summary>Gives back, with the answer that <paramref name="judge"/> sets, those requests that storage failed of which it says so. The worker is quiet.</summary>
+    internal void AnswerHeld(Predicate<StorageRequest> judge)
+    {
+        StorageRequest? request = _held;
+        _held = _lastHeld = null;
+        while (request is not null)
+        {
+            StorageRequest? next = request.Next;
+            if (judge(request)) Finish(request);
+            else Hold(request);
+            request = next;
+        }
+        Interrupt();
+    }
+
     /// <summary>Forgets the requests that storage failed: the driver was reset. The worker is quiet.</summary>
     internal void DropHeld()
     {
-        while (TakeHeld() is BlockRequest request) Free(request);
+        while (TakeHeld() is StorageRequest request) Free(request);
     }
 
     /// <summary>The heads of the chains of held requests, in the order in which they failed. The worker is quiet.</summary>
     internal byte[] SaveHeld()
     {
         int count = 0;
-        for (BlockRequest? request = _held; request is not null; request = request.Next) count++;
+        for (StorageRequest? request = _held; request is not null; request = request.Next) count++;
         byte[] heads = new byte[2 * count];
         count = 0;
-        for (BlockRequest? request = _held; request is not null; request = request.Next, count += 2)
+        for (StorageRequest? request = _held; request is not null; request = request.Next, count += 2)
             BinaryPrimitives.WriteUInt16LittleEndian(heads.AsSpan(count), request.Chain.Head);
         return heads;
     }
@@ -123,7 +155,7 @@ internal sealed class BlockQueue
         for (; heads.Length >= 2; heads = heads[2..])
         {
             if (!HasRoom) return false;
-            BlockRequest request = Take();
+            StorageRequest request = Take();
             if (!_queue.TryTakeAgain(BinaryPrimitives.ReadUInt16LittleEndian(heads), request.Chain) || !request.Read())
             {
                 Free(request);
@@ -142,23 +174,23 @@ internal sealed class BlockQueue
         _waitsForTime = false;
         while (HasRoom && !_worker.ShouldYield)
         {
-            if (_disk.Limits is { } limits && !limits.MayBegin())
+            if (_limits is not null && !_limits.MayBegin())
             {
                 _waitsForTime = true;
                 break;
             }
-            BlockRequest request = Take();
+            StorageRequest request = Take();
             QueueStatus status = _queue.TryPop(request.Chain);
             if (status == QueueStatus.Popped && request.Read())
             {
                 any = true;
-                if (request.TransferBytes >= 0) _disk.Limits?.Charge(request.TransferBytes);
+                if (request.TransferBytes >= 0) _limits?.Charge(request.TransferBytes);
                 Run(request, request.Advance());
                 // What completes late must not wait for what takes long to begin.
                 if (Volatile.Read(ref _completed) is not null) break;
                 continue;
             }
-            if (status != QueueStatus.Empty) _disk.Transport.NeedsReset();
+            if (status != QueueStatus.Empty) _device.Transport.NeedsReset();
             Free(request);
             break;
         }
@@ -167,11 +199,11 @@ internal sealed class BlockQueue
 
     private bool TakeCompleted()
     {
-        BlockRequest? request = Reversed(Interlocked.Exchange(ref _completed, null));
+        StorageRequest? request = Reversed(Interlocked.Exchange(ref _completed, null));
         bool any = request is not null;
         while (request is not null)
         {
-            BlockRequest? next = request.Next;
+            StorageRequest? next = request.Next;
             _inFlight--;
             Run(request, request.Continue());
             request = next;
@@ -180,55 +212,52 @@ internal sealed class BlockQueue
     }
 
     // The oldest first: completions are pushed in front of each other.
-    private static BlockRequest? Reversed(BlockRequest? list)
+    private static StorageRequest? Reversed(StorageRequest? list)
     {
-        BlockRequest? reversed = null;
+        StorageRequest? reversed = null;
         while (list is not null)
         {
-            BlockRequest? next = list.Next;
+            StorageRequest? next = list.Next;
             list.Next = reversed;
             (reversed, list) = (list, next);
         }
         return reversed;
     }
 
-    private void Run(BlockRequest request, bool finished)
+    private void Run(StorageRequest request, bool finished)
     {
         if (!finished) _inFlight++;
-        else if (request.Failure is not null && _disk.Errors.MustHold(request)) Hold(request);
+        else if (request.Failure is not null && request.Errors.MustHold(request)) Hold(request);
         else Finish(request);
     }
 
-    private void Finish(BlockRequest request)
+    private void Finish(StorageRequest request)
     {
-        long statusOffset = request.Chain.WritableBytes - 1, written = request.WrittenBytes;
-        _ = request.Chain.TryWrite(statusOffset, [request.Status]);
-        // The length counts bytes written from the first one on (§2.7.8.2): after a failure there may be a hole before the status.
-        _queue.PushUsed(request.Chain.Head, written == statusOffset ? (uint)(statusOffset + 1) : (uint)written);
+        _queue.PushUsed(request.Chain.Head, request.Answer());
         Free(request);
         if (++_pushed % BatchSize == 0) Interrupt();
     }
 
     private void Interrupt()
     {
-        if (_queue.ShouldInterrupt()) _disk.Transport.InterruptQueue(_index);
+        if (_queue.ShouldInterrupt()) _device.Transport.InterruptQueue(_index);
     }
 
     private void Retry()
     {
         _retry = false;
-        BlockRequest? request = _held;
+        StorageRequest? request = _held;
         _held = _lastHeld = null;
         while (request is not null)
         {
-            BlockRequest? next = request.Next;
+            StorageRequest? next = request.Next;
             request.Rewind();
             Run(request, request.Advance());
             request = next;
         }
     }
 
-    private void Hold(BlockRequest request)
+    private void Hold(StorageRequest request)
     {
         request.Next = null;
         if (_lastHeld is null) _held = request;
@@ -236,27 +265,27 @@ internal sealed class BlockQueue
         _lastHeld = request;
     }
 
-    private BlockRequest? TakeHeld()
+    private StorageRequest? TakeHeld()
     {
-        BlockRequest? request = _held;
+        StorageRequest? request = _held;
         if (request is null) return null;
         _held = request.Next;
         if (_held is null) _lastHeld = null;
         return request;
     }
 
-    private BlockRequest Take()
+    private StorageRequest Take()
     {
-        if (_free is not BlockRequest request)
+        if (_free is not StorageRequest request)
         {
             _made++;
-            return new BlockRequest(_disk, _queue.MaxSize, Completed);
+            return _make(_queue.MaxSize, _whenCompleted);
         }
         _free = request.Next;
         return request;
     }
 
-    private void Free(BlockRequest request)
+    private void Free(StorageRequest request)
     {
         request.Next = _free;
         _free = request;

@@ -2,7 +2,7 @@ using System;
 using System.Threading;
 using Hutch.Host.Time;
 
-namespace Hutch.Devices.Virtio.Block;
+namespace Hutch.Devices.Virtio.Requests;
 
 /// <summary>
 /// The limits of a disk's reads and writes. A request begins when time has paid for those before it, up to a tenth of a second in advance; until then it stays

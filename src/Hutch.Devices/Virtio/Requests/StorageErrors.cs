@@ -4,23 +4,23 @@ using System.Threading;
 using Hutch.Block.Graph;
 using Hutch.Model.Machine;
 
-namespace Hutch.Devices.Virtio.Block;
+namespace Hutch.Devices.Virtio.Requests;
 
 /// <summary>What becomes of requests that storage failed, and what the operator hears of it. Any worker of the disk.</summary>
-internal sealed class StorageErrors(VirtioBlockConfig disk, IPlatformEvents platform)
+internal sealed class StorageErrors(string disk, StorageErrorPolicy onRead, StorageErrorPolicy onWrite, IPlatformEvents platform)
 {
     private int _failures;
 
     /// <summary>The sentence about the request that was held last.</summary>
     internal string? LastHeld { get; private set; }
 
-    /// <summary>Judges a failed request: true, it waits until the machine goes on and is made again; false, it is answered with its status, which may be changed here.</summary>
-    internal bool MustHold(BlockRequest request)
+    /// <summary>Judges a failed request: true, it waits until the machine goes on and is made again; false, it is answered as it is, or as if all had gone well.</summary>
+    internal bool MustHold(StorageRequest request)
     {
         Exception failure = request.Failure!;
-        StorageErrorPolicy policy = request.IsRead ? disk.OnReadError : disk.OnWriteError;
+        StorageErrorPolicy policy = request.IsRead ? onRead : onWrite;
         if (policy == StorageErrorPolicy.Enospc) policy = IsFull(failure) ? StorageErrorPolicy.Stop : StorageErrorPolicy.Report;
-        string what = $"The disk {disk.Id} cannot be {request.Verb}: {failure.Message.TrimEnd('.')}";
+        string what = $"The disk {disk} cannot be {request.Verb}: {failure.Message.TrimEnd('.')}";
         switch (policy)
         {
             case StorageErrorPolicy.Stop:
@@ -28,7 +28,7 @@ internal sealed class StorageErrors(VirtioBlockConfig disk, IPlatformEvents plat
                 platform.StorageFailed($"{what}.", pause: true);
                 return true;
             case StorageErrorPolicy.Ignore:
-                request.Status = VirtioBlockRegisters.StatusOk;
+                request.Ignore();
                 Report($"{what}; the guest is told that it was.");
                 return false;
             default:
