@@ -17,6 +17,7 @@ using Hutch.Devices.Virtio.Console;
 using Hutch.Devices.Virtio.Mem;
 using Hutch.Devices.Virtio.Net;
 using Hutch.Devices.Virtio.Rng;
+using Hutch.Devices.Virtio.Scsi;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices;
@@ -43,6 +44,7 @@ public static class DeviceFactories
         XhciConfig xhci => new XhciFactory().Create(xhci, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
+        VirtioScsiConfig scsi => new VirtioScsiFactory().Create(scsi, services),
         IdeConfig ide => new IdeFactory().Create(ide, services),
         AhciConfig ahci => new AhciFactory().Create(ahci, services),
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),

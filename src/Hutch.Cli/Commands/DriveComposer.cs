@@ -19,12 +19,15 @@ internal static class DriveComposer
     internal static void Add(RunRequest request, MachineKind machine, int queues, List<DeviceConfig> devices)
     {
         ImmutableArray<AtaDriveConfig>.Builder sata = ImmutableArray.CreateBuilder<AtaDriveConfig>(), ide = ImmutableArray.CreateBuilder<AtaDriveConfig>();
+        ImmutableArray<ScsiDriveConfig>.Builder scsi = ImmutableArray.CreateBuilder<ScsiDriveConfig>();
         int disks = 0, discs = 0;
         foreach (string text in Disks(request))
         {
             VirtioBlockConfig disk = DiskOption.Parse(text, $"disk{disks++}", queues, out DiskBus bus);
             if (bus == DiskBus.Ide && machine != MachineKind.Pc) throw OptionText.Bad("--disk", text, "only a pc has an IDE controller; add --machine pc, or write bus=sata.");
             if (bus == DiskBus.Virtio) devices.Add(disk);
+            else if (bus == DiskBus.Scsi)
+                scsi.Add(new ScsiDriveConfig(disk.Id, disk.Disk, disk.Serial) { BootIndex = disk.BootIndex, OnReadError = disk.OnReadError, OnWriteError = disk.OnWriteError });
             else (bus == DiskBus.Sata ? sata : ide).Add(new AtaDriveConfig(disk.Id, disk.Disk, Serial: disk.Serial) { BootIndex = disk.BootIndex });
         }
         foreach (string text in Discs(request))
@@ -35,8 +38,10 @@ internal static class DriveComposer
             discs++;
         }
         CheckRoom("SATA", sata.Count, AhciConfig.PortCount);
+        CheckRoom("SCSI", scsi.Count, VirtioScsiConfig.MostDrives);
         CheckRoom("IDE", ide.Count, IdeConfig.DriveCount);
         if (machine == MachineKind.Pc) devices.Add(new IdeConfig("ide", ide.ToImmutable()));
+        if (scsi.Count != 0) devices.Add(new VirtioScsiConfig("scsi", scsi.ToImmutable(), queues));
         if (sata.Count != 0) devices.Add(new AhciConfig("sata", sata.ToImmutable()));
     }
 

@@ -73,6 +73,12 @@ internal static class FirmwareComposer
                     case VirtioBlockConfig { BootIndex: null } disk when letter == 'c':
                         devices[index] = disk with { BootIndex = next++ };
                         break;
+                    case VirtioScsiConfig scsi when letter == 'c':
+                        ImmutableArray<ScsiDriveConfig>.Builder targets = scsi.Drives.ToBuilder();
+                        for (int i = 0; i < targets.Count; i++)
+                            if (targets[i].BootIndex is null) targets[i] = targets[i] with { BootIndex = next++ };
+                        devices[index] = scsi with { Drives = targets.ToImmutable() };
+                        break;
                     case AhciConfig ahci: devices[index] = ahci with { Drives = Number(ahci.Drives, letter, ref next) }; break;
                     case IdeConfig ide: devices[index] = ide with { Drives = Number(ide.Drives, letter, ref next) }; break;
                 }

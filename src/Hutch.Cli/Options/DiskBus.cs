@@ -11,4 +11,7 @@ internal enum DiskBus
 
     /// <summary>The IDE controller of a pc.</summary>
     Ide,
+
+    /// <summary>The virtio SCSI host.</summary>
+    Scsi,
 }

@@ -11,7 +11,7 @@ namespace Hutch.Cli.Options;
 internal static class DiskOption
 {
     /// <summary>What the option looks like, for help and messages.</summary>
-    internal const string Form = "PATH[,bus=virtio|sata|ide][,bootindex=N][,format=F][,readonly][,cache=none|writeback|writethrough|directsync|unsafe][,aio=auto|threads|io_uring][,discard=on|off]"
+    internal const string Form = "PATH[,bus=virtio|sata|ide|scsi][,bootindex=N][,format=F][,readonly][,cache=none|writeback|writethrough|directsync|unsafe][,aio=auto|threads|io_uring][,discard=on|off]"
         + "[,detect-zeroes=on|off|unmap][,snapshot=on|off][,backing=on|off][,serial=S][,queues=N][,werror=enospc|report|stop|ignore][,rerror=report|stop|ignore][,bps=N][,iops=N]";
 
     private static readonly (string Text, DiskCache Value)[] Caches =
@@ -28,9 +28,19 @@ internal static class DiskOption
         ("enospc", StorageErrorPolicy.Enospc), ("report", StorageErrorPolicy.Report), ("stop", StorageErrorPolicy.Stop), ("ignore", StorageErrorPolicy.Ignore),
     ];
 
-    private static readonly (string Text, DiskBus Value)[] Buses = [("virtio", DiskBus.Virtio), ("sata", DiskBus.Sata), ("ide", DiskBus.Ide)];
+    private static readonly (string Text, DiskBus Value)[] Buses = [("virtio", DiskBus.Virtio), ("sata", DiskBus.Sata), ("ide", DiskBus.Ide), ("scsi", DiskBus.Scsi)];
 
-    private static readonly string[] VirtioOnly = ["queues", "werror", "rerror", "bps", "iops"];
+    private static readonly string[] VirtioOnly = ["queues", "bps", "iops", "werror", "rerror"];
+
+    private static string NameOf(DiskBus bus) => Array.Find(Buses, each => each.Value == bus).Text;
+
+    // A SCSI disk has the last two.
+    private static ReadOnlySpan<string> Missing(DiskBus bus) => bus switch
+    {
+        DiskBus.Virtio => [],
+        DiskBus.Scsi => VirtioOnly.AsSpan(0, 3),
+        _ => VirtioOnly,
+    };
 
     private static readonly (string Text, bool Value)[] Switch = [("on", true), ("off", false)];
 
@@ -53,8 +63,8 @@ internal static class DiskOption
             else device = key is "queues" or "serial" or "werror" or "rerror" or "bootindex" ? ReadDevice(device, value, key, text) : device with { Disk = ReadImage(device.Disk, value, key, text) };
         }
         DiskConfig disk = device.Disk;
-        foreach (string key in bus == DiskBus.Virtio ? [] : VirtioOnly)
-            if (seen.Contains(key)) throw OptionText.Bad("--disk", value, $"a disk with bus={(bus == DiskBus.Sata ? "sata" : "ide")} has no '{key}'; leave it out, or make the disk bus=virtio.");
+        foreach (string key in Missing(bus))
+            if (seen.Contains(key)) throw OptionText.Bad("--disk", value, $"a disk with bus={NameOf(bus)} has no '{key}'; leave it out, or make the disk bus=virtio.");
         if (disk.DetectZeroes == DetectZeroes.Unmap && !disk.Discard)
             throw OptionText.Bad("--disk", value, "detect-zeroes=unmap gives space back, which discard=off forbids; leave one of them out.");
         if (disk.Temporary && disk.ReadOnly) throw OptionText.Bad("--disk", value, "snapshot=on forgets what the guest writes, and readonly lets it write nothing; leave one of them out.");

@@ -9,6 +9,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(FirmwareConfig), "firmware")]
 [JsonDerivedType(typeof(SerialConfig), "serial")]
 [JsonDerivedType(typeof(VirtioBlockConfig), "virtio-blk")]
+[JsonDerivedType(typeof(VirtioScsiConfig), "virtio-scsi")]
 [JsonDerivedType(typeof(AhciConfig), "ahci")]
 [JsonDerivedType(typeof(IdeConfig), "ide")]
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]

@@ -20,8 +20,43 @@ internal static class DiskJson
         writer.WriteNumber("Queues", block.Queues);
         writer.WriteString("Serial", block.Serial);
         WriteBootIndex(writer, block.BootIndex);
-        writer.WriteString("OnReadError", Policies[(int)block.OnReadError]);
-        writer.WriteString("OnWriteError", Policies[(int)block.OnWriteError]);
+        WritePolicies(writer, block.OnReadError, block.OnWriteError);
+    }
+
+    /// <summary>Writes a SCSI host's disks and queues into an open object.</summary>
+    internal static void Write(Utf8JsonWriter writer, VirtioScsiConfig scsi)
+    {
+        writer.WriteStartArray("Drives");
+        foreach (ScsiDriveConfig drive in scsi.Drives)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("Id", drive.Id);
+            WriteImage(writer, drive.Disk);
+            writer.WriteString("Serial", drive.Serial);
+            WriteBootIndex(writer, drive.BootIndex);
+            WritePolicies(writer, drive.OnReadError, drive.OnWriteError);
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
+        writer.WriteNumber("Queues", scsi.Queues);
+    }
+
+    /// <summary>Reads them. Throws as <see cref="Read"/>.</summary>
+    internal static VirtioScsiConfig ReadScsi(string id, JsonElement device)
+    {
+        JsonElement list = device.GetProperty("Drives");
+        ScsiDriveConfig[] drives = new ScsiDriveConfig[list.GetArrayLength()];
+        for (int index = 0; index < drives.Length; index++)
+        {
+            JsonElement drive = list[index];
+            drives[index] = new ScsiDriveConfig(MachineReader.Text(drive, "Id"), ReadImage(drive.GetProperty("Disk")), MachineReader.OptionalText(drive, "Serial"))
+            {
+                BootIndex = MachineReader.OptionalNumber(drive, "BootIndex"),
+                OnReadError = ReadPolicy(drive, "OnReadError", StorageErrorPolicy.Report),
+                OnWriteError = ReadPolicy(drive, "OnWriteError", StorageErrorPolicy.Enospc),
+            };
+        }
+        return new VirtioScsiConfig(id, ImmutableArray.Create(drives), device.GetProperty("Queues").GetInt32());
     }
 
     /// <summary>Writes the drives of a controller into an open object.</summary>
@@ -64,6 +99,14 @@ internal static class DiskJson
         if (index is int number) writer.WriteNumber("BootIndex", number);
     }
 
+    private static void WritePolicies(Utf8JsonWriter writer, StorageErrorPolicy onRead, StorageErrorPolicy onWrite)
+    {
+        writer.WriteString("OnReadError", Policies[(int)onRead]);
+        writer.WriteString("OnWriteError", Policies[(int)onWrite]);
+    }
+
+    private static StorageErrorPolicy ReadPolicy(JsonElement parent, string name, StorageErrorPolicy unsaid) => (StorageErrorPolicy)Choice(parent, name, Policies, (int)unsaid);
+
     private static void WriteImage(Utf8JsonWriter writer, DiskConfig disk)
     {
         writer.WriteStartObject("Disk");
@@ -88,8 +131,8 @@ internal static class DiskJson
         return new VirtioBlockConfig(id, ReadImage(device.GetProperty("Disk")), queues, MachineReader.OptionalText(device, "Serial"))
         {
             BootIndex = MachineReader.OptionalNumber(device, "BootIndex"),
-            OnReadError = (StorageErrorPolicy)Choice(device, "OnReadError", Policies),
-            OnWriteError = (StorageErrorPolicy)Choice(device, "OnWriteError", Policies, (int)StorageErrorPolicy.Enospc),
+            OnReadError = ReadPolicy(device, "OnReadError", StorageErrorPolicy.Report),
+            OnWriteError = ReadPolicy(device, "OnWriteError", StorageErrorPolicy.Enospc),
         };
     }
 

@@ -111,6 +111,7 @@ public static class MachineReader
             "ahci" => new AhciConfig(id, DiskJson.ReadDrives(device)),
             "ide" => new IdeConfig(id, DiskJson.ReadDrives(device)),
             "debugcon" => new DebugConsoleConfig(id, ReadBackend(device.GetProperty("Backend")), device.GetProperty("Port").GetUInt16()),
+            "virtio-scsi" => DiskJson.ReadScsi(id, device),
             "virtio-blk" => DiskJson.Read(id, device),
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-rng" => new VirtioRngConfig(id),

@@ -121,6 +121,7 @@ public static class MachineWriter
         FirmwareConfig => "firmware",
         SerialConfig => "serial",
         VirtioBlockConfig => "virtio-blk",
+        VirtioScsiConfig => "virtio-scsi",
         AhciConfig => "ahci",
         IdeConfig => "ide",
         XhciConfig => "xhci",
@@ -151,6 +152,7 @@ public static class MachineWriter
                 WriteBackend(writer, serial.Backend);
                 break;
             case VirtioBlockConfig block: DiskJson.Write(writer, block); break;
+            case VirtioScsiConfig scsi: DiskJson.Write(writer, scsi); break;
             case AhciConfig ahci: DiskJson.Write(writer, ahci.Drives); break;
             case IdeConfig ide: DiskJson.Write(writer, ide.Drives); break;
             case XhciConfig usb: UsbJson.Write(writer, usb); break;

@@ -38,6 +38,8 @@ internal static class FuzzedDevices
         new("vga", static _ => new VgaConfig("vga", MemoryMiB: 1), Plain),
         new("ps2-input", static _ => new Ps2InputConfig("ps2"), Plain),
         new("virtio-blk", static _ => new VirtioBlockConfig("disk", new DiskConfig("/none"), Queues: 2), Virtio),
+        new("virtio-scsi", static _ => new VirtioScsiConfig("scsi", [new ScsiDriveConfig("sd0", new DiskConfig("/none")), new ScsiDriveConfig("sd1", new DiskConfig("/none", "raw", ReadOnly: true))], Queues: 2),
+            static (machine, random) => new ScsiDriver(machine, random)),
         new("virtio-console", static _ => new VirtioConsoleConfig("console", Characters), Virtio),
         new("virtio-rng", static _ => new VirtioRngConfig("rng"), Virtio),
         new("virtio-balloon", static _ => new VirtioBalloonConfig("balloon"), Virtio),

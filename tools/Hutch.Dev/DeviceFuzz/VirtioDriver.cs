@@ -3,7 +3,7 @@ using System;
 namespace Hutch.Dev.DeviceFuzz;
 
 /// <summary>A guest with a virtio driver (virtio 1.2 §2.7, §4.1): it negotiates, makes queues, and offers chains of which the most are sound.</summary>
-internal sealed class VirtioDriver : FuzzDriver
+internal class VirtioDriver : FuzzDriver
 {
     private const int MostQueues = 8, MostQueueSize = 64, QueueBytes = 0x4000;
     private const ushort Next = 1, Write = 2, Indirect = 4;
@@ -96,8 +96,9 @@ internal sealed class VirtioDriver : FuzzDriver
             bool isWritable = i >= readable;
             ulong place = Place();
             // A header comes first; a status of one byte is often the last.
-            uint length = i == 0 && !isWritable ? (uint)Random.Next(8, 64) : i + 1 == count && isWritable && Random.Next(2) == 0 ? 1 : Length();
+            uint length = BufferLength(i, readable, count);
             if (!isWritable) Fill(place, 64);
+            if (i == 0 && !isWritable) FillHeader(queue, place);
             ushort next = (ushort)(isIndirect ? i + 1 : (free + i + 1) % size);
             if (Random.Next(64) == 0) next = (ushort)Random.Next(0x1_0000);
             ushort flags = (ushort)((isWritable ? Write : 0) | (i + 1 < count ? Next : 0) | (Random.Next(64) == 0 ? Indirect : 0));
@@ -111,6 +112,13 @@ internal sealed class VirtioDriver : FuzzDriver
         Machine.Memory.TryWrite(Ring(queue) + 0x1002, available);
         _queues[queue] = (size, free, available);
     }
+
+    /// <summary>The length of a chain's buffer, of which the first so many are the device's to read.</summary>
+    private protected virtual uint BufferLength(int index, int readable, int count) =>
+        index == 0 && readable != 0 ? (uint)Random.Next(8, 64) : index + 1 == count && index >= readable && Random.Next(2) == 0 ? 1 : Length();
+
+    /// <summary>Makes more of a request's header of what is random there.</summary>
+    private protected virtual void FillHeader(int queue, ulong place) { }
 
     private void Put(ulong at, ulong address, uint length, ushort flags, ushort next)
     {

@@ -74,6 +74,20 @@ public sealed class MachineComposerTests
     }
 
     [Theory]
+    [InlineData("q35")]
+    [InlineData("pc")]
+    public void Disks_of_the_scsi_bus_are_on_one_controller(string kind)
+    {
+        string[] disks = ["/dev/null,bus=scsi,serial=x,werror=stop,rerror=ignore", "/dev/null", "/dev/null,bus=scsi,bootindex=3"];
+        VirtioScsiConfig scsi = Compose(new RunRequest { Machine = kind, Cpus = "2", Disks = disks }).Devices.OfType<VirtioScsiConfig>().Single();
+        Assert.Equal(["disk0", "disk2"], scsi.Drives.Select(drive => drive.Id));
+        Assert.Equal(("x", StorageErrorPolicy.Stop, StorageErrorPolicy.Ignore), (scsi.Drives[0].Serial, scsi.Drives[0].OnWriteError, scsi.Drives[0].OnReadError));
+        Assert.Equal((3, 2), (scsi.Drives[1].BootIndex, scsi.Queues));
+        foreach (string option in (string[])["queues=2", "bps=1M", "iops=5"])
+            Assert.Contains("bus=scsi has no", Assert.Throws<UserException>(() => Compose(new RunRequest { Machine = kind, Disks = [$"/dev/null,bus=scsi,{option}"] })).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("2", "/dev/null", 2)]
     [InlineData("16", "/dev/null", 4)]
     [InlineData("2", "/dev/null,queues=6", 6)]

@@ -58,7 +58,7 @@ internal sealed class PendingNode : BlockNode
 
     public override ValueTask ReadAsync(long offset, IoVector destination, CancellationToken cancellation) => Add("read", offset, destination.LengthBytes);
 
-    public override ValueTask WriteAsync(long offset, IoVector source, WriteFlags flags, CancellationToken cancellation) => Add("write", offset, source.LengthBytes);
+    public override ValueTask WriteAsync(long offset, IoVector source, WriteFlags flags, CancellationToken cancellation) => Add((flags & WriteFlags.Durable) != 0 ? "durable write" : "write", offset, source.LengthBytes);
 
     public override ValueTask WriteZeroesAsync(long offset, long lengthBytes, WriteFlags flags, CancellationToken cancellation) => Add("zero", offset, lengthBytes);
 

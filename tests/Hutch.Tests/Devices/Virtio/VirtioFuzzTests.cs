@@ -30,6 +30,7 @@ public sealed class VirtioFuzzTests : IDisposable
     [InlineData("net", 8)]
     [InlineData("balloon", 10)]
     [InlineData("mem", 12)]
+    [InlineData("scsi", 14)]
     public void Random_register_accesses_leave_a_device_that_works(string kind, int seed)
     {
         using IDevice device = Make(kind);
@@ -81,6 +82,7 @@ public sealed class VirtioFuzzTests : IDisposable
     [InlineData("net", 9)]
     [InlineData("balloon", 11)]
     [InlineData("mem", 13)]
+    [InlineData("scsi", 15)]
     public void Random_queue_contents_leave_a_device_that_works(string kind, int seed)
     {
         using IDevice device = Make(kind);
@@ -118,6 +120,7 @@ public sealed class VirtioFuzzTests : IDisposable
             "net" => new VirtioNetConfig(kind, "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)),
             "balloon" => new VirtioBalloonConfig(kind),
             "mem" => new VirtioMemConfig(kind),
+            "scsi" => new VirtioScsiConfig(kind, [new ScsiDriveConfig("hd", new DiskConfig(_path))]),
             _ => new VirtioRngConfig(kind),
         };
         _machine.Network = new FakeNetwork();
@@ -153,6 +156,12 @@ public sealed class VirtioFuzzTests : IDisposable
                 driver.Submit(1, (0x20_0000, 16, false));
                 Assert.Equal(0u, driver.WaitUsed(1));
                 break;
+            case "scsi":
+                // INQUIRY of the first target.
+                for (ulong i = 0; i < 51; i++) _machine.Memory.TryWrite<byte>(0x20_0000 + i, i switch { 0 => 1, 19 => 0x12, 23 => 36, _ => 0 });
+                driver.Submit(2, (0x20_0000, 51, false), (0x20_1000, 108, true), (0x20_2000, 36, true));
+                Assert.Equal(144u, driver.WaitUsed(2));
+                break;
             case "mem":
                 driver.Submit(0, (0x20_0000, 24, false), (0x20_1000, 10, true));
                 Assert.Equal(10u, driver.WaitUsed(0));
@@ -166,7 +175,7 @@ public sealed class VirtioFuzzTests : IDisposable
         Assert.Equal(PciWindows.EcamStart, _machine.Mmio.Find(PciWindows.EcamStart)!.Start);
     }
 
-    private static int Queues(string kind) => kind switch { "console" => 2, "net" => 3, "balloon" => 4, _ => 1 };
+    private static int Queues(string kind) => kind switch { "console" => 2, "net" or "scsi" => 3, "balloon" => 4, _ => 1 };
 
     // Of a network card: checksums, large segments, mergeable buffers, the control queue with all of its commands.
     private static ulong FeaturesOf(string kind) => kind switch

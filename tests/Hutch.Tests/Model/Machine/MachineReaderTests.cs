@@ -27,6 +27,7 @@ public sealed class MachineReaderTests
         {
             Cache = DiskCache.Unsafe, Aio = DiskAio.IoUring, Discard = false, DetectZeroes = DetectZeroes.Unmap, NoBacking = true, Temporary = true, BytesPerSecond = 1, OperationsPerSecond = 2,
         }, Queues: 3, "serial") { OnReadError = StorageErrorPolicy.Stop, OnWriteError = StorageErrorPolicy.Ignore, BootIndex = 1 },
+        new VirtioScsiConfig("scsi", [new ScsiDriveConfig("sda", new DiskConfig("/g", "qcow2"), "serial") { BootIndex = 4, OnReadError = StorageErrorPolicy.Ignore, OnWriteError = StorageErrorPolicy.Stop }, new ScsiDriveConfig("sdb", new DiskConfig("/h"))], Queues: 2),
         new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
         new VirtioRngConfig("rng") { PciSlot = 30 },

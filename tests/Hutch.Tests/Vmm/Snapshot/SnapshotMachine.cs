@@ -38,9 +38,10 @@ internal sealed class SnapshotMachine : IDisposable
     /// <summary>Every device, on files in <paramref name="folder"/>.</summary>
     internal static MachineDefinition Everything(string folder)
     {
-        string kernel = Path.Combine(folder, "kernel"), disk = Path.Combine(folder, "disk");
+        string kernel = Path.Combine(folder, "kernel"), disk = Path.Combine(folder, "disk"), scsi = Path.Combine(folder, "scsi");
         if (!File.Exists(kernel)) File.WriteAllBytes(kernel, Images.BzImage());
         if (!File.Exists(disk)) File.WriteAllBytes(disk, new byte[1 << 20]);
+        if (!File.Exists(scsi)) File.WriteAllBytes(scsi, new byte[1 << 20]);
         CharacterBackend nothing = new(CharacterBackendKind.None);
         return new MachineDefinition
         {
@@ -58,6 +59,7 @@ internal sealed class SnapshotMachine : IDisposable
                 new E1000Config("nic1", "52:54:00:01:02:04", new NetBackendConfig(NetBackendKind.None)),
                 new Rtl8139Config("nic2", "52:54:00:01:02:05", new NetBackendConfig(NetBackendKind.None)),
                 new WatchdogConfig("dog"), new PvpanicConfig("panic"), new VmGenIdConfig("generation"),
+                new VirtioScsiConfig("scsi0", [new ScsiDriveConfig("sd0", new DiskConfig(scsi)), new ScsiDriveConfig("sd1", new DiskConfig(kernel, "raw", ReadOnly: true))], Queues: 2),
                 new DebugExitConfig("exit"), new TestDeviceConfig("test"),
             ],
         };
