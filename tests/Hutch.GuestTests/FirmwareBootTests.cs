@@ -15,6 +15,7 @@ public sealed class FirmwareBootTests : IDisposable
     [ToolTheory(GrubDisk.Maker, GrubDisk.BiosFolder + "/boot.img", "/usr/share/seabios/bios-256k.bin")]
     [InlineData("q35", "virtio")]
     [InlineData("q35", "sata")]
+    [InlineData("q35", "scsi")]
     [InlineData("pc", "ide")]
     public async Task A_disk_boots_by_seabios_boots_again_after_a_reset_and_switches_off(string machine, string bus)
     {

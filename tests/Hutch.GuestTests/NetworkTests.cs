@@ -156,7 +156,7 @@ public sealed partial class NetworkTests : IDisposable
                 Assert.Equal("", await first.Shell($"for size in 64 1400 9000 65000; do ping -c 1 -w 10 -s $size {peer} | grep -q '1 packets received' || echo $size; done"));
             await first.Shell("head -c 65536 /dev/urandom >/tmp/file");
             foreach (int size in (int[])[64, 1460, 1461, 9000, 65536]) await SendOnBridge(first, second, $"head -c {size} /tmp/file");
-            await first.Shell("head -c 1M /dev/urandom >/tmp/file");
+            await first.Shell("head -c 1048576 /dev/urandom >/tmp/file");
             await SendOnBridge(first, second, $"for i in $(seq {BridgeMegabytes}); do cat /tmp/file; done");
             Assert.Equal(0, await first.PowerOff());
             Assert.Equal(0, await second.PowerOff());

@@ -46,9 +46,9 @@ put etc/systemd/system/console-getty.service.d/hutch.conf <<-'END'
 	ExecStart=-/sbin/agetty -o '-p -f -- \\u' --noclear --keep-baud --autologin root - 115200,38400,9600 $TERM
 END
 
-# The clock is the host's, also after the machine has stood still: ptp_kvm asks the host for it, every two seconds. Few samples are kept, so that those from before a pause are soon forgotten.
+# The clock is the host's, also after the machine has stood still: ptp_kvm asks the host for it, every second. Few samples are kept, so that those from before a pause are soon forgotten.
 put etc/chrony/chrony.conf <<-END
-	refclock PHC /dev/ptp0 dpoll 1 poll 2 maxsamples 4 stratum 2
+	refclock PHC /dev/ptp0 dpoll 0 poll 1 maxsamples 4 stratum 2
 	makestep 0.01 -1
 	driftfile /var/lib/chrony/chrony.drift
 END

@@ -10,7 +10,7 @@ namespace Hutch.Dev.Bench;
 /// <summary>A Debian that does nothing: what it takes of the host's CPU, and whether its clock is the host's, also after a pause.</summary>
 internal sealed partial class IdleBench(string root)
 {
-    private const int PauseSeconds = 60, SettleSeconds = 60, CorrectionSeconds = 30;
+    private const int PauseSeconds = 60, SettleSeconds = 60, MostCorrectionSeconds = 60;
     private const double MostShare = 0.02, MostDrift = 1.0;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
 
@@ -44,9 +44,15 @@ internal sealed partial class IdleBench(string root)
         Wait(PauseSeconds);
         GuestProgram.Execute(Hutch, "resume", name);
         (double atOnce, _) = clock.Compare();
-        Wait(CorrectionSeconds);
-        (double later, double uncertainty3) = clock.Compare();
-        Console.WriteLine($"after a pause of {PauseSeconds} s: {atOnce:F3} ms at once, {later:F3} ms {CorrectionSeconds} s later (+-{uncertainty3:F3}; goal: {MostDrift:F0} ms at most)");
+        int seconds = 0;
+        (double later, double uncertainty3) = (atOnce, 0);
+        while (Math.Abs(later) > MostDrift && seconds < MostCorrectionSeconds)
+        {
+            Wait(1);
+            seconds++;
+            (later, uncertainty3) = clock.Compare();
+        }
+        Console.WriteLine($"after a pause of {PauseSeconds} s: {atOnce:F3} ms at once, {later:F3} ms {seconds} s later (+-{uncertainty3:F3}; goal: {MostDrift:F0} ms at most within {MostCorrectionSeconds} s)");
         return share <= MostShare && Math.Abs(after - before) <= MostDrift && Math.Abs(later) <= MostDrift ? 0 : 1;
     }
 

@@ -20,7 +20,7 @@ public sealed class DeviceFuzzTests
         FuzzReach reach = Tell(kind);
         switch (kind)
         {
-            case "virtio-blk" or "ahci" or "ide": Assert.True(reach.DiskRequests > 10, $"{reach}"); break;
+            case "virtio-blk" or "virtio-scsi" or "ahci" or "ide": Assert.True(reach.DiskRequests > 10, $"{reach}"); break;
             case "virtio-net" or "e1000" or "rtl8139": Assert.True(reach.Sent > 10 && reach.Received > 0, $"{reach}"); break;
             case "serial" or "virtio-console": Assert.True(reach.Sent > 10 && reach.Received > 0, $"{reach}"); break;
             case "debugcon": Assert.True(reach.Sent > 10, $"{reach}"); break;
