@@ -15,7 +15,7 @@ namespace Hutch.Cli.Debian;
 internal static class DebianSystem
 {
     /// <summary>What is installed besides the packages that every Debian has.</summary>
-    internal const string Packages = "systemd-sysv,systemd-resolved,libnss-myhostname,udev,dbus,kmod,iproute2,iputils-ping,login,openssh-server,busybox-static,ca-certificates,chrony,less,nano,"
+    internal const string Packages = "systemd-sysv,systemd-resolved,libnss-myhostname,udev,dbus,kmod,iproute2,iputils-ping,login,openssh-server,busybox-static,ca-certificates,linuxptp,less,nano,"
         + "linux-image-cloud-amd64";
 
     /// <summary>The hook that makes a system of the packages.</summary>

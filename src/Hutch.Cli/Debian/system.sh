@@ -46,15 +46,16 @@ put etc/systemd/system/console-getty.service.d/hutch.conf <<-'END'
 	ExecStart=-/sbin/agetty -o '-p -f -- \\u' --noclear --keep-baud --autologin root - 115200,38400,9600 $TERM
 END
 
-# The clock is the host's, also after the machine has stood still: ptp_kvm asks the host for it, every second. Few samples are kept, so that those from before a pause are soon forgotten.
-put etc/chrony/chrony.conf <<-END
-	refclock PHC /dev/ptp0 dpoll 0 poll 1 maxsamples 4 stratum 2
-	makestep 0.01 -1
-	driftfile /var/lib/chrony/chrony.drift
-END
-put etc/systemd/system/chrony.service.d/hutch.conf <<-'END'
+# The clock is the host's, also after the machine has stood still: ptp_kvm asks the host for it, and phc2sys follows every second.
+put etc/systemd/system/hutch-clock.service <<-'END'
+	[Unit]
+	Description=The host's time
 	[Service]
-	ExecCondition=+/bin/sh -c 'modprobe -q ptp_kvm && test -e /dev/ptp0'
+	ExecCondition=/bin/sh -c 'modprobe -q ptp_kvm && test -e /dev/ptp0'
+	ExecStart=/usr/sbin/phc2sys -s /dev/ptp0 -c CLOCK_REALTIME -O 0 -S 0.01 -l 5
+	Restart=on-failure
+	[Install]
+	WantedBy=multi-user.target
 END
 
 # Each machine makes a host key of its own.
@@ -90,7 +91,7 @@ put boot/grub/grub.cfg <<-END
 	}
 END
 
-chroot . systemctl -q enable systemd-networkd console-getty hutch-hostname
+chroot . systemctl -q enable systemd-networkd console-getty hutch-hostname hutch-clock
 chroot . systemctl -q mask serial-getty@ttyS0.service getty@tty1.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service systemd-networkd-wait-online.service
 
 # What mmdebstrap needs until it ends is none of the system's.

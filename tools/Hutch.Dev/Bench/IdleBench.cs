@@ -10,7 +10,7 @@ namespace Hutch.Dev.Bench;
 /// <summary>A Debian that does nothing: what it takes of the host's CPU, and whether its clock is the host's, also after a pause.</summary>
 internal sealed partial class IdleBench(string root)
 {
-    private const int PauseSeconds = 60, SettleSeconds = 60, MostCorrectionSeconds = 60;
+    private const int PauseSeconds = 60, SettleSeconds = 60, MostCorrectionSeconds = 10;
     private const double MostShare = 0.02, MostDrift = 1.0;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
 
