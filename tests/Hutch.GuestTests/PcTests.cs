@@ -10,6 +10,9 @@ namespace Hutch.GuestTests;
 /// <summary>The machine pc, with Linux's own driver of its IDE controller.</summary>
 public sealed class PcTests : IDisposable
 {
+    // What Linux says when it is told that it goes on as a copy.
+    private const string Forks = "dmesg | grep -c 'reseeded due to virtual machine fork' || true";
+
     private readonly TemporaryFolder _folder = new();
     private readonly string _name = $"pc-{Environment.ProcessId}";
 
@@ -23,7 +26,7 @@ public sealed class PcTests : IDisposable
         File.WriteAllBytes(disk, content);
         File.WriteAllBytes(disc, RandomNumberGenerator.GetBytes(2 << 20));
         string disk1 = _folder.Disk("disk1", 8 << 20);
-        await using (Vm vm = await Vm.Boot([.. StockGuest.Options, "--machine", "pc", "--name", _name, "--net", "none",
+        await using (Vm vm = await Vm.Boot([.. StockGuest.Options, "--machine", "pc", "--name", _name, "--net", "none", "--device", "vmgenid",
             "--disk", $"{disk},bus=ide,format=raw,serial=first", "--disk", $"{disk1},bus=ide,format=raw,serial=second", "--cdrom", disc]))
         {
             Assert.Equal("0x1237\n0x7000\n0x7010\n0x7113", await vm.Shell("cd /sys/bus/pci/devices; cat 0000:00:00.0/device 0000:00:01.?/device; cd"));
@@ -36,6 +39,7 @@ public sealed class PcTests : IDisposable
             await Launcher.Done("attach", _name, "--disk", $"{_folder.Disk("plugged", 1 << 20)},format=raw");
             await vm.Shell("until [ -e /dev/vda ]; do usleep 20000; done");
             Assert.Equal("", await vm.Shell("dmesg -r | grep '^<[0-4]>' || true"));
+            Assert.Equal("0", await vm.Shell(Forks));
             await Launcher.Done("save", _name, state);
             Assert.Equal(0, await vm.WaitForExit());
         }
@@ -44,6 +48,7 @@ public sealed class PcTests : IDisposable
         await back.WaitFor("~ # ");
         Assert.Equal($"{Sum(content)}  -\n{Sum(File.ReadAllBytes(disc))}  -", await back.Shell("echo 3 >/proc/sys/vm/drop_caches; dd if=$second bs=1M count=4 2>/dev/null | sha256sum; sha256sum </dev/sr0"));
         Assert.Equal("", await back.Shell("dmesg -r | grep '^<[0-3]>' || true"));
+        Assert.Equal("1", await back.Shell(Forks));
         Assert.Equal(0, await back.PowerOff());
     }
 
