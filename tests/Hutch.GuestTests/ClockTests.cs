@@ -9,14 +9,14 @@ namespace Hutch.GuestTests;
 public sealed class ClockTests(ITestOutputHelper output)
 {
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public async Task The_guests_clock_keeps_the_hosts_time_for_a_minute_under_load(int vcpus)
+    [InlineData(1, 20)]
+    [InlineData(2, 60)]
+    public async Task The_guests_clock_keeps_the_hosts_time_under_load(int vcpus, int seconds)
     {
         await using Vm vm = await Vm.Boot("--cpus", $"{vcpus}");
         Assert.Contains(await vm.Shell("cat /sys/devices/system/clocksource/clocksource0/current_clocksource"), (string[])["kvm-clock", "tsc"]);
         (double before, double uncertainty1) = await Offset(vm);
-        await vm.Shell($"for i in $(seq {vcpus}); do timeout 60 sh -c 'while :; do :; done' & done 2>/dev/null; wait", seconds: 180);
+        await vm.Shell($"for i in $(seq {vcpus}); do timeout {seconds} sh -c 'while :; do :; done' & done 2>/dev/null; wait", seconds: 180);
         (double after, double uncertainty2) = await Offset(vm);
         output.WriteLine($"offset {before:F4} s before (+-{uncertainty1:F4}), {after:F4} s after (+-{uncertainty2:F4})");
         Assert.InRange(Math.Abs(after - before), 0, 0.010 + uncertainty1 + uncertainty2);
