@@ -5,6 +5,7 @@ using Hutch.Core.Bus;
 using Hutch.Core.Engine;
 using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
+using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
 using Hutch.Host.Events;
 using Hutch.Host.Time;
@@ -54,6 +55,9 @@ public sealed class MachineServices
 
     /// <summary>The 24 global system interrupts (PIC and IOAPIC together). Set by the platform device, which is created first.</summary>
     public IInterruptSink Gsi { get; set; } = new NoSink();
+
+    /// <summary>A wire of its own to a global system interrupt, for devices that may share it.</summary>
+    internal InterruptLine ConnectGsi(int gsi) => Gsi is GsiController controller ? controller.Connect(gsi) : new InterruptLine(Gsi, gsi);
 
     /// <summary>The interrupt controllers as the vCPUs see them. Set by the platform device.</summary>
     public IInterruptControllers? Controllers { get; set; }

@@ -1,6 +1,4 @@
 using Hutch.Core.Bus;
-using Hutch.Core.Interrupts;
-using Hutch.Devices.Chipset;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Serial;
@@ -16,9 +14,7 @@ internal sealed class SerialFactory : IDeviceFactory<SerialConfig>
         ushort port = SerialPorts.PortOf(config.Port);
         if (services.Ports.Find(port) is BusRegion other)
             throw new ConfigException($"Serial device '{config.Id}' asks for COM{config.Port}, which '{other.Name}' has; choose another port.");
-        int gsi = SerialPorts.GsiOf(config.Port);
-        InterruptLine line = services.Gsi is GsiController controller ? controller.Connect(gsi) : new InterruptLine(services.Gsi, gsi);
-        Uart16550 uart = new(config.Id, line, services.OpenChannel(config.Backend));
+        Uart16550 uart = new(config.Id, services.ConnectGsi(SerialPorts.GsiOf(config.Port)), services.OpenChannel(config.Backend));
         uart.MapOn(services.Ports, port);
         return uart;
     }

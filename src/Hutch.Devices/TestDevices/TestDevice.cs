@@ -19,11 +19,11 @@ internal sealed class TestDevice : IDevice
     private readonly ScratchMemory _scratch = new(4), _byteScratch = new(4), _memory = new((int)MemoryLengthBytes);
     private readonly InterruptLines _lines;
 
-    /// <summary>Creates the device and puts it on the buses.</summary>
-    public TestDevice(string name, AddressBus ports, AddressBus mmio, IInterruptSink gsi)
+    /// <summary>Creates the device and puts it on the buses. Its interrupt lines are wires of its own, shared with the devices that are there.</summary>
+    public TestDevice(string name, AddressBus ports, AddressBus mmio, Func<int, InterruptLine> connect)
     {
         Name = name;
-        _lines = new InterruptLines(gsi);
+        _lines = new InterruptLines(connect);
         ports.Map(name + " scratch", ScratchPort, 4, _scratch);
         ports.Map(name + " flush", FlushPort, 4, new FlushRegister());
         ports.Map(name + " byte scratch", ByteScratchPort, 4, _byteScratch);
@@ -102,9 +102,15 @@ internal sealed class TestDevice : IDevice
     }
 
     /// <summary>A byte written to port n is the level of interrupt line n.</summary>
-    private sealed class InterruptLines(IInterruptSink gsi) : IBusDevice
+    private sealed class InterruptLines : IBusDevice
     {
+        private readonly InterruptLine[] _wires = new InterruptLine[LineCount];
         private uint _levels;
+
+        public InterruptLines(Func<int, InterruptLine> connect)
+        {
+            for (int line = 0; line < _wires.Length; line++) _wires[line] = connect(line);
+        }
 
         public BusStatus Read(ulong offset, Span<byte> data) => BusStatus.BadOffset;
 
@@ -114,22 +120,26 @@ internal sealed class TestDevice : IDevice
             bool asserted = data[0] != 0;
             if (asserted) Interlocked.Or(ref _levels, 1u << (int)offset);
             else Interlocked.And(ref _levels, ~(1u << (int)offset));
-            gsi.SetLine((int)offset, asserted);
+            _wires[offset].SetLevel(asserted);
             return BusStatus.Handled;
         }
 
         public void Exchange(StateFields fields)
         {
             fields.Value("lines", ref _levels);
-            // Only those: the wires are shared with the chipset's devices.
-            for (int line = 0; line < (int)LineCount; line++)
-                if ((_levels >> line & 1) != 0) gsi.SetLine(line, true);
+            fields.Require(_levels >> (int)LineCount == 0, "lines");
+            if (fields.IsRestoring) Drive();
         }
 
         public void Clear()
         {
             _levels = 0;
-            for (int line = 0; line < (int)LineCount; line++) gsi.SetLine(line, false);
+            Drive();
+        }
+
+        private void Drive()
+        {
+            for (int line = 0; line < _wires.Length; line++) _wires[line].SetLevel((_levels >> line & 1) != 0);
         }
     }
 }
@@ -142,7 +152,7 @@ internal sealed class TestDeviceFactory : IDeviceFactory<TestDeviceConfig>
     {
         try
         {
-            return new TestDevice(config.Id, services.Ports, services.Mmio, services.Gsi);
+            return new TestDevice(config.Id, services.Ports, services.Mmio, services.ConnectGsi);
         }
         catch (InvalidOperationException overlap)
         {
