@@ -33,6 +33,17 @@ public sealed class BusRegion
     /// <summary>Takes the region off the bus.</summary>
     public void Unmap() => _bus.Remove(this);
 
+    /// <summary>
+    /// Brings the region to where it is to be, or off the bus for null; a place that would overlap another leaves it off. True: it was not there already.
+    /// </summary>
+    public bool MoveTo(ulong? start)
+    {
+        if (start is ulong place ? IsMapped && Start == place : !IsMapped) return false;
+        if (start is null) Unmap();
+        else _ = MapAt(start.Value);
+        return true;
+    }
+
     internal void SetPlace(ulong? start)
     {
         IsMapped = start is not null;

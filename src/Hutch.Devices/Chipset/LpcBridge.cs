@@ -41,15 +41,7 @@ internal sealed class LpcBridge : PciFunction, IBusDevice
         MakeWritable(RootComplexBase, (byte)RootComplexEnable);
         for (int i = 1; i < 4; i++) MakeWritable(RootComplexBase + i, (byte)(RootComplexBits >> (8 * i)));
         platform.Pci.AddAt(this, ChipsetSlot, 0);
-        OnRestored();
-    }
-
-    /// <inheritdoc/>
-    internal override bool WriteConfig(int offset, ReadOnlySpan<byte> data)
-    {
-        bool mapping = base.WriteConfig(offset, data);
-        OnRestored();
-        return mapping;
+        OnConfigChanged();
     }
 
     /// <inheritdoc/>
@@ -57,17 +49,16 @@ internal sealed class LpcBridge : PciFunction, IBusDevice
     {
         base.ResetConfig();
         Array.Clear(_rootComplexRegisters);
-        OnRestored();
     }
 
     /// <summary>Makes the machine what the registers say.</summary>
-    internal override void OnRestored()
+    internal override void OnConfigChanged()
     {
         bool hasAcpi = ((byte)Get16(AcpiControl) & AcpiEnable) != 0;
-        Place(_pm.Region!, hasAcpi ? Get32(PmBase) & PmBaseBits : 0);
+        _pm.Region!.MoveTo(Place(hasAcpi ? Get32(PmBase) & PmBaseBits : 0));
         for (int pirq = 0; pirq < GsiController.PirqCount; pirq++) _gsi.RoutePirqBy(pirq, (byte)Get16(RegisterOf(pirq)));
         uint rootComplex = Get32(RootComplexBase);
-        Place(_rootComplex, (rootComplex & RootComplexEnable) != 0 ? rootComplex & RootComplexBits : 0);
+        _rootComplex.MoveTo(Place((rootComplex & RootComplexEnable) != 0 ? rootComplex & RootComplexBits : 0));
     }
 
     /// <summary>Saves or restores what is not in configuration space.</summary>
@@ -87,15 +78,8 @@ internal sealed class LpcBridge : PciFunction, IBusDevice
         return BusStatus.Handled;
     }
 
-    // An impossible place leaves the range unmapped.
-    private static void Place(BusRegion region, ulong start)
-    {
-        if (start == 0)
-        {
-            if (region.IsMapped) region.Unmap();
-        }
-        else if (!region.IsMapped || region.Start != start) _ = region.MapAt(start);
-    }
+    // Nothing is placed at 0.
+    private static ulong? Place(uint start) => start == 0 ? null : start;
 
     private static int RegisterOf(int pirq) => pirq < 4 ? FirstPirq + pirq : SecondPirq + pirq - 4;
 }

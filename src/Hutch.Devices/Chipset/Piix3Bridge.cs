@@ -1,4 +1,3 @@
-using System;
 using Hutch.Devices.Pci;
 
 namespace Hutch.Devices.Chipset;
@@ -24,23 +23,8 @@ internal sealed class Piix3Bridge : PciFunction
         bus.AddAt(this, ChipsetSlot, 0);
     }
 
-    /// <inheritdoc/>
-    internal override bool WriteConfig(int offset, ReadOnlySpan<byte> data)
-    {
-        bool mapping = base.WriteConfig(offset, data);
-        OnRestored();
-        return mapping;
-    }
-
-    /// <inheritdoc/>
-    internal override void ResetConfig()
-    {
-        base.ResetConfig();
-        OnRestored();
-    }
-
     /// <summary>Makes the machine what the registers say.</summary>
-    internal override void OnRestored()
+    internal override void OnConfigChanged()
     {
         for (int pirq = 0; pirq < PirqCount; pirq++) _gsi.RoutePirqBy(pirq, (byte)Get16(FirstPirq + pirq));
     }

@@ -1,4 +1,3 @@
-using System;
 using Hutch.Core.Bus;
 using Hutch.Devices.Pci;
 
@@ -29,22 +28,7 @@ internal sealed class Piix4Power : PciFunction
         Put32(DeviceActivityB, SmiCommandEnabled);
         MakeWritable(Miscellaneous, IoEnable);
         bus.AddAt(this, Piix3Bridge.ChipsetSlot, Function);
-        OnRestored();
-    }
-
-    /// <inheritdoc/>
-    internal override bool WriteConfig(int offset, ReadOnlySpan<byte> data)
-    {
-        bool mapping = base.WriteConfig(offset, data);
-        OnRestored();
-        return mapping;
-    }
-
-    /// <inheritdoc/>
-    internal override void ResetConfig()
-    {
-        base.ResetConfig();
-        OnRestored();
+        OnConfigChanged();
     }
 
     /// <inheritdoc/>
@@ -53,14 +37,13 @@ internal sealed class Piix4Power : PciFunction
         base.TakeResources();
         Put32(Base, PmBlock.BasePort | IoSpace);
         Put16(Miscellaneous, IoEnable);
-        OnRestored();
+        OnConfigChanged();
     }
 
     /// <summary>Makes the machine what the registers say. An impossible place leaves the ACPI registers nowhere.</summary>
-    internal override void OnRestored()
+    internal override void OnConfigChanged()
     {
         ulong start = ((byte)Get16(Miscellaneous) & IoEnable) != 0 ? Get32(Base) & BaseBits : 0;
-        if (start == 0) _registers.Unmap();
-        else if (!_registers.IsMapped || _registers.Start != start) _ = _registers.MapAt(start);
+        _registers.MoveTo(start == 0 ? null : start);
     }
 }

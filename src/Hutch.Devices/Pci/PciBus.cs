@@ -159,11 +159,7 @@ public sealed class PciBus
     internal bool Has(int slot, int number) => _functions[(slot * FunctionCount) + number] is not null;
 
     /// <summary>Moves the memory-mapped configuration space; null takes it away. Under the configuration lock.</summary>
-    internal void MoveEcam(ulong? start)
-    {
-        if (start is not ulong place) _ecam.Unmap();
-        else if (!_ecam.IsMapped || _ecam.Start != place) _ = _ecam.MapAt(place);
-    }
+    internal void MoveEcam(ulong? start) => _ecam.MoveTo(start);
 
     /// <summary>The lowest and the highest address above 4 GiB that a BAR decodes now; zeros where none does.</summary>
     internal (ulong First, ulong Last) HighRange()
@@ -230,7 +226,7 @@ public sealed class PciBus
         {
             function.ExchangeConfig(fields);
             if (!fields.IsRestoring) return;
-            function.OnRestored();
+            function.OnConfigChanged();
             UpdateAllBars();
         }
     }

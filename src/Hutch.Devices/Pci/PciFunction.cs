@@ -76,9 +76,7 @@ internal abstract class PciFunction
     {
         foreach (PciBar bar in _bars)
         {
-            if (bar.Region is not { IsMapped: true } region) continue;
-            region.Unmap();
-            OnMoved(bar, region);
+            if (bar.Region is BusRegion region && region.MoveTo(null)) OnMoved(bar, region);
         }
         _bus!.SetInterrupt(this, pin: 0, false);
         _bus = null;
@@ -114,6 +112,7 @@ internal abstract class PciFunction
             _msix.SetControl(Get16(_msixCapability + 2));
             OnMsixControl();
         }
+        OnConfigChanged();
         return command || (offset < BarEnd && end > Bar0) || (offset < RomAddress + 4 && end > RomAddress);
     }
 
@@ -127,17 +126,7 @@ internal abstract class PciFunction
             ulong start = GetBar(bar);
             bool decoded = (command & (bar.Kind == PciBarKind.Io ? CommandIo : CommandMemory)) != 0
                 && (!bar.IsRom || (_config[RomAddress] & RomEnable) != 0) && PciWindows.Accepts(bar.Kind, start, bar.LengthBytes, _bus!.LowStart);
-            if (!decoded)
-            {
-                if (!region.IsMapped) continue;
-                region.Unmap();
-            }
-            else
-            {
-                if (region.IsMapped && region.Start == start) continue;
-                _ = region.MapAt(start);
-            }
-            OnMoved(bar, region);
+            if (region.MoveTo(decoded ? start : null)) OnMoved(bar, region);
         }
     }
 
@@ -169,10 +158,13 @@ internal abstract class PciFunction
         _powerOn.CopyTo(_config, 0);
         SetInterrupt(false);
         if (_hasResources) TakeResources();
+        OnConfigChanged();
     }
 
-    /// <summary>Configuration space was restored; what follows from it besides ranges is to be made so. Under the bus's configuration lock.</summary>
-    internal virtual void OnRestored() { }
+    /// <summary>
+    /// Configuration space was written, reset or restored; what follows from it besides the BARs' ranges is to be made so. Idempotent. Under the bus's configuration lock.
+    /// </summary>
+    internal virtual void OnConfigChanged() { }
 
     /// <summary>
     /// Saves or restores what the guest can change of configuration space; the rest is the machine's, and a state from a machine with another function

@@ -62,9 +62,7 @@ internal sealed class PciHostBridge : PciFunction
     {
         bool mapping = base.WriteConfig(offset, data);
         if (_bus is null) return mapping;
-        int end = offset + data.Length;
-        if (offset < PciExBar + 8 && end > PciExBar) PlaceEcam();
-        if (offset < _maps + PamCount && end > _maps) _mapsChanged!();
+        if (offset < _maps + PamCount && offset + data.Length > _maps) _mapsChanged!();
         return mapping;
     }
 
@@ -72,21 +70,14 @@ internal sealed class PciHostBridge : PciFunction
     internal override void ResetConfig()
     {
         base.ResetConfig();
-        if (_bus is null) return;
-        PlaceEcam();
-        _mapsChanged!();
+        _mapsChanged?.Invoke();
     }
 
     /// <inheritdoc/>
-    internal override void OnRestored()
+    internal override void OnConfigChanged()
     {
-        if (_bus is not null) PlaceEcam();
-    }
-
-    private void PlaceEcam()
-    {
-        if (!_hasEcam) return;
+        if (_bus is null || !_hasEcam) return;
         uint value = Get32(PciExBar);
-        _bus!.MoveEcam((value & EcamEnable) == 0 ? null : value & EcamBase);
+        _bus.MoveEcam((value & EcamEnable) == 0 ? null : value & EcamBase);
     }
 }
