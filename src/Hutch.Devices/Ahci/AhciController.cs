@@ -25,11 +25,9 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
     private readonly DriveFailures _reports;
     private readonly AhciPort[] _ports = new AhciPort[AhciConfig.PortCount];
     private readonly QueueWorker _worker;
-    private readonly object _gate = new();
-    private SataRequest? _completed;
+    private readonly AtaCompletions<SataRequest> _completions;
     private uint _globalControl, _interruptStatus;
     private int _resets;
-    private bool _started;
 
     /// <summary>Makes the controller. Owns the drives.</summary>
     /// <param name="name">Device name.</param>
@@ -41,6 +39,7 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
         _bus = services.Pci ?? throw new ConfigException($"Device \"{name}\" needs a PCI bus; list the platform before it.");
         _reports = new DriveFailures(services.Platform);
         _worker = new QueueWorker(name, Serve);
+        _completions = new AtaCompletions<SataRequest>(_worker, static request => request.Port.Continue(request));
         for (int i = 0; i < _ports.Length; i++) _ports[i] = new AhciPort(this, services.Memory, i, drives[i]);
         AddBar(RegisterBar, PciBarKind.Memory32, BarBytes, this);
         UseInterruptPin();
@@ -60,17 +59,12 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
     string IStateUnit.Name => Name;
 
     /// <inheritdoc/>
-    public void Start()
-    {
-        if (!_started) _worker.Resume();
-        _started = true;
-    }
+    public void Start() => _worker.Start();
 
     /// <inheritdoc/>
     public void Stop()
     {
-        if (_started) _worker.Pause();
-        _started = false;
+        _worker.Stop();
         Drain();
     }
 
@@ -128,16 +122,7 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
     }
 
     /// <summary>An operation of a command completed. Any thread.</summary>
-    internal void Completed(SataRequest request)
-    {
-        lock (_gate)
-        {
-            request.Next = _completed;
-            _completed = request;
-            Monitor.PulseAll(_gate);
-        }
-        _worker.Signal();
-    }
+    internal void Completed(SataRequest request) => _completions.Add(request);
 
     /// <summary>A port's device was reset: the worker, which alone talks to drives, has it do so before the next command. Under the lock.</summary>
     internal void ResetLater(AhciPort port) => _resets |= 1 << port.Number;
@@ -201,7 +186,7 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
         do
         {
             CarryOutResets();
-            any = TakeCompleted();
+            any = _completions.Take();
             foreach (AhciPort port in _ports) any |= port.Issue();
         }
         while (any && !_worker.ShouldYield);
@@ -214,29 +199,6 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
         for (; resets != 0; resets &= resets - 1) _ports[BitOperations.TrailingZeroCount(resets)].Drive?.Reset();
     }
 
-    private bool TakeCompleted()
-    {
-        SataRequest? request;
-        lock (_gate) (request, _completed) = (_completed, null);
-        bool any = request is not null;
-        while (request is not null)
-        {
-            SataRequest? next = request.Next;
-            request.Port.Continue(request);
-            request = next;
-        }
-        return any;
-    }
-
     // Waits for what is in flight and answers it. The worker is quiet.
-    private void Drain()
-    {
-        while (true)
-        {
-            _ = TakeCompleted();
-            if (!Array.Exists(_ports, static port => port.InFlight != 0)) return;
-            lock (_gate)
-                while (_completed is null) Monitor.Wait(_gate);
-        }
-    }
+    private void Drain() => _completions.Drain(() => Array.Exists(_ports, static port => port.InFlight != 0));
 }

@@ -28,9 +28,6 @@ internal sealed class SataRequest : AtaRequest
     /// <summary>Its slot.</summary>
     internal int Slot => Tag;
 
-    /// <summary>The next of a list; its owner's.</summary>
-    internal SataRequest? Next { get; set; }
-
     /// <summary>Which run of the port's command list it belongs to; one of an earlier run is forgotten.</summary>
     internal uint Run { get; set; }
 

@@ -109,6 +109,9 @@ internal abstract class AtaRequest
     /// <summary>For <see cref="AtaOperation.Trim"/>: offsets and lengths in bytes.</summary>
     internal List<(long Offset, long LengthBytes)> Ranges { get; } = [];
 
+    /// <summary>The next of a list; its owner's.</summary>
+    internal AtaRequest? Next { get; set; }
+
     /// <summary>Where the packet is written.</summary>
     private protected Span<byte> PacketSpace => _packet;
 

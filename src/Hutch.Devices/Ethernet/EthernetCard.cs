@@ -34,7 +34,7 @@ internal abstract class EthernetCard : PciFunction, IDevice, INetworkCard, INetB
     private readonly byte[] _received = new byte[MostReceived], _wire = new byte[PacketOffload.LongestFrame];
     private readonly MemoryHandle _wirePin;
     private volatile bool _isLinkUp, _isStarved;
-    private bool _isBlocked, _isConfigured, _started;
+    private bool _isBlocked, _isConfigured;
 
     /// <summary>Makes the card. The derived one connects itself with <see cref="Connect"/> when it is whole, and owns the back end from then on.</summary>
     private protected EthernetCard(NetCardConfig config, PciIdentity identity, MachineServices services, INetBackend backend) : base(config.Id, identity)
@@ -66,17 +66,12 @@ internal abstract class EthernetCard : PciFunction, IDevice, INetworkCard, INetB
     private protected abstract bool IsActive { get; }
 
     /// <inheritdoc/>
-    public void Start()
-    {
-        if (!_started) _worker.Resume();
-        _started = true;
-    }
+    public void Start() => _worker.Start();
 
     /// <inheritdoc/>
     public void Stop()
     {
-        if (_started) _worker.Pause();
-        _started = false;
+        _worker.Stop();
         lock (Registers) OnStopped();
     }
 

@@ -38,11 +38,10 @@ internal sealed partial class IdeChannel : IBusDevice, IDisposable
     /// <param name="memory">Guest RAM.</param>
     /// <param name="line">Its interrupt.</param>
     /// <param name="drives">Device 0 and device 1.</param>
-    /// <param name="completed">Storage is done with the channel's command. Any thread.</param>
-    internal IdeChannel(IdeController controller, GuestMemory memory, InterruptLine line, AtaDrive?[] drives, Action completed)
+    internal IdeChannel(IdeController controller, GuestMemory memory, InterruptLine line, AtaDrive?[] drives)
     {
         (_controller, _memory, _line, _drives) = (controller, memory, line, drives);
-        _request = new IdeRequest(completed);
+        _request = new IdeRequest(this, controller.Completed);
         Control = new ControlPort(this);
     }
 

@@ -1,5 +1,4 @@
 using System;
-using System.Numerics;
 using System.Threading;
 using Hutch.Core.Bus;
 using Hutch.Core.Interrupts;
@@ -30,9 +29,7 @@ internal sealed class IdeController : PciFunction, IBusDevice, IDevice
     private readonly DriveFailures _reports;
     private readonly IdeChannel[] _channels = new IdeChannel[2];
     private readonly QueueWorker _worker;
-    private readonly object _gate = new();
-    private int _completed;
-    private bool _started;
+    private readonly AtaCompletions<IdeRequest> _completions;
 
     /// <summary>Makes the controller. Owns the drives.</summary>
     /// <param name="name">Device name.</param>
@@ -44,11 +41,11 @@ internal sealed class IdeController : PciFunction, IBusDevice, IDevice
         _bus = services.Pci!;
         _reports = new DriveFailures(services.Platform);
         _worker = new QueueWorker(name, Serve);
+        _completions = new AtaCompletions<IdeRequest>(_worker, static request => request.Channel.Continue());
         for (int i = 0; i < _channels.Length; i++)
         {
-            int bit = 1 << i;
             (ushort command, ushort control, int irq) = Places[i];
-            IdeChannel channel = new(this, services.Memory, new InterruptLine(services.Gsi, irq), drives[(2 * i)..(2 * i + 2)], () => Completed(bit));
+            IdeChannel channel = new(this, services.Memory, new InterruptLine(services.Gsi, irq), drives[(2 * i)..(2 * i + 2)]);
             services.Ports.Map($"{name} channel {i}", command, IdeRegisters.CommandPorts, channel);
             services.Ports.Map($"{name} control {i}", control, 1, channel.Control);
             _channels[i] = channel;
@@ -69,17 +66,12 @@ internal sealed class IdeController : PciFunction, IBusDevice, IDevice
     string IStateUnit.Name => Name;
 
     /// <inheritdoc/>
-    public void Start()
-    {
-        if (!_started) _worker.Resume();
-        _started = true;
-    }
+    public void Start() => _worker.Start();
 
     /// <inheritdoc/>
     public void Stop()
     {
-        if (_started) _worker.Pause();
-        _started = false;
+        _worker.Stop();
         Drain();
     }
 
@@ -136,6 +128,9 @@ internal sealed class IdeController : PciFunction, IBusDevice, IDevice
         return BusStatus.Handled;
     }
 
+    /// <summary>An operation of a command completed. Any thread.</summary>
+    internal void Completed(IdeRequest request) => _completions.Add(request);
+
     /// <summary>There is work. Any thread.</summary>
     internal void Signal() => _worker.Signal();
 
@@ -151,44 +146,17 @@ internal sealed class IdeController : PciFunction, IBusDevice, IDevice
         Put16(Timing + 2, DecodeEnable);
     }
 
-    private void Completed(int channel)
-    {
-        lock (_gate)
-        {
-            _completed |= channel;
-            Monitor.PulseAll(_gate);
-        }
-        _worker.Signal();
-    }
-
     private void Serve()
     {
         bool any;
         do
         {
-            any = TakeCompleted();
+            any = _completions.Take();
             foreach (IdeChannel channel in _channels) any |= channel.Serve();
         }
         while (any && !_worker.ShouldYield);
     }
 
-    private bool TakeCompleted()
-    {
-        int completed;
-        lock (_gate) (completed, _completed) = (_completed, 0);
-        for (int left = completed; left != 0; left &= left - 1) _channels[BitOperations.TrailingZeroCount(left)].Continue();
-        return completed != 0;
-    }
-
     // Waits for what is in flight and answers it. The worker is quiet.
-    private void Drain()
-    {
-        while (true)
-        {
-            _ = TakeCompleted();
-            if (!Array.Exists(_channels, static channel => channel.InFlight)) return;
-            lock (_gate)
-                while (_completed == 0) Monitor.Wait(_gate);
-        }
-    }
+    private void Drain() => _completions.Drain(() => Array.Exists(_channels, static channel => channel.InFlight));
 }

@@ -13,11 +13,14 @@ namespace Hutch.Devices.Ide;
 /// The command of a channel. Its memory is the guest's, by the bus master's table, or the channel's buffer, which the guest empties and fills through the data port;
 /// long transfers go through that part by part.
 /// </summary>
-internal sealed class IdeRequest(Action completed) : AtaRequest
+internal sealed class IdeRequest(IdeChannel channel, Action<IdeRequest> completed) : AtaRequest
 {
     private const int SectorBytes = 512;
 
     private long _leftBytes, _nextOffset;
+
+    /// <summary>Its channel.</summary>
+    internal IdeChannel Channel => channel;
 
     /// <summary>Data goes by the bus master. A packet that moves none needs no bus master, whatever it says.</summary>
     internal bool IsDma => IsPacket ? (Features & 1) != 0 && AtaCdRom.MovesData(Packet)
@@ -83,7 +86,7 @@ internal sealed class IdeRequest(Action completed) : AtaRequest
         _nextOffset += LengthBytes;
     }
 
-    private protected override void Completed() => completed();
+    private protected override void Completed() => completed(this);
 
     /// <summary>Saves or restores a command that the guest has not given all data for, or not taken all from, or that was not begun; nothing is in flight.</summary>
     /// <param name="fields">The state.</param>

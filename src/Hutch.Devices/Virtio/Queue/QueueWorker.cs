@@ -20,6 +20,7 @@ internal sealed class QueueWorker : IDisposable
     private int _signalled;
     private volatile int _pauses = 1;       // created paused
     private bool _busy;
+    private bool _started;
     private bool _ended;
 
     /// <summary>Creates a paused worker.</summary>
@@ -44,6 +45,20 @@ internal sealed class QueueWorker : IDisposable
     internal void Signal()
     {
         if (Interlocked.Exchange(ref _signalled, 1) == 0) Doorbell.Signal();
+    }
+
+    /// <summary>The machine runs: lets the worker work. The machine's owner calls it and <see cref="Stop"/>, in any order.</summary>
+    internal void Start()
+    {
+        if (!_started) Resume();
+        _started = true;
+    }
+
+    /// <summary>The machine stops: returns when the worker is quiet.</summary>
+    internal void Stop()
+    {
+        if (_started) Pause();
+        _started = false;
     }
 
     /// <summary>Returns when the worker is quiet. Not from the work itself.</summary>
