@@ -61,7 +61,7 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
     string IDisk.Name => Name;
 
     /// <inheritdoc/>
-    public string? Trouble => Array.Exists(_queues, queue => queue.Holds(Errors)) ? Errors.LastHeld ?? $"The disk {Name} could not carry out requests of its guest." : null;
+    public string? Trouble => Array.Exists(_queues, queue => queue.Holds(Errors)) ? Errors.HeldSentence : null;
 
     /// <inheritdoc/>
     public long LengthBytes => Node.LengthBytes;
@@ -115,11 +115,8 @@ internal sealed class VirtioBlock : VirtioDevice, IDisk
         DiskNodes.ExchangeSectors(fields, Name, _config.CapacitySectors);
         for (int i = 0; i < _queues.Length; i++)
         {
-            // Requests that storage failed and that are made again when the machine goes on.
             string name = $"held{i}";
-            if (!fields.Has(name)) continue;
-            byte[] heads = fields.Blob(name, _queues[i].SaveHeld(), 2 * QueueEntries);
-            if (fields.IsRestoring) fields.Require(_queues[i].RestoreHeld(heads), name);
+            if (fields.Has(name)) _queues[i].ExchangeHeld(fields, name);
         }
     }
 

@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Threading;
+using Hutch.Core.State;
 using Hutch.Devices.Virtio.Queue;
 
 namespace Hutch.Devices.Virtio.Requests;
@@ -136,8 +137,15 @@ internal sealed class RequestQueue
         while (TakeHeld() is StorageRequest request) Free(request);
     }
 
-    /// <summary>The heads of the chains of held requests, in the order in which they failed. The worker is quiet.</summary>
-    internal byte[] SaveHeld()
+    /// <summary>Saves or restores the requests that storage failed and that are made again when the machine goes on. The worker is quiet.</summary>
+    internal void ExchangeHeld(StateFields fields, string name)
+    {
+        byte[] heads = fields.Blob(name, SaveHeld(), 2 * _queue.MaxSize);
+        if (fields.IsRestoring) fields.Require(RestoreHeld(heads), name);
+    }
+
+    // The heads of their chains, in the order in which they failed.
+    private byte[] SaveHeld()
     {
         int count = 0;
         for (StorageRequest? request = _held; request is not null; request = request.Next) count++;
@@ -148,8 +156,8 @@ internal sealed class RequestQueue
         return heads;
     }
 
-    /// <summary>Takes saved requests again. False when they are not what can have been saved. The worker is quiet.</summary>
-    internal bool RestoreHeld(ReadOnlySpan<byte> heads)
+    // False when they are not what can have been saved.
+    private bool RestoreHeld(ReadOnlySpan<byte> heads)
     {
         DropHeld();
         for (; heads.Length >= 2; heads = heads[2..])

@@ -1,7 +1,6 @@
 using System;
-using System.Numerics;
-using System.Threading;
 using Hutch.Block.Graph;
+using Hutch.Devices.Storage;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Virtio.Requests;
@@ -9,10 +8,11 @@ namespace Hutch.Devices.Virtio.Requests;
 /// <summary>What becomes of requests that storage failed, and what the operator hears of it. Any worker of the disk.</summary>
 internal sealed class StorageErrors(string disk, StorageErrorPolicy onRead, StorageErrorPolicy onWrite, IPlatformEvents platform)
 {
-    private int _failures;
+    private readonly FailureCount _failures = new();
+    private string? _lastHeld;
 
-    /// <summary>The sentence about the request that was held last.</summary>
-    internal string? LastHeld { get; private set; }
+    /// <summary>The sentence about the request that was held last; a restored machine knows only that there is one.</summary>
+    internal string HeldSentence => _lastHeld ?? $"The disk {disk} could not carry out requests of its guest.";
 
     /// <summary>Judges a failed request: true, it waits until the machine goes on and is made again; false, it is answered as it is, or as if all had gone well.</summary>
     internal bool MustHold(StorageRequest request)
@@ -24,7 +24,7 @@ internal sealed class StorageErrors(string disk, StorageErrorPolicy onRead, Stor
         switch (policy)
         {
             case StorageErrorPolicy.Stop:
-                LastHeld = what;
+                _lastHeld = what;
                 platform.StorageFailed($"{what}.", pause: true);
                 return true;
             case StorageErrorPolicy.Ignore:
@@ -37,11 +37,9 @@ internal sealed class StorageErrors(string disk, StorageErrorPolicy onRead, Stor
         }
     }
 
-    // A guest can make a bad disk fail in a loop: of many failures the first, second, fourth, eighth… are reported.
     private void Report(string sentence)
     {
-        uint failures = (uint)Interlocked.Increment(ref _failures);
-        if (BitOperations.IsPow2(failures)) platform.StorageFailed(failures == 1 ? sentence : $"{sentence} ({failures} failures so far)", pause: false);
+        if (_failures.MustReport(out uint failures)) platform.StorageFailed(failures == 1 ? sentence : $"{sentence} ({failures} failures so far)", pause: false);
     }
 
     private static bool IsFull(Exception failure) => failure is BlockIoException { Errno: BlockIoException.Enospc or QuotaExceeded };

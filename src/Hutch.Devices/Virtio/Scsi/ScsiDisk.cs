@@ -65,7 +65,7 @@ internal sealed class ScsiDisk : IDisk
     internal VirtioScsi? Controller { get; set; }
 
     /// <inheritdoc/>
-    public string? Trouble => Controller?.Holds(this) == true ? Errors.LastHeld ?? $"The disk {Name} could not carry out requests of its guest." : null;
+    public string? Trouble => Controller?.Holds(this) == true ? Errors.HeldSentence : null;
 
     /// <inheritdoc/>
     public long LengthBytes => Node.LengthBytes;

@@ -176,12 +176,7 @@ internal sealed class VirtioScsi : VirtioDevice
         fields.Value("command-bytes", ref _commandBytes, 0, LongestCommand);
         fields.Value("missed-events", ref _missedEvents);
         for (int i = 0; i < _disks.Length; i++) fields.Group($"target{i}", _disks[i].Exchange);
-        for (int i = 0; i < _queues.Length; i++)
-        {
-            // Requests that storage failed and that are made again when the machine goes on.
-            byte[] heads = fields.Blob($"held{i}", _queues[i].SaveHeld(), 2 * RequestEntries);
-            if (fields.IsRestoring) fields.Require(_queues[i].RestoreHeld(heads), $"held{i}");
-        }
+        for (int i = 0; i < _queues.Length; i++) _queues[i].ExchangeHeld(fields, $"held{i}");
     }
 
     /// <inheritdoc/>
