@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Text.RegularExpressions;
+using Hutch.Cli.Guests;
 
 namespace Hutch.Dev.Bench;
 
@@ -11,9 +12,6 @@ namespace Hutch.Dev.Bench;
 internal static partial class BlockLoad
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
-
-    /// <summary>Compiles it.</summary>
-    internal static string Compile(string folder) => GuestProgram.Compile(folder, "block-load");
 
     /// <summary>An image filled with what no side can take for zeros.</summary>
     internal static string MakeImage(string folder, string format, long bytes)
@@ -30,7 +28,7 @@ internal static partial class BlockLoad
             }
         }
         if (format == "raw") return raw;
-        GuestProgram.Execute("qemu-img", "convert", "-f", "raw", "-O", format, raw, image);
+        HostProgram.Run("qemu-img", ["convert", "-f", "raw", "-O", format, raw, image], folder);
         File.Delete(raw);
         return image;
     }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using Hutch.Cli.Guests;
 using Hutch.GuestTests;
 using Hutch.Host.Files;
 
@@ -35,7 +36,7 @@ internal sealed class DeviceBench(string root)
         string[] images = [.. Disks.Select(disk => BlockLoad.MakeImage(Directory.CreateDirectory(Path.Combine(folder.Path, disk.Bus)).FullName, "raw", ImageBytes))];
         string[] disks = [.. programs, .. images];
         string guest = StockGuestImage.Prepare(UserFolders.Cache!);
-        GuestProgram.Execute(Path.Combine(root, "hutch"), "--version");
+        HostProgram.Run(Path.Combine(root, "hutch"), ["--version"], root);
         using TapInterfaces? taps = Environment.IsPrivilegedProcess ? new TapInterfaces(Cards.Length) : null;
         if (taps is null) Console.WriteLine("tap: left out, for only root can make such interfaces");
         Console.WriteLine($"guest: {guest}, {Megabytes} MiB, 1 vCPU; raw images in {folder.Path}; MTU 1500; disks in MB/s, networks in MB/s, by the host's clock");

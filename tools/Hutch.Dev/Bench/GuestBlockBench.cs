@@ -30,7 +30,7 @@ internal sealed class GuestBlockBench(string root, string format)
     internal int Run(int rounds)
     {
         using ScratchFolder folder = new("hutch-guest-block");
-        string program = BlockLoad.Compile(folder.Path), image = BlockLoad.MakeImage(folder.Path, format, ImageBytes), guest = BootBench.PrepareGuest(root);
+        string program = GuestProgram.Compile(folder.Path, "block-load"), image = BlockLoad.MakeImage(folder.Path, format, ImageBytes), guest = BootBench.PrepareGuest(root);
         Console.WriteLine($"guest: {guest}, {Megabytes} MiB, 1 vCPU; {format} image of {ImageBytes >> 20} MiB in {folder.Path}, all of it written; operations a second, by the host's clock");
         string[] hutch = ["run", "--memory", $"{Megabytes}M", "--disk", $"{image},format={format},serial=bench", "--disk", $"{program},format=raw,readonly"];
         List<double[]> ours = [], theirs = [], theirBest = [];

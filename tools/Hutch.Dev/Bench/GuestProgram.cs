@@ -1,6 +1,6 @@
 using System;
-using System.Diagnostics;
 using System.IO;
+using Hutch.Cli.Guests;
 
 namespace Hutch.Dev.Bench;
 
@@ -15,7 +15,7 @@ internal static class GuestProgram
         string source = Path.Combine(folder, $"{name}.c"), program = Path.Combine(folder, name);
         using (Stream resource = typeof(GuestProgram).Assembly.GetManifestResourceStream($"{name}.c")!)
         using (FileStream file = File.Create(source)) resource.CopyTo(file);
-        Execute("gcc", "-O2", "-static", "-o", program, source);
+        HostProgram.Run("gcc", ["-O2", "-static", "-o", program, source], folder);
         using FileStream padded = File.OpenWrite(program);
         padded.SetLength((padded.Length + 511) & -512);
         return program;
@@ -26,13 +26,5 @@ internal static class GuestProgram
     {
         guest.Send($"cat {device} >/tmp/{name} && chmod +x /tmp/{name} && echo rea''dy\n");
         if (!guest.WaitFor("ready", Patience)) throw new InvalidOperationException($"{name} cannot be copied into the guest:\n{guest.Transcript}");
-    }
-
-    /// <summary>Runs a program of the host that must succeed.</summary>
-    internal static void Execute(string program, params string[] arguments)
-    {
-        using Process process = Process.Start(program, arguments);
-        process.WaitForExit();
-        if (process.ExitCode != 0) throw new InvalidOperationException($"{program} ended with {process.ExitCode}.");
     }
 }

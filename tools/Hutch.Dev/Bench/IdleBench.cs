@@ -1,9 +1,9 @@
 using System;
+using System.Globalization;
 using System.IO;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using System.Threading;
+using Hutch.Cli.Guests;
 
 namespace Hutch.Dev.Bench;
 
@@ -20,16 +20,16 @@ internal sealed partial class IdleBench(string root)
     internal int Run(int minutes)
     {
         using ScratchFolder folder = new("hutch-idle");
-        int port = FreePort();
         string program = GuestProgram.Compile(folder.Path, "clock-answer");
-        using Guest guest = Guest.Start(Hutch, ["run", "debian", "--disk", $"{program},format=raw,readonly", "--net", $"user,hostfwd=udp:127.0.0.1:{port}-:9"]);
-        return Measure(guest, new GuestClock(port), minutes);
+        using Guest guest = Guest.Start(Hutch, ["run", "debian", "--disk", $"{program},format=raw,readonly", "--net", $"user,hostfwd=udp:127.0.0.1:0-:9"]);
+        return Measure(guest, minutes);
     }
 
-    private int Measure(Guest guest, GuestClock clock, int minutes)
+    private int Measure(Guest guest, int minutes)
     {
         if (!guest.WaitFor(":~#", Patience)) throw new InvalidOperationException($"Debian does not boot:\n{guest.Transcript}");
         string name = Prompt().Match(guest.Transcript).Groups[1].Value;
+        GuestClock clock = new(int.Parse(ForwardedPort().Match(guest.Transcript).Groups[1].Value, CultureInfo.InvariantCulture));
         GuestProgram.Install(guest, "/dev/vdb", "clock-answer");
         guest.Send("systemctl is-system-running --wait; (/tmp/clock-answer &) ; echo clo''ck ready\n");
         if (!guest.WaitFor("clock ready", Patience)) throw new InvalidOperationException($"The clock cannot be asked:\n{guest.Transcript}");
@@ -40,9 +40,9 @@ internal sealed partial class IdleBench(string root)
         double share = (guest.CpuSeconds() - cpu) / (minutes * 60);
         (double after, double uncertainty2) = clock.Compare();
         Console.WriteLine($"{minutes} minutes idle: {share:P2} of a core (goal {MostShare:P0}); the clock was {before:F3} ms ahead of the host's (+-{uncertainty1:F3}), then {after:F3} ms (+-{uncertainty2:F3}; goal: {MostDrift:F0} ms more at most)");
-        GuestProgram.Execute(Hutch, "pause", name);
+        HostProgram.Run(Hutch, ["pause", name], root);
         Wait(PauseSeconds);
-        GuestProgram.Execute(Hutch, "resume", name);
+        HostProgram.Run(Hutch, ["resume", name], root);
         (double atOnce, _) = clock.Compare();
         int seconds = 0;
         (double later, double uncertainty3) = (atOnce, 0);
@@ -58,13 +58,9 @@ internal sealed partial class IdleBench(string root)
 
     private static void Wait(int seconds) => Thread.Sleep(TimeSpan.FromSeconds(seconds));
 
-    private static int FreePort()
-    {
-        using Socket socket = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
-    }
-
     [GeneratedRegex(@"root@([\w-]+):~#")]
     private static partial Regex Prompt();
+
+    [GeneratedRegex(@"UDP port (\d+) of 127\.0\.0\.1 leads to port 9 of the guest\.")]
+    private static partial Regex ForwardedPort();
 }

@@ -1,4 +1,5 @@
 using System;
+using Hutch.Cli.Guests;
 
 namespace Hutch.Dev.Bench;
 
@@ -12,9 +13,9 @@ internal sealed class TapInterfaces : IDisposable
     {
         for (; _count < count; _count++)
         {
-            GuestProgram.Execute("ip", "tuntap", "add", "dev", Name(_count), "mode", "tap", "vnet_hdr");
-            GuestProgram.Execute("ip", "address", "add", $"{HostAddress(_count)}/24", "dev", Name(_count));
-            GuestProgram.Execute("ip", "link", "set", Name(_count), "up");
+            Ip("tuntap", "add", "dev", Name(_count), "mode", "tap", "vnet_hdr");
+            Ip("address", "add", $"{HostAddress(_count)}/24", "dev", Name(_count));
+            Ip("link", "set", Name(_count), "up");
         }
     }
 
@@ -30,6 +31,8 @@ internal sealed class TapInterfaces : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        for (int i = 0; i < _count; i++) GuestProgram.Execute("ip", "tuntap", "del", "dev", Name(i), "mode", "tap");
+        for (int i = 0; i < _count; i++) Ip("tuntap", "del", "dev", Name(i), "mode", "tap");
     }
+
+    private static void Ip(params string[] arguments) => HostProgram.Run("ip", arguments, "/");
 }
