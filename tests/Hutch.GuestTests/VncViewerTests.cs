@@ -5,17 +5,20 @@ using System.Diagnostics;
 using System.IO;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Threading;
 using System.Threading.Tasks;
 using Xunit;
 
 namespace Hutch.GuestTests;
 
-/// <summary>A viewer that people use, on an X server without a monitor: it sees what the guest shows, and the guest gets what is typed into it.</summary>
+/// <summary>A viewer that people use, on an X server without a monitor: it sees what the guest shows through TLS, and the guest gets what is typed into it.</summary>
 public sealed class VncViewerTests : IDisposable
 {
     // A display's port is its number and this (RFC 6143 §3).
     private const int PatienceSeconds = 60, FirstPort = 5900;
+    private const string Certificate = "server-cert.pem";
     private readonly TemporaryFolder _folder = new();
     private readonly List<Process> _processes = [];
 
@@ -35,12 +38,13 @@ public sealed class VncViewerTests : IDisposable
     public async Task A_viewer_sees_the_guest_and_types(string text)
     {
         int port = FreePort();
-        await using Vm vm = await Vm.Boot("--display", $"vnc=127.0.0.1:{port - FirstPort}");
+        WriteCertificate();
+        await using Vm vm = await Vm.Boot("--display", $"vnc=127.0.0.1:{port - FirstPort},tls={_folder.File("")}");
         // White on red, all over the screen.
         await vm.Shell("printf '\\033[41m\\033[2J' >/dev/tty1");
 
         string display = await StartServer();
-        Start("xtigervncviewer", ["-display", display, "-FullScreen=1", "-Log=*:stderr:0", $"127.0.0.1::{port}"]);
+        Start("xtigervncviewer", ["-display", display, "-FullScreen=1", "-Log=*:stderr:0", $"-X509CA={_folder.File(Certificate)}", "-SecurityTypes=X509None", $"127.0.0.1::{port}"]);
         await Until(() => CountRed(display) > 100_000, "The viewer did not show the guest's screen.");
 
         await vm.Shell(VncClient.Listen);
@@ -48,6 +52,20 @@ public sealed class VncViewerTests : IDisposable
         GrubDisk.Run("env", $"DISPLAY={display}", "xdotool", "key", "Return");
         Assert.Equal(text, await vm.Shell(VncClient.Heard));
         Assert.Equal(0, await vm.PowerOff());
+    }
+
+    // The viewer trusts nobody but this server, and wants its address in the certificate.
+    private void WriteCertificate()
+    {
+        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        CertificateRequest request = new("CN=127.0.0.1", key, HashAlgorithmName.SHA256);
+        SubjectAlternativeNameBuilder names = new();
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
+        using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        File.WriteAllText(_folder.File(Certificate), certificate.ExportCertificatePem());
+        File.WriteAllText(_folder.File("server-key.pem"), key.ExportPkcs8PrivateKeyPem());
     }
 
     // A free port whose number a display can have.

@@ -9,9 +9,9 @@ namespace Hutch.Cli.Options;
 internal static class DisplayOption
 {
     /// <summary>What the value looks like, for help and messages.</summary>
-    internal const string Form = "vnc=[HOST]:N[,password-file=FILE]|vnc=unix:PATH|none";
+    internal const string Form = "vnc=[HOST]:N[,password-file=FILE][,tls=DIR][,websocket=on|PORT]|vnc=unix:PATH|none";
 
-    private const uint MostDisplay = 65535 - VncConfig.FirstPort;
+    private const uint MostPort = 65535, MostDisplay = MostPort - VncConfig.FirstPort;
 
     // Where distributions have SeaBIOS's video BIOS: Debian and its children, those that ship QEMU's copy, Fedora and its children.
     private static readonly string[] VideoBios = ["/usr/share/seabios/vgabios-stdvga.bin", "/usr/share/qemu/vgabios-stdvga.bin", "/usr/share/seavgabios/vgabios-stdvga.bin"];
@@ -21,20 +21,21 @@ internal static class DisplayOption
     {
         List<string> parts = OptionText.Split(value);
         if (value == "none") return null;
-        string? password = null;
-        for (int i = 1; i < parts.Count; i++)
+        VncConfig display = ReadAddress(value, parts[0]);
+        HashSet<string> seen = [];
+        foreach (string part in parts[1..])
         {
-            (string key, string? text) = OptionText.KeyValue(parts[i]);
-            if (key != "password-file" || string.IsNullOrEmpty(text) || password is not null) throw OptionText.Bad("--display", value, $"write {Form}.");
-            password = DiskOption.CheckedPath("--display", text);
+            (string key, string? text) = OptionText.KeyValue(part);
+            if (string.IsNullOrEmpty(text) || !seen.Add(key)) throw Bad(value);
+            display = key switch
+            {
+                "password-file" => display with { PasswordPath = DiskOption.CheckedPath("--display", text) },
+                "tls" => display with { TlsFolder = ReadFolder(text) },
+                "websocket" => display with { WebSocketPort = ReadWebSocket(value, text, display) },
+                _ => throw Bad(value),
+            };
         }
-        (string kind, string? where) = OptionText.KeyValue(parts[0]);
-        if (kind != "vnc" || where is null) throw OptionText.Bad("--display", value, $"write {Form}.");
-        if (where.StartsWith("unix:", StringComparison.Ordinal) && where.Length > 5) return new VncConfig(null, 0, Path.GetFullPath(where[5..]), password);
-        int colon = where.LastIndexOf(':');
-        if (colon < 0 || !OptionText.TryNumber(where[(colon + 1)..], MostDisplay, out uint display))
-            throw OptionText.Bad("--display", value, $"write {Form}; N is the number of the display, and the port is {VncConfig.FirstPort} more.");
-        return new VncConfig(where[..colon].Trim('[', ']'), VncConfig.FirstPort + (int)display, null, password);
+        return display;
     }
 
     /// <summary>The image of the video BIOS. Throws <see cref="UserException"/> where there is none.</summary>
@@ -45,5 +46,28 @@ internal static class DisplayOption
         if (image is null && isNeeded)
             throw new UserException($"The display's video BIOS is not installed (there is no {VideoBios[0]}); install the package 'seabios', or boot with --firmware ovmf.", ExitStatus.BadConfiguration);
         return image;
+    }
+
+    private static UserException Bad(string value) => OptionText.Bad("--display", value, $"write {Form}.");
+
+    private static VncConfig ReadAddress(string value, string part)
+    {
+        (string kind, string? where) = OptionText.KeyValue(part);
+        if (kind != "vnc" || where is null) throw Bad(value);
+        if (where.StartsWith("unix:", StringComparison.Ordinal) && where.Length > 5) return new VncConfig(null, 0, Path.GetFullPath(where[5..]));
+        int colon = where.LastIndexOf(':');
+        if (colon < 0 || !OptionText.TryNumber(where[(colon + 1)..], MostDisplay, out uint display))
+            throw OptionText.Bad("--display", value, $"write {Form}; N is the number of the display, and the port is {VncConfig.FirstPort} more.");
+        return new VncConfig(where[..colon].Trim('[', ']'), VncConfig.FirstPort + (int)display);
+    }
+
+    private static string ReadFolder(string path) => Directory.Exists(path) ? Path.GetFullPath(path)
+        : throw new UserException($"--display: there is no folder {path} for tls; name one that holds server-cert.pem and server-key.pem.", ExitStatus.BadConfiguration);
+
+    private static int ReadWebSocket(string value, string text, VncConfig display)
+    {
+        if (display.SocketPath is not null) throw OptionText.Bad("--display", value, "websocket is for a display with an address, not for a UNIX socket.");
+        if (text == "on") return display.Port - VncConfig.FirstPort + VncConfig.FirstWebSocketPort;
+        return OptionText.TryNumber(text, MostPort, out uint port) && port != 0 ? (int)port : throw OptionText.Bad("--display", value, "websocket is 'on' or a TCP port.");
     }
 }

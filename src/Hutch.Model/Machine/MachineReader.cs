@@ -72,8 +72,7 @@ public static class MachineReader
             Devices = ImmutableArray.Create(devices),
             OemStrings = root.TryGetProperty("OemStrings", out _) ? Texts(root, "OemStrings") : [],
             Placement = root.TryGetProperty("Placement", out JsonElement placement) ? ReadPlacement(placement) : Placement.Anywhere,
-            Vnc = root.TryGetProperty("Vnc", out JsonElement vnc) && vnc.ValueKind != JsonValueKind.Null
-                ? new VncConfig(OptionalText(vnc, "Host"), vnc.GetProperty("Port").GetInt32(), OptionalText(vnc, "SocketPath"), OptionalText(vnc, "PasswordPath")) : null,
+            Vnc = root.TryGetProperty("Vnc", out JsonElement vnc) && vnc.ValueKind != JsonValueKind.Null ? VncJson.Read(vnc) : null,
             NoReboot = Flag(root, "NoReboot"),
             Json = Flag(root, "Json"),
         };

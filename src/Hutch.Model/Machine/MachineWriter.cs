@@ -66,15 +66,7 @@ public static class MachineWriter
         writer.WriteEndArray();
         if (!definition.OemStrings.IsEmpty) WriteTexts(writer, "OemStrings", definition.OemStrings);
         if (definition.Placement != Placement.Anywhere) WritePlacement(writer, definition.Placement);
-        if (definition.Vnc is VncConfig vnc)
-        {
-            writer.WriteStartObject("Vnc");
-            writer.WriteString("Host", vnc.Host);
-            writer.WriteNumber("Port", vnc.Port);
-            writer.WriteString("SocketPath", vnc.SocketPath);
-            writer.WriteString("PasswordPath", vnc.PasswordPath);
-            writer.WriteEndObject();
-        }
+        if (definition.Vnc is VncConfig vnc) VncJson.Write(writer, vnc);
         writer.WriteBoolean("NoReboot", definition.NoReboot);
         writer.WriteBoolean("Json", definition.Json);
         writer.WriteEndObject();

@@ -10,21 +10,25 @@ internal sealed class RfbClient : IRfbRequests, IDisposable
 {
     private const int StackBytes = 256 * 1024, HandshakePatienceMs = 30_000, SendPatienceMs = 30_000, MostEncodings = 16;
 
-    private readonly Stream _stream;
+    private readonly RfbLink _link;
     private readonly VncServer _server;
     private readonly RfbInput _input;
-    private readonly RfbWriter _writer;
+    private readonly bool _isBrowser;
     private readonly RfbUpdates _updates;
     private readonly ScreenWatch _watch;
     private readonly int[] _encodings = new int[MostEncodings];
     private int _encodingCount, _left;
 
     /// <summary>Takes over the connection.</summary>
-    internal RfbClient(Stream stream, VncServer server, ScreenWatch watch, RfbInput input)
+    /// <param name="stream">The connection.</param>
+    /// <param name="isBrowser">It begins as a WebSocket.</param>
+    /// <param name="server">Whose client it is.</param>
+    /// <param name="watch">The screen.</param>
+    /// <param name="input">The machine's keyboards and pointing devices.</param>
+    internal RfbClient(Stream stream, bool isBrowser, VncServer server, ScreenWatch watch, RfbInput input)
     {
-        (_stream, _server, _watch, _input) = (stream, server, watch, input);
-        _writer = new RfbWriter(stream);
-        _updates = new RfbUpdates(watch, _writer);
+        (_link, _isBrowser, _server, _watch, _input) = (new RfbLink(stream), isBrowser, server, watch, input);
+        _updates = new RfbUpdates(watch, _link.Writer);
     }
 
     /// <summary>Begins. The server hears of the end.</summary>
@@ -35,7 +39,7 @@ internal sealed class RfbClient : IRfbRequests, IDisposable
     {
         if (Interlocked.Exchange(ref _left, 1) != 0) return;
         _updates.End();
-        _stream.Dispose();
+        _link.Dispose();
     }
 
     /// <inheritdoc/>
@@ -71,16 +75,15 @@ internal sealed class RfbClient : IRfbRequests, IDisposable
         Thread? sender = null;
         try
         {
-            RfbReader reader = new(_stream);
-            (_stream.ReadTimeout, _stream.WriteTimeout) = (HandshakePatienceMs, SendPatienceMs);
-            if (!_server.Admit(reader, _writer)) return;
+            _link.SetPatience(HandshakePatienceMs, SendPatienceMs);
+            if (!_server.Admit(_link, _isBrowser)) return;
             (int width, int height) = _watch.Size;
             _updates.Begin(width, height);
-            if (!_server.Handshake.Begin(reader, _writer, width, height)) _server.SendOthersAway(this);
-            _stream.ReadTimeout = Timeout.Infinite;
+            if (!_server.Handshake.Begin(_link, width, height)) _server.SendOthersAway(this);
+            _link.SetPatience(Timeout.Infinite, SendPatienceMs);
             sender = new Thread(Send, StackBytes) { IsBackground = true, Name = "vnc sender" };
             sender.Start();
-            while (true) RfbMessages.ReadOne(reader, this);
+            while (true) RfbMessages.ReadOne(_link.Reader, this);
         }
         catch (Exception end) when (IsTheirs(end))
         {

@@ -7,35 +7,40 @@ using Hutch.Host.Files;
 
 namespace Hutch.Vmm.Display;
 
-/// <summary>The first words of a connection (RFC 6143 §7.1 to §7.3): versions 3.3, 3.7 and 3.8; without a password, or with VNC's.</summary>
+/// <summary>
+/// The first words of a connection (RFC 6143 §7.1 to §7.3): versions 3.3, 3.7 and 3.8; without a password, or with VNC's; in TLS by VeNCrypt, version 0.2, with the server's
+/// certificate.
+/// </summary>
 /// <param name="name">What the client is to call the screen.</param>
 /// <param name="password">Up to 8 bytes; null: none is asked for.</param>
-internal sealed class RfbHandshake(string name, byte[]? password)
+/// <param name="tls">How connections are encrypted; null: they are not.</param>
+internal sealed class RfbHandshake(string name, byte[]? password, VncTls? tls)
 {
-    private const byte NoSecurity = 1, VncSecurity = 2;
+    private const byte NoSecurity = 1, VncSecurity = 2, VencryptSecurity = 19;
+    private const int X509NoSecurity = 260, X509VncSecurity = 261;
     private const int ChallengeBytes = 16, VersionBytes = 12;
 
     /// <summary>Makes sure of the client. Null: it is welcome; otherwise why not, which it has been told.</summary>
-    /// <param name="reader">What the client says.</param>
-    /// <param name="writer">What it is told.</param>
+    /// <param name="link">The connection; encrypted already where that came before RFB.</param>
     /// <param name="isLocked">Nobody is let in for now.</param>
-    internal string? Greet(RfbReader reader, RfbWriter writer, bool isLocked)
+    internal string? Greet(RfbLink link, bool isLocked)
     {
+        RfbReader reader = link.Reader;
+        RfbWriter writer = link.Writer;
         writer.Bytes("RFB 003.008\n"u8).Flush();
         int version = ReadVersion(reader);
-        byte security = password is null ? NoSecurity : VncSecurity;
-        if (isLocked)
-        {
-            if (version >= 7) writer.Byte(0);
-            else writer.Long(0);
-            return Refuse(writer, "Too many wrong passwords; try again in a while.");
-        }
+        bool encrypts = tls is not null && !link.IsEncrypted;
+        if (isLocked) return RefuseAll(writer, version, "Too many wrong passwords; try again in a while.");
+        // Version 3.3 knows no types but the first two.
+        if (encrypts && version < 7) return RefuseAll(writer, version, "This screen is served in TLS, which needs a viewer of version 3.7 or 3.8.");
+        byte security = encrypts ? VencryptSecurity : password is null ? NoSecurity : VncSecurity;
         if (version < 7) writer.Long(security).Flush();
         else
         {
             writer.Byte(1).Byte(security).Flush();
             if (reader.Byte() != security) throw new InvalidDataException("a security type that was not offered");
         }
+        if (encrypts) Encrypt(link, tls!);
         bool isWelcome = password is null || CheckPassword(reader, writer);
         // Version 3.8 alone has a result where nothing was asked, and a reason.
         if (password is not null || version >= 8) writer.Long(isWelcome ? 0 : 1).Flush();
@@ -45,11 +50,11 @@ internal sealed class RfbHandshake(string name, byte[]? password)
     }
 
     /// <summary>Tells the client of the screen. Returns whether it leaves other clients alone.</summary>
-    internal bool Begin(RfbReader reader, RfbWriter writer, int width, int height)
+    internal bool Begin(RfbLink link, int width, int height)
     {
-        bool isShared = reader.Byte() != 0;
+        bool isShared = link.Reader.Byte() != 0;
         byte[] text = Encoding.UTF8.GetBytes(name);
-        writer.Word(width).Word(height).Bytes(RfbPixelFormat.Native.Structure).Long(text.Length).Bytes(text).Flush();
+        link.Writer.Word(width).Word(height).Bytes(RfbPixelFormat.Native.Structure).Long(text.Length).Bytes(text).Flush();
         return isShared;
     }
 
@@ -79,11 +84,35 @@ internal sealed class RfbHandshake(string name, byte[]? password)
         return text[10] switch { (byte)'8' => 8, (byte)'7' => 7, (byte)'9' => 8, _ => 3 };
     }
 
+    private static string RefuseAll(RfbWriter writer, int version, string reason)
+    {
+        if (version >= 7) writer.Byte(0);
+        else writer.Long(0);
+        return Refuse(writer, reason);
+    }
+
     private static string Refuse(RfbWriter writer, string reason)
     {
         byte[] text = Encoding.UTF8.GetBytes(reason);
         writer.Long(text.Length).Bytes(text).Flush();
         return reason;
+    }
+
+    // VeNCrypt: versions, a list of one subtype, and then TLS.
+    private void Encrypt(RfbLink link, VncTls tls)
+    {
+        RfbReader reader = link.Reader;
+        RfbWriter writer = link.Writer;
+        writer.Byte(0).Byte(2).Flush();
+        bool isKnown = reader.Byte() == 0 & reader.Byte() == 2;
+        writer.Byte(isKnown ? 0 : 255).Flush();
+        if (!isKnown) throw new InvalidDataException("a version of VeNCrypt other than 0.2");
+        int subtype = password is null ? X509NoSecurity : X509VncSecurity;
+        writer.Byte(1).Long(subtype).Flush();
+        bool isChosen = reader.Long() == subtype;
+        writer.Byte(isChosen ? 1 : 0).Flush();
+        if (!isChosen) throw new InvalidDataException("a security type that was not offered");
+        link.Encrypt(tls);
     }
 
     private bool CheckPassword(RfbReader reader, RfbWriter writer)

@@ -8,7 +8,15 @@ namespace Hutch.Vmm.Display;
 internal sealed class RfbReader(Stream stream)
 {
     private readonly byte[] _buffer = new byte[4096];
+    private Stream _stream = stream;
     private int _first, _end;
+
+    /// <summary>Goes on with another stream, in which the rest is encrypted. Throws <see cref="InvalidDataException"/> if the client has said more than it should have in the open.</summary>
+    internal void ContinueWith(Stream stream)
+    {
+        if (_first != _end) throw new InvalidDataException("words before the encryption that should follow it");
+        _stream = stream;
+    }
 
     /// <summary>The next bytes, valid until the next call; no more than 64.</summary>
     internal ReadOnlySpan<byte> Take(int count)
@@ -47,7 +55,7 @@ internal sealed class RfbReader(Stream stream)
             _buffer.AsSpan(_first, _end - _first).CopyTo(_buffer);
             (_first, _end) = (0, _end - _first);
         }
-        int count = stream.Read(_buffer, _end, _buffer.Length - _end);
+        int count = _stream.Read(_buffer, _end, _buffer.Length - _end);
         if (count == 0) throw new EndOfStreamException();
         _end += count;
     }

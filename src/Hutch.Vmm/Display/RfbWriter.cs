@@ -8,7 +8,15 @@ namespace Hutch.Vmm.Display;
 internal sealed class RfbWriter(Stream stream)
 {
     private readonly byte[] _buffer = new byte[64 * 1024];
+    private Stream _stream = stream;
     private int _length;
+
+    /// <summary>Goes on with another stream, in which the rest is encrypted.</summary>
+    internal void ContinueWith(Stream stream)
+    {
+        Flush();
+        _stream = stream;
+    }
 
     /// <summary>8 bits.</summary>
     internal RfbWriter Byte(int value)
@@ -58,6 +66,6 @@ internal sealed class RfbWriter(Stream stream)
     {
         int length = _length;
         _length = 0;
-        if (length != 0) stream.Write(_buffer, 0, length);
+        if (length != 0) _stream.Write(_buffer, 0, length);
     }
 }

@@ -18,34 +18,32 @@ namespace Hutch.Vmm.Display;
 /// </summary>
 internal sealed class VncServer : IDisposable
 {
-    private const int MostClients = 16, StackBytes = 256 * 1024, MostPasswordBytes = 8, MostWrong = 5;
+    private const int MostClients = 16, MostPasswordBytes = 8, MostWrong = 5;
     private const long LockedNanoseconds = 10_000_000_000;
 
     private readonly Lock _lock = new();
     private readonly HashSet<RfbClient> _clients = [];
-    private readonly CancellationTokenSource _ending = new();
-    private readonly StreamListener _listener;
-    private readonly Thread _acceptor;
+    private readonly List<VncDoor> _doors = [];
     private readonly IClock _clock;
     private readonly byte[]? _password;
+    private readonly VncTls? _tls;
     private readonly Func<RfbInput> _input;
     private readonly ScreenWatch _watch;
+    private bool _isEnding;
     private int _wrong;
     private long _lockedUntil = long.MinValue;
 
-    private VncServer(StreamListener listener, string name, byte[]? password, ScreenWatch watch, Func<RfbInput> input, IClock clock)
+    private VncServer(string name, byte[]? password, VncTls? tls, ScreenWatch watch, Func<RfbInput> input, IClock clock)
     {
-        (_listener, _password, _watch, _input, _clock) = (listener, password, watch, input, clock);
-        Handshake = new RfbHandshake(name, password);
-        _acceptor = new Thread(Accept, StackBytes) { IsBackground = true, Name = "vnc" };
-        _acceptor.Start();
+        (_password, _tls, _watch, _input, _clock) = (password, tls, watch, input, clock);
+        Handshake = new RfbHandshake(name, password, tls);
     }
 
     /// <summary>How connections begin.</summary>
     internal RfbHandshake Handshake { get; }
 
-    /// <summary>The TCP port; 0 for a UNIX socket.</summary>
-    internal int Port => _listener.Port;
+    /// <summary>The TCP ports, that of viewers in a browser behind the other; 0 for a UNIX socket.</summary>
+    internal IReadOnlyList<int> Ports => _doors.ConvertAll(static door => door.Port);
 
     /// <summary>Begins to serve; null: nothing is to be served. Throws <see cref="ConfigException"/>.</summary>
     /// <param name="config">Where.</param>
@@ -58,16 +56,21 @@ internal sealed class VncServer : IDisposable
         if (config is null) return null;
         if (screens.Count == 0) throw new ConfigException("The machine has no screen that could be served; add a display adapter with --device VGA.");
         byte[]? password = config.PasswordPath is null ? null : ReadPassword(config.PasswordPath);
-        string where = config.SocketPath ?? $"{config.Host}:{config.Port}";
+        VncTls? tls = config.TlsFolder is null ? null : VncTls.Load(config.TlsFolder);
+        ScreenWatch watch = new(screens[0], clock);
+        VncServer server = new(name, password, tls, watch, () => new RfbInput(input, () => watch.Size), clock);
         try
         {
-            StreamListener listener = config.SocketPath is null ? StreamListener.OnTcp(config.Host ?? "", config.Port) : StreamListener.OnUnix(config.SocketPath);
-            ScreenWatch watch = new(screens[0], clock);
-            return new VncServer(listener, name, password, watch, () => new RfbInput(input, () => watch.Size), clock);
+            string host = config.Host ?? "";
+            if (config.SocketPath is string path) server.Serve(path, "vnc", isBrowser: false, () => StreamListener.OnUnix(path));
+            else server.Serve($"{host}:{config.Port}", "vnc", isBrowser: false, () => StreamListener.OnTcp(host, config.Port));
+            if (config.WebSocketPort is int port) server.Serve($"{host}:{port}", "vnc browsers", isBrowser: true, () => StreamListener.OnTcp(host, port));
+            return server;
         }
-        catch (Exception refused) when (refused is SocketException or IOException or UnauthorizedAccessException)
+        catch
         {
-            throw new ConfigException($"The display cannot be served on {where} ({refused.Message.TrimEnd('.')}); choose another address or number with --display.", refused);
+            server.Dispose();
+            throw;
         }
     }
 
@@ -80,12 +83,17 @@ internal sealed class VncServer : IDisposable
         return $"The display is served on {(host.Length == 0 ? "all addresses" : host)}, port {config.Port}, without a password: who reaches it can see and use the machine; serve on 127.0.0.1 or name a password-file.";
     }
 
-    /// <summary>Greets a client. False: it was sent away.</summary>
-    internal bool Admit(RfbReader reader, RfbWriter writer)
+    /// <summary>Greets a client. False: it was sent away. Throws <see cref="InvalidDataException"/> and <see cref="IOException"/>.</summary>
+    internal bool Admit(RfbLink link, bool isBrowser)
     {
+        if (isBrowser)
+        {
+            if (_tls is not null) link.Encrypt(_tls);
+            link.BecomeWebSocket(isOpenToAll: _password is null);
+        }
         bool isLocked;
         lock (_lock) isLocked = _password is not null && _clock.MonotonicNanoseconds < _lockedUntil;
-        bool isWelcome = Handshake.Greet(reader, writer, isLocked) is null;
+        bool isWelcome = Handshake.Greet(link, isLocked) is null;
         if (_password is null || isLocked) return isWelcome;
         lock (_lock)
         {
@@ -112,12 +120,11 @@ internal sealed class VncServer : IDisposable
     /// <summary>Ends all connections and listens no more.</summary>
     public void Dispose()
     {
-        _ending.Cancel();
-        _listener.Dispose();
-        _acceptor.Join();
+        lock (_lock) _isEnding = true;
+        foreach (VncDoor door in _doors) door.Dispose();
         lock (_lock)
             foreach (RfbClient client in _clients) client.Leave();
-        _ending.Dispose();
+        _tls?.Dispose();
     }
 
     private static byte[] ReadPassword(string path)
@@ -135,34 +142,30 @@ internal sealed class VncServer : IDisposable
         }
     }
 
-    private void Accept()
+    private void Serve(string where, string name, bool isBrowser, Func<StreamListener> listen)
     {
-        while (!_ending.IsCancellationRequested)
+        try
         {
-            try
+            _doors.Add(new VncDoor(listen(), name, stream => Take(stream, isBrowser)));
+        }
+        catch (Exception refused) when (refused is SocketException or IOException or UnauthorizedAccessException)
+        {
+            throw new ConfigException($"The display cannot be served on {where} ({refused.Message.TrimEnd('.')}); choose another address or number with --display.", refused);
+        }
+    }
+
+    private void Take(Stream stream, bool isBrowser)
+    {
+        RfbClient client = new(stream, isBrowser, this, _watch, _input());
+        lock (_lock)
+        {
+            if (_clients.Count < MostClients && !_isEnding)
             {
-                Stream stream = _listener.AcceptAsync(_ending.Token).AsTask().GetAwaiter().GetResult();
-                RfbClient client = new(stream, this, _watch, _input());
-                lock (_lock)
-                {
-                    if (_clients.Count < MostClients && !_ending.IsCancellationRequested)
-                    {
-                        _clients.Add(client);
-                        client.Start();
-                        continue;
-                    }
-                }
-                client.Dispose();
-            }
-            catch (Exception end) when (end is OperationCanceledException or ObjectDisposedException)
-            {
+                _clients.Add(client);
+                client.Start();
                 return;
             }
-            catch (SocketException)
-            {
-                // A connection that was gone before it was taken, or no descriptors left for one: those that end give some back.
-                _ = _ending.Token.WaitHandle.WaitOne(100);
-            }
         }
+        client.Dispose();
     }
 }

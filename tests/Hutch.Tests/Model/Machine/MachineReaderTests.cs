@@ -70,7 +70,7 @@ public sealed class MachineReaderTests
             VcpuPins = [new VcpuPin(0, "0-3,8"), new VcpuPin(1, "2")], PinAuto = true, EmulatorCpus = "1", Scheduler = "fifo:1", ControlGroup = "a/b", HugePageBytes = 1 << 30,
             TransparentHugePages = true, Mergeable = true, Locked = true, Prealloc = true, Numa = "bind:0",
         },
-        Vnc = engine switch { EngineChoice.Auto => null, EngineChoice.Kvm => new VncConfig("127.0.0.1", 5901), _ => new VncConfig(null, 0, "/s", "/p") },
+        Vnc = engine switch { EngineChoice.Auto => null, EngineChoice.Kvm => new VncConfig("127.0.0.1", 5901, null, null, "/tls", 5701), _ => new VncConfig(null, 0, "/s", "/p") },
         NoReboot = engine == EngineChoice.Kvm,
         Json = engine != EngineChoice.Kvm,
     };

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.IO;
 using System.IO.Compression;
+using System.Net.Security;
 using System.Net.Sockets;
 using Hutch.Vmm.Display;
 using Xunit;
@@ -12,19 +13,24 @@ namespace Hutch.Tests.Vmm.Display;
 /// <summary>A viewer as RFC 6143 describes one: its picture is what the server sent.</summary>
 internal sealed class RfbViewer : IDisposable
 {
+    internal const byte Vencrypt = 19;
     internal const int Raw = 0, Zrle = 16, DesktopSize = -223, ExtendedKeys = -258;
 
-    private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-    private readonly NetworkStream _stream;
     private readonly Packed _packed = new();
     private readonly ZLibStream _inflater;
+    private Stream _stream;
 
-    internal RfbViewer(string path)
+    /// <summary>A viewer at the other end of a connection, which it ends.</summary>
+    internal RfbViewer(Stream stream)
     {
-        _socket.Connect(new UnixDomainSocketEndPoint(path));
-        _stream = new NetworkStream(_socket) { ReadTimeout = 30_000 };
+        _stream = stream;
         _inflater = new ZLibStream(_packed, CompressionMode.Decompress);
     }
+
+    internal RfbViewer(string path) : this(Connect(path)) { }
+
+    /// <summary>The certificate that the server showed.</summary>
+    internal string? Certificate { get; private set; }
 
     internal int Width { get; private set; }
 
@@ -49,6 +55,11 @@ internal sealed class RfbViewer : IDisposable
             if (count == 0) return ReadText();
             Assert.Equal([security], Read(count));
             _stream.Write([security]);
+        }
+        if (security == Vencrypt)
+        {
+            Encrypt(password is null ? 260 : 261);
+            security = password is null ? (byte)1 : (byte)2;
         }
         if (security == 2) _stream.Write(RfbHandshake.Answer(Read(16), password));
         if ((security == 2 || version[10] >= '8') && ReadLong() != 0) return version[10] >= '8' ? ReadText() : "refused";
@@ -119,10 +130,31 @@ internal sealed class RfbViewer : IDisposable
         }
     }
 
-    public void Dispose()
+    public void Dispose() => _stream.Dispose();
+
+    private static NetworkStream Connect(string path)
     {
-        _stream.Dispose();
-        _socket.Dispose();
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Connect(new UnixDomainSocketEndPoint(path));
+        return new NetworkStream(socket, ownsSocket: true) { ReadTimeout = 30_000 };
+    }
+
+    // VeNCrypt 0.2: versions, the only subtype, and then TLS.
+    private void Encrypt(int subtype)
+    {
+        Assert.Equal([0, 2], Read(2));
+        _stream.Write([0, 2]);
+        Assert.Equal([0, 1], Read(2));
+        Assert.Equal(subtype, ReadLong());
+        _stream.Write([0, 0, (byte)(subtype >> 8), (byte)subtype]);
+        Assert.Equal([1], Read(1));
+        SslStream encrypted = new(_stream, leaveInnerStreamOpen: false, (_, certificate, _, _) =>
+        {
+            Certificate = certificate?.Subject;
+            return Certificate == "CN=guest.test";
+        });
+        encrypted.AuthenticateAsClient("guest.test");
+        _stream = encrypted;
     }
 
     private static uint Pixel(ReadOnlySpan<byte> bytes)

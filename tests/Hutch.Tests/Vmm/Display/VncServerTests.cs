@@ -2,7 +2,6 @@ using System;
 using System.Collections.Concurrent;
 using System.IO;
 using System.Linq;
-using System.Threading;
 using Hutch.Devices;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
@@ -265,44 +264,6 @@ public sealed class VncServerTests : IDisposable
         viewer.Pointer(0, 0, 149);
         viewer.Pointer(16, 5000, 75);
         Assert.Equal(["at 32767,0,0,Left", "at 0,32767,0,None", "at 32767,16493,1,None"], _input.Take(3));
-    }
-
-    private sealed class PaintedScreen : IScreen
-    {
-        private readonly Lock _lock = new();
-        private readonly ScreenFrame _frame = new();
-
-        internal PaintedScreen() => Resize(200, 150);
-
-        public string Name => "painted";
-
-        internal uint[] Pixels => _frame.Pixels.ToArray();
-
-        public LinearMode? SetBootMode() => null;
-
-        public void Draw(ScreenFrame frame)
-        {
-            lock (_lock) frame.CopyFrom(_frame);
-        }
-
-        internal void Resize(int width, int height)
-        {
-            lock (_lock) _frame.Resize(width, height);
-            Paint(9);
-        }
-
-        internal void Paint(int colours)
-        {
-            Random random = new(colours);
-            uint[] palette = [.. Enumerable.Range(0, colours).Select(_ => (uint)random.Next(1 << 24))];
-            lock (_lock)
-                foreach (ref uint pixel in _frame.Pixels) pixel = palette[random.Next(colours)];
-        }
-
-        internal void Set(int x, int y, uint pixel)
-        {
-            lock (_lock) _frame.Row(y)[x] = pixel;
-        }
     }
 
     private sealed class RecordingInput : IKeyboard, IPointer, IAbsolutePointer
