@@ -68,6 +68,9 @@ public sealed class MachineServices
     /// <summary>The machine's disks. Their devices add them.</summary>
     public List<IDisk> Disks { get; } = [];
 
+    /// <summary>Its drives for media that come and go. Their devices add them.</summary>
+    public List<IMediumDrive> MediumDrives { get; } = [];
+
     /// <summary>The machine's network cards. Their devices add them.</summary>
     public List<INetworkCard> NetworkCards { get; } = [];
 

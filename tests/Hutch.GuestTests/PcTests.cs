@@ -39,6 +39,7 @@ public sealed class PcTests : IDisposable
             await Launcher.Done("attach", _name, "--disk", $"{_folder.Disk("plugged", 1 << 20)},format=raw");
             await vm.Shell("until [ -e /dev/vda ]; do usleep 20000; done");
             Assert.Equal("", await vm.Shell("dmesg -r | grep '^<[0-4]>' || true"));
+            await ChangeTheDisc(vm, disc);
             Assert.Equal("0", await vm.Shell(Forks));
             await Launcher.Done("save", _name, state);
             Assert.Equal(0, await vm.WaitForExit());
@@ -50,6 +51,22 @@ public sealed class PcTests : IDisposable
         Assert.Equal("", await back.Shell("dmesg -r | grep '^<[0-3]>' || true"));
         Assert.Equal("1", await back.Shell(Forks));
         Assert.Equal(0, await back.PowerOff());
+    }
+
+    // An empty drive, one whose disc the guest keeps, and in the end another disc of the same file, which the saved state must have.
+    private async Task ChangeTheDisc(Vm vm, string disc)
+    {
+        await Launcher.Done("media", _name, "cdrom0", "none");
+        Assert.Contains("No medium", await vm.Shell("head -c 1 /dev/sr0 2>&1 || true"), StringComparison.Ordinal);
+        File.WriteAllBytes(disc, RandomNumberGenerator.GetBytes(3 << 20));
+        await Launcher.Done("media", _name, "cdrom0", disc);
+        Assert.Equal($"{Sum(File.ReadAllBytes(disc))}  -", await vm.Shell("sha256sum </dev/sr0"));
+        await vm.Shell("exec 7</dev/sr0");
+        (int status, _, string errors) = await Launcher.Run("media", _name, "cdrom0", "none");
+        Assert.NotEqual(0, status);
+        Assert.Contains("--force", errors, StringComparison.Ordinal);
+        await vm.Shell("exec 7<&-");
+        await Launcher.Done("media", _name, "cdrom0", disc, "--force");
     }
 
     private static string Sum(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));

@@ -12,7 +12,7 @@ using static Hutch.Cli.Commands.MachineSymbols;
 
 namespace Hutch.Cli.Commands;
 
-/// <summary>The verbs about machines that run: <c>ps</c>, <c>status</c>, <c>pause</c>, <c>resume</c>, <c>reset</c>, <c>resize</c>, <c>screenshot</c>, <c>stop</c>, <c>kill</c>.</summary>
+/// <summary>The verbs about machines that run: <c>ps</c>, <c>status</c>, <c>pause</c>, <c>resume</c>, <c>reset</c>, <c>resize</c>, <c>media</c>, <c>screenshot</c>, <c>stop</c>, <c>kill</c>.</summary>
 internal static class ControlCommands
 {
     // A machine answers this at once unless it is stuck.
@@ -26,6 +26,10 @@ internal static class ControlCommands
     private static readonly Argument<string> Disk = new("disk") { HelpName = "DISK", Description = "The disk's name: disk0 is the first." };
     private static readonly Argument<string> NewSize = new("size") { HelpName = "[+]SIZE", Description = "How long it is to be, or with + how much longer; bytes, or with K, M, G, T, P or E." };
 
+    private static readonly Argument<string> Drive = new("drive") { HelpName = "DRIVE", Description = "The drive's name: cdrom0 is the first." };
+    private static readonly Argument<string> Disc = new("file") { HelpName = "FILE|none", Description = "The image of the disc to put in; none: leave the drive empty." };
+    private static readonly Option<bool> Force = new("--force") { Description = "Take the old disc away even where the guest keeps it." };
+
     private static readonly Argument<string> Picture = new("file") { HelpName = "FILE", Description = "Where the picture goes, as its name ends: .png or .ppm." };
 
     /// <summary>The commands for the parser.</summary>
@@ -37,6 +41,7 @@ internal static class ControlCommands
         Make("resume", "Lets a paused machine go on.", result => Do(result, VmVerb.Resume), Name, Json),
         Make("reset", "Resets a machine as its button does.", result => Do(result, VmVerb.Reset), Name, Json),
         Make("resize", "Makes a disk of a machine longer; its guest sees it at once.", Resize, Name, Disk, NewSize, Json),
+        Make("media", "Changes the disc in a machine's CD-ROM drive.", ChangeMedium, Name, Drive, Disc, Force, Json),
         Make("screenshot", "Writes what a machine's screen shows to a file.", TakeScreenshot, Name, Picture, Json),
         Make("stop", "Presses the power button and waits until the guest has switched itself off.", Stop, Name, Timeout, Json),
         Make("kill", "Ends a machine at once, as pulling the plug does; its disks are flushed.", Kill, Name, Json),
@@ -83,6 +88,16 @@ internal static class ControlCommands
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
         Dictionary<string, string> options = new() { ["disk"] = result.GetValue(Disk)!, ["size"] = size };
         if (client.Ask(new VmRequest(VmVerb.Resize, options)) is null) throw client.NoAnswer();
+        return 0;
+    }
+
+    private static int ChangeMedium(ParseResult result)
+    {
+        Dictionary<string, string> options = new() { ["drive"] = result.GetValue(Drive)! };
+        if (result.GetValue(Disc) is { } file && file != DriveComposer.NoDisc) options["file"] = DiskOption.CheckedPath("media", file);
+        if (result.GetValue(Force)) options["force"] = "on";
+        using VmClient client = VmClient.Connect(result.GetValue(Name)!);
+        if (client.Ask(new VmRequest(VmVerb.Media, options)) is null) throw client.NoAnswer();
         return 0;
     }
 

@@ -9,6 +9,9 @@ namespace Hutch.Cli.Commands;
 /// <summary>The disks and CD-ROM drives of a machine's definition.</summary>
 internal static class DriveComposer
 {
+    /// <summary>The name of no disc.</summary>
+    internal const string NoDisc = "none";
+
     // Where a PC has its CD-ROM drives: on the second channel.
     private static readonly int[] DiscPlaces = [2, 3];
 
@@ -32,7 +35,8 @@ internal static class DriveComposer
         }
         foreach (string text in Discs(request))
         {
-            AtaDriveConfig drive = new($"cdrom{discs}", new DiskConfig(DiskOption.CheckedPath("--cdrom", text), "raw", ReadOnly: true), IsCdRom: true);
+            DiskConfig? disc = text == NoDisc ? null : new DiskConfig(DiskOption.CheckedPath("--cdrom", text), "raw", ReadOnly: true);
+            AtaDriveConfig drive = new($"cdrom{discs}", disc, IsCdRom: true);
             if (machine == MachineKind.Pc) ide.Add(drive with { Place = discs < DiscPlaces.Length ? DiscPlaces[discs] : null });
             else sata.Add(drive);
             discs++;

@@ -44,7 +44,7 @@ internal static class RunCommand
     private static readonly Option<string?> Cpu = Text("--cpu", "MODEL[,+flag,-flag]", "CPU model and features. [default: max]");
     private static readonly Option<string[]> Disk = Many("--disk", "PATH[,OPTION]...", $"Attach a disk; may be repeated. {DiskOption.Form}");
     private static readonly Option<string[]> Net = Many("--net", "KIND[,OPTION]...", $"Connect a network card; may be repeated. [default: user, where the host has libslirp] {NetOption.Form}");
-    private static readonly Option<string[]> CdRom = Many("--cdrom", "PATH", "Attach a CD-ROM drive with an ISO image in it; may be repeated.");
+    private static readonly Option<string[]> CdRom = Many("--cdrom", "PATH|none", "Attach a CD-ROM drive with an ISO image in it, or none; may be repeated.");
     private static readonly Option<string?> Firmware = Text("--firmware", FirmwareOption.Form, "What a machine without --kernel boots from. [default: seabios]", "--bios");
     private static readonly Option<string?> Boot = Text("--boot", FirmwareOption.BootForm, "What the firmware tries, in this order: c disks, d CD-ROM drives. [default: order=cdn,menu=off]");
     private static readonly Option<string[]> FwCfg = Many("--fw-cfg", FirmwareOption.EntryForm, "A file for software in the guest, by the firmware configuration device; may be repeated.");

@@ -8,14 +8,14 @@ using static Hutch.Devices.Ata.AtaRegisters;
 namespace Hutch.Devices.Ata;
 
 /// <summary>
-/// A CD-ROM drive with a disc in it: a packet device (ATA8-ACS §4.3) with the commands of multimedia devices (MMC-6, SPC-4). A guest may open its tray; the disc is
-/// then gone until it closes it.
+/// A CD-ROM drive: a packet device (ATA8-ACS §4.3) with the commands of multimedia devices (MMC-6, SPC-4). A guest may open its tray; the disc is then gone until it closes
+/// it.
 /// </summary>
-internal sealed class AtaCdRom : AtaDrive
+internal sealed partial class AtaCdRom : AtaDrive
 {
     private const int SectorBytes = 2048, MostAnswerBytes = 512;
-    private const byte NoSense = 0, NotReady = 2, MediumError = 3, IllegalRequest = 5;
-    private const ushort NoMedium = 0x3a00, InvalidCommand = 0x2000, InvalidField = 0x2400, OutOfRange = 0x2100, ReadFailed = 0x1100, RemovalPrevented = 0x5302;
+    private const byte NoSense = 0, NotReady = 2, MediumError = 3, IllegalRequest = 5, UnitAttention = 6;
+    private const ushort NoMedium = 0x3a00, InvalidCommand = 0x2000, InvalidField = 0x2400, OutOfRange = 0x2100, ReadFailed = 0x1100, MediumChanged = 0x2800, RemovalPrevented = 0x5302;
 
     // The sector count of an answer to PACKET: the command is complete (ATA8-ACS §7.21.5).
     private const ushort Complete = 3;
@@ -25,7 +25,15 @@ internal sealed class AtaCdRom : AtaDrive
     private ushort _senseCode;
     private bool _isOpen, _isLocked, _hasEvent;
 
-    internal AtaCdRom(AtaDriveConfig config, BlockNode node, AtaBus bus) : base(config, node, bus) { }
+    /// <summary>Makes the drive, with the medium of its configuration. Throws <see cref="ConfigException"/>.</summary>
+    /// <param name="config">The drive.</param>
+    /// <param name="bus">How it is connected.</param>
+    /// <param name="open">Opens a medium. Throws <see cref="ConfigException"/>.</param>
+    internal AtaCdRom(AtaDriveConfig config, AtaBus bus, Func<DiskConfig, BlockNode> open) : base(config, bus)
+    {
+        _open = open;
+        if (config.Disk is not null) _node = open(config.Disk);
+    }
 
     /// <inheritdoc/>
     internal override uint Signature => PacketSignature;
@@ -33,7 +41,7 @@ internal sealed class AtaCdRom : AtaDrive
     /// <inheritdoc/>
     internal override int BlockBytesOf(byte command) => MostAnswerBytes;
 
-    private uint Sectors => (uint)Math.Min(Node.LengthBytes / SectorBytes, int.MaxValue);
+    private uint Sectors => (uint)Math.Min((_node?.LengthBytes ?? 0) / SectorBytes, int.MaxValue);
 
     /// <inheritdoc/>
     internal override void Execute(AtaRequest request)
@@ -70,6 +78,9 @@ internal sealed class AtaCdRom : AtaDrive
         fields.Value("open", ref _isOpen);
         fields.Value("locked", ref _isLocked);
         fields.Value("event", ref _hasEvent);
+        if (!fields.Has("attention")) return;
+        fields.Value("attention", ref _hasAttention);
+        fields.Value("eject-asked", ref _isEjectAsked);
     }
 
     /// <summary>Whether the command of a packet moves data; one that says so for nothing needs no bus master.</summary>
@@ -85,7 +96,13 @@ internal sealed class AtaCdRom : AtaDrive
             _senseKey = NoSense;
             _senseCode = 0;
         }
-        if (_isOpen && command is (0x00 or 0x25 or 0x28 or 0xa8 or 0x43 or 0x51 or 0x2b))
+        if (_hasAttention && command is not (0x03 or 0x12 or 0x46 or 0x4a))
+        {
+            _hasAttention = false;
+            Refuse(request, UnitAttention, MediumChanged);
+            return;
+        }
+        if (!HasMedium && command is (0x00 or 0x25 or 0x28 or 0xa8 or 0x43 or 0x51 or 0x2b))
         {
             Refuse(request, NotReady, NoMedium);
             return;
@@ -187,12 +204,12 @@ internal sealed class AtaCdRom : AtaDrive
         Span<byte> answer = _answer.AsSpan();
         answer.Clear();
         bool isDvd = Sectors > 1_151_850 / 3;
-        ushort current = _isOpen ? (ushort)0 : isDvd ? (ushort)0x10 : (ushort)0x08;
+        ushort current = !HasMedium ? (ushort)0 : isDvd ? (ushort)0x10 : (ushort)0x08;
         BinaryPrimitives.WriteUInt16BigEndian(answer[6..], current);
         int first = Word(packet, 2), kind = packet[1] & 3, length = 8;
         if (first == 0)
         {
-            ReadOnlySpan<byte> profiles = [0, 0, 3, 8, 0, 0x10, isDvd && !_isOpen ? (byte)1 : (byte)0, 0, 0, 0x08, !isDvd && !_isOpen ? (byte)1 : (byte)0, 0];
+            ReadOnlySpan<byte> profiles = [0, 0, 3, 8, 0, 0x10, isDvd && HasMedium ? (byte)1 : (byte)0, 0, 0, 0x08, !isDvd && HasMedium ? (byte)1 : (byte)0, 0];
             profiles.CopyTo(answer[length..]);
             length += profiles.Length;
         }
@@ -226,9 +243,11 @@ internal sealed class AtaCdRom : AtaDrive
             Send(request, [0, 2, 0x80, Media], Word(packet, 7));
             return;
         }
-        byte what = !_hasEvent ? (byte)0 : _isOpen ? (byte)3 : (byte)2;
-        _hasEvent = false;
-        Send(request, [0, 6, 4, Media, what, _isOpen ? (byte)1 : (byte)2, 0, 0], Word(packet, 7));
+        // None, the button was pressed, a new medium, the medium is gone.
+        byte what = _isEjectAsked ? (byte)1 : !_hasEvent ? (byte)0 : HasMedium ? (byte)2 : (byte)3;
+        if (_isEjectAsked) _isEjectAsked = false;
+        else _hasEvent = false;
+        Send(request, [0, 6, 4, Media, what, _isOpen ? (byte)1 : HasMedium ? (byte)2 : (byte)0, 0, 0], Word(packet, 7));
     }
 
     private void SendMode(AtaRequest request, byte page, int most, bool isLong)

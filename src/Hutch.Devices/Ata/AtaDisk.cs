@@ -27,11 +27,15 @@ internal sealed class AtaDisk : AtaDrive
     private bool _hasWriteCache = true;
     private byte _multiple = MultipleSectors, _heads = Heads, _trackSectors = TrackSectors;
 
-    internal AtaDisk(AtaDriveConfig config, BlockNode node, AtaBus bus) : base(config, node, bus)
+    internal AtaDisk(AtaDriveConfig config, BlockNode node, AtaBus bus) : base(config, bus)
     {
+        Node = node;
         _sectorBytes = Math.Max(BlockBytes, node.Limits.RequestAlignmentBytes);
-        _canTrim = config.Disk.Discard && node.Limits.CanDiscard && !node.Limits.IsReadOnly;
+        _canTrim = config.Disk is { Discard: true } && node.Limits.CanDiscard && !node.Limits.IsReadOnly;
     }
+
+    /// <inheritdoc/>
+    internal override BlockNode Node { get; }
 
     /// <inheritdoc/>
     internal override uint Signature => DiskSignature;

@@ -26,12 +26,11 @@ internal abstract class AtaDrive : IDisposable
 
     private const int SerialBytes = 20;
 
-    private protected AtaDrive(AtaDriveConfig config, BlockNode node, AtaBus bus)
+    private protected AtaDrive(AtaDriveConfig config, AtaBus bus)
     {
         Bus = bus;
         BootIndex = config.BootIndex;
         Name = config.Id;
-        Node = node;
         string serial = config.Serial ?? config.Id;
         Serial = serial.Length > SerialBytes ? serial[..SerialBytes] : serial;
     }
@@ -39,8 +38,8 @@ internal abstract class AtaDrive : IDisposable
     /// <summary>Its name.</summary>
     internal string Name { get; }
 
-    /// <summary>What its bytes are in. Owned.</summary>
-    internal BlockNode Node { get; }
+    /// <summary>What its bytes are in; null: there is no medium. Owned.</summary>
+    internal abstract BlockNode? Node { get; }
 
     /// <summary>Its place in the order in which firmware tries to boot; null: none.</summary>
     internal int? BootIndex { get; }
@@ -70,7 +69,10 @@ internal abstract class AtaDrive : IDisposable
     internal abstract void Exchange(StateFields fields);
 
     /// <summary>Flushes and closes.</summary>
-    public void Dispose() => DiskNodes.Close(Node);
+    public void Dispose()
+    {
+        if (Node is not null) DiskNodes.Close(Node);
+    }
 
     /// <summary>Answers with data of the drive's own, as much of it as there is room for.</summary>
     private protected static void Answer(AtaRequest request, ReadOnlySpan<byte> data)

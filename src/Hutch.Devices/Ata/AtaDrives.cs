@@ -48,10 +48,17 @@ internal static class AtaDrives
 
     private static AtaDrive Open(AtaDriveConfig config, AtaBus bus, MachineServices services)
     {
-        BlockNode node = services.OpenDisk(config.Disk);
-        if (!config.IsCdRom) return new AtaDisk(config, node, bus);
-        if (node.Limits.RequestAlignmentBytes <= DiscSectorBytes) return new AtaCdRom(config, node, bus);
+        if (!config.IsCdRom) return new AtaDisk(config, services.OpenDisk(config.Disk ?? throw new ConfigException($"The disk '{config.Id}' has no image; name one.")), bus);
+        AtaCdRom drive = new(config, bus, medium => OpenDisc(config.Id, medium, services));
+        services.MediumDrives.Add(drive);
+        return drive;
+    }
+
+    private static BlockNode OpenDisc(string drive, DiskConfig medium, MachineServices services)
+    {
+        BlockNode node = services.OpenDisk(medium);
+        if (node.Limits.RequestAlignmentBytes <= DiscSectorBytes) return node;
         _ = node.DisposeAsync().AsTask();
-        throw new ConfigException($"The disc in '{config.Id}' is on storage with blocks of {node.Limits.RequestAlignmentBytes} bytes; use another cache mode.");
+        throw new ConfigException($"The disc for '{drive}' is on storage with blocks of {node.Limits.RequestAlignmentBytes} bytes; use another cache mode.");
     }
 }

@@ -165,10 +165,13 @@ internal abstract class AtaRequest
     private protected abstract void Completed();
 
     /// <summary>Does what is next. True: the command is done; false: an operation is in flight and nothing here may be touched until it completed.</summary>
-    internal bool Advance(BlockNode node)
+    /// <param name="node">What the drive's bytes are in; null: it has no medium. A command may outlive the medium that it began with.</param>
+    internal bool Advance(BlockNode? node)
     {
+        if (Operation == AtaOperation.None) return true;
         try
         {
+            if (node is null || (Operation is AtaOperation.Read or AtaOperation.Write && Offset > node.LengthBytes - LengthBytes)) throw new BlockIoException("The medium was changed.");
             while (Begin(node, out ValueTask operation))
             {
                 if (!_operation.TryFinish(operation, _completed)) return false;
@@ -183,7 +186,7 @@ internal abstract class AtaRequest
     }
 
     /// <summary>Goes on after an operation completed; as <see cref="Advance"/>.</summary>
-    internal bool Continue(BlockNode node)
+    internal bool Continue(BlockNode? node)
     {
         try
         {

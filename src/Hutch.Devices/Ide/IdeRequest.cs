@@ -91,8 +91,8 @@ internal sealed class IdeRequest(IdeChannel channel, Action<IdeRequest> complete
     /// <summary>Saves or restores a command that the guest has not given all data for, or not taken all from, or that was not begun; nothing is in flight.</summary>
     /// <param name="fields">The state.</param>
     /// <param name="buffer">Its memory; null: it has none yet.</param>
-    /// <param name="node">What the drive's bytes are in.</param>
-    internal void Exchange(StateFields fields, NativeBuffer? buffer, BlockNode node)
+    /// <param name="node">What the drive's bytes are in; null: its medium is gone.</param>
+    internal void Exchange(StateFields fields, NativeBuffer? buffer, BlockNode? node)
     {
         ulong[] numbers = [Command, Device, Lba, Features, RequestedCount, (ulong)Operation, (ulong)Flags, (ulong)_leftBytes, (ulong)_nextOffset, Status, Error, Count];
         fields.Numbers("command", numbers);
@@ -104,7 +104,8 @@ internal sealed class IdeRequest(IdeChannel channel, Action<IdeRequest> complete
         (Operation, Flags, _leftBytes, _nextOffset) = ((AtaOperation)numbers[5], (WriteFlags)numbers[6], (long)numbers[7], (long)numbers[8]);
         (Status, Error, Count) = ((byte)numbers[9], (byte)numbers[10], (ushort)numbers[11]);
         fields.Require(Operation is AtaOperation.None or AtaOperation.Read or AtaOperation.Write && Flags is WriteFlags.None or WriteFlags.Durable, "command");
-        fields.Require(_leftBytes >= 0 && _nextOffset >= 0 && _leftBytes <= node.LengthBytes && _nextOffset <= node.LengthBytes - _leftBytes, "command");
-        fields.Require((_leftBytes | _nextOffset) % Math.Max(SectorBytes, node.Limits.RequestAlignmentBytes) == 0, "command");
+        // Where it ends is looked at when it goes on: the medium may have been changed under it.
+        fields.Require(_leftBytes >= 0 && _nextOffset >= 0, "command");
+        fields.Require((_leftBytes | _nextOffset) % Math.Max(SectorBytes, node?.Limits.RequestAlignmentBytes ?? 0) == 0, "command");
     }
 }

@@ -50,6 +50,12 @@ public static class VmVerb
     /// <summary>Makes a disk longer, by the options <c>disk</c>, its name, and <c>size</c>: bytes, or <c>+</c> and how many more.</summary>
     public const string Resize = "resize";
 
+    /// <summary>
+    /// Puts a medium into the drive of the option <c>drive</c>: the image <c>file</c>, or none where that is missing. A drive that the guest has locked is left alone, and its guest asked to give
+    /// the medium up, unless the option <c>force</c> is there.
+    /// </summary>
+    public const string Media = "media";
+
     /// <summary>Plugs a device in while the guest runs; the option <c>device</c> is its configuration, as a machine's definition has it.</summary>
     public const string Attach = "attach";
 

@@ -40,6 +40,9 @@ public abstract record DeviceConfig(string Id)
     /// <summary>What the guest writes to it ends with the machine, so that a saved machine could not go on.</summary>
     [JsonIgnore]
     public virtual bool IsTemporary => false;
+
+    /// <summary>The same device with another medium, or none, in its drive of a name; the device itself where it has no such drive.</summary>
+    public virtual DeviceConfig WithMedium(string drive, DiskConfig? medium) => this;
 }
 
 /// <summary>The chipset that every PC has: PIC, PIT, IOAPIC, RTC, i8042 reset, PM block, PCI host bridge.</summary>

@@ -67,7 +67,7 @@ internal static class DiskJson
         {
             writer.WriteStartObject();
             writer.WriteString("Id", drive.Id);
-            WriteImage(writer, drive.Disk);
+            if (drive.Disk is not null) WriteImage(writer, drive.Disk);
             writer.WriteBoolean("IsCdRom", drive.IsCdRom);
             writer.WriteString("Serial", drive.Serial);
             WriteBootIndex(writer, drive.BootIndex);
@@ -85,13 +85,19 @@ internal static class DiskJson
         for (int index = 0; index < drives.Length; index++)
         {
             JsonElement drive = list[index];
-            drives[index] = new AtaDriveConfig(MachineReader.Text(drive, "Id"), ReadImage(drive.GetProperty("Disk")), MachineReader.Flag(drive, "IsCdRom"), MachineReader.OptionalText(drive, "Serial"))
+            drives[index] = new AtaDriveConfig(MachineReader.Text(drive, "Id"), ReadMedium(drive), MachineReader.Flag(drive, "IsCdRom"), MachineReader.OptionalText(drive, "Serial"))
             {
                 BootIndex = MachineReader.OptionalNumber(drive, "BootIndex"),
                 Place = MachineReader.OptionalNumber(drive, "Place"),
             };
         }
         return ImmutableArray.Create(drives);
+    }
+
+    private static DiskConfig? ReadMedium(JsonElement drive)
+    {
+        if (drive.TryGetProperty("Disk", out JsonElement disk) && disk.ValueKind != JsonValueKind.Null) return ReadImage(disk);
+        return MachineReader.Flag(drive, "IsCdRom") ? null : throw new FormatException($"The disk '{MachineReader.Text(drive, "Id")}' has no image.");
     }
 
     private static void WriteBootIndex(Utf8JsonWriter writer, int? index)

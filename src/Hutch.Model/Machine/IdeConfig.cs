@@ -14,5 +14,8 @@ public sealed record IdeConfig(string Id, ImmutableArray<AtaDriveConfig> Drives)
 
     /// <inheritdoc/>
     [JsonIgnore]
-    public override bool IsTemporary => Drives.Any(static drive => drive.Disk.Temporary);
+    public override bool IsTemporary => Drives.Any(static drive => drive.Disk is { Temporary: true });
+
+    /// <inheritdoc/>
+    public override DeviceConfig WithMedium(string drive, DiskConfig? medium) => this with { Drives = AtaDriveConfig.WithMedium(Drives, drive, medium) };
 }

@@ -44,6 +44,24 @@ internal sealed class DeviceChange(Machine machine, MachineDefinition definition
         machine.Hotplug.AskFor(name);
     }
 
+    /// <summary>Changes the medium of a drive. The machine is stopped. Throws <see cref="ConfigException"/>, with nothing changed.</summary>
+    internal void ChangeMedium(IReadOnlyDictionary<string, string> options)
+    {
+        if (!options.TryGetValue("drive", out string? name) || options.Keys.Any(static key => key is not ("drive" or "file" or "force")))
+            throw new ConfigException($"The verb '{VmVerb.Media}' has the options 'drive', 'file' and 'force'.");
+        IMediumDrive drive = machine.MediumDrives.FirstOrDefault(each => each.Name == name) ?? throw new ConfigException(machine.MediumDrives.Count == 0
+            ? $"There is no CD-ROM drive '{name}'; the machine has none."
+            : $"There is no CD-ROM drive '{name}'; the machine has {string.Join(", ", machine.MediumDrives.Select(static each => each.Name))}.");
+        if (drive.IsLocked && !options.ContainsKey("force"))
+        {
+            drive.PressEject();
+            throw new ConfigException($"The guest keeps the disc in '{name}', which it may have mounted; it was asked to give it up: try again when it has, or take the disc away with --force.");
+        }
+        DiskConfig? medium = options.TryGetValue("file", out string? file) ? new DiskConfig(file, "raw", ReadOnly: true) : null;
+        drive.Change(medium);
+        _definition = _definition with { Devices = [.. _definition.Devices.Select(device => device.WithMedium(name, medium))] };
+    }
+
     /// <summary>Gives up what the guest has given up. The machine is stopped.</summary>
     internal void TakeEjected()
     {

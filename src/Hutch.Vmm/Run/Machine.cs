@@ -92,6 +92,9 @@ internal sealed class Machine : IDisposable
     /// <summary>Its disks. They are used while the machine is stopped.</summary>
     internal IReadOnlyList<IDisk> Disks => _services.Disks;
 
+    /// <summary>Its drives whose media can be changed. They are used while the machine is stopped.</summary>
+    internal IReadOnlyList<IMediumDrive> MediumDrives => _services.MediumDrives;
+
     /// <summary>Its memory balloon, or null.</summary>
     internal IBalloon? Balloon => _services.Balloon;
 

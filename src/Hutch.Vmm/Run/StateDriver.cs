@@ -133,6 +133,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
             case VmVerb.Save: (reply, end) = Save(call); break;
             case VmVerb.Resize: reply = Resize(call.Request.Options); break;
             case VmVerb.Attach: reply = Change(() => _devices.Attach(call.Request.Options)); break;
+            case VmVerb.Media: reply = Change(() => _devices.ChangeMedium(call.Request.Options)); break;
             case VmVerb.Detach: reply = Change(() => _devices.AskFor(call.Request.Options)); break;
             case VmVerb.PowerDown: reply = PressPowerButton(); break;
             default: reply = VmReply.Error($"There is no verb '{call.Request.Verb}'."); break;

@@ -101,6 +101,18 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
         Start();
     }
 
+    /// <summary>Presses the button of a drive, changes what lies in it, or takes it out.</summary>
+    internal void ChangeMedia(Random random)
+    {
+        Stop();
+        foreach (IMediumDrive drive in Services.MediumDrives)
+        {
+            if (drive.IsLocked && random.Next(2) == 0) drive.PressEject();
+            else drive.Change(random.Next(3) == 0 ? null : new DiskConfig("/none", "raw", ReadOnly: true));
+        }
+        Start();
+    }
+
     /// <summary>As the power button, or the guest, resets a machine.</summary>
     internal void ResetAll()
     {

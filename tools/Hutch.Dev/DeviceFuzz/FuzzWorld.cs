@@ -24,7 +24,7 @@ internal static class FuzzWorld
             case 5:
                 foreach (IScreen screen in services.Screens) screen.Draw(machine.Picture);
                 break;
-            case 6: Order(services, random); break;
+            case 6: Order(machine, services, random); break;
             default: machine.Time.Advance(random.NextInt64(1L << random.Next(36))); break;
         }
     }
@@ -47,10 +47,11 @@ internal static class FuzzWorld
         foreach (IAbsolutePointer tablet in input.Tablets) tablet.Place(random.Next(IAbsolutePointer.Range + 1), random.Next(IAbsolutePointer.Range + 1), random.Next(-3, 4), buttons);
     }
 
-    private static void Order(MachineServices services, Random random)
+    private static void Order(FuzzMachine machine, MachineServices services, Random random)
     {
-        switch (random.Next(5))
+        switch (random.Next(6))
         {
+            case 5: machine.ChangeMedia(random); break;
             case 0: services.Balloon?.SetTarget((ulong)random.NextInt64(1L << random.Next(40))); break;
             case 1: services.PluggableMemory?.SetTarget((ulong)random.NextInt64(128 << 20)); break;
             case 2: services.PowerButton?.Invoke(); break;

@@ -227,6 +227,88 @@ public sealed class AhciTests : IDisposable
         Assert.Equal(0x50u, driver.Packet(0, 0x00) & 0xff);
     }
 
+    [Fact]
+    public void The_disc_is_changed_and_the_guest_told()
+    {
+        string other = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        File.WriteAllBytes(other, [.. Enumerable.Repeat((byte)7, 2 * 2048)]);
+        try
+        {
+            AhciDriver driver = Begin(1);
+            IMediumDrive drive = Assert.Single(_machine.Services.MediumDrives);
+            Assert.Equal("cd", drive.Name);
+
+            // Another disc: a unit attention, once (SPC-4 §5.14), and an event, once (MMC-6 §6.6).
+            Change(drive, new DiskConfig(other, "raw", ReadOnly: true));
+            Assert.Equal(0x6451u, driver.Packet(0, 0x00) & 0xffff);
+            Assert.Equal(0x50u, driver.Packet(18, 0x03, 0, 0, 0, 18) & 0xff);
+            Assert.Equal((6, 0x28), (driver.Read(18)[2], driver.Read(18)[12]));
+            Assert.Equal((2, 2), Event(driver));
+            Assert.Equal((0, 2), Event(driver));
+            Assert.Equal(0x50u, driver.Packet(8, 0x25) & 0xff);
+            Assert.Equal(1, BinaryPrimitives.ReadInt32BigEndian(driver.Read(8)));
+            Assert.Equal(0x50u, driver.Packet(2048, 0x28, 0, 0, 0, 0, 1, 0, 0, 1) & 0xff);
+            Assert.Equal(7, driver.Read(2048)[2047]);
+
+            // None: not ready, no medium, and the event of a removal.
+            Change(drive, null);
+            Assert.Equal(0x2451u, driver.Packet(0, 0x00) & 0xffff);
+            Assert.Equal(0x50u, driver.Packet(18, 0x03, 0, 0, 0, 18) & 0xff);
+            Assert.Equal((2, 0x3a), (driver.Read(18)[2], driver.Read(18)[12]));
+            Assert.Equal((3, 0), Event(driver));
+            Assert.Equal(0x2451u, driver.Packet(2048, 0x28, 0, 0, 0, 0, 0, 0, 0, 1) & 0xffff);
+
+            // The guest keeps the next one, and is asked for it by the button.
+            Change(drive, new DiskConfig(_disc, "raw", ReadOnly: true));
+            _ = driver.Packet(0, 0x00);
+            Assert.False(drive.IsLocked);
+            Assert.Equal(0x50u, driver.Packet(0, 0x1e, 0, 0, 0, 1) & 0xff);
+            Assert.True(drive.IsLocked);
+            Assert.Equal((2, 2), Event(driver));
+            drive.PressEject();
+            Assert.Equal((1, 2), Event(driver));
+            Assert.Equal((0, 2), Event(driver));
+
+            // What cannot be opened changes nothing.
+            Assert.Throws<ConfigException>(() => Change(drive, new DiskConfig("/nonexistent", "raw", ReadOnly: true)));
+            Assert.Equal(0x50u, driver.Packet(0, 0x00) & 0xff);
+        }
+        finally
+        {
+            File.Delete(other);
+        }
+    }
+
+    [Fact]
+    public void A_drive_may_begin_without_a_disc()
+    {
+        AhciDriver driver = Begin(0, new AtaDriveConfig("cd", null, IsCdRom: true));
+        Assert.Equal(0xeb14_0101u, driver[0x24]);
+        Assert.Equal(0x2451u, driver.Packet(0, 0x00) & 0xffff);
+        Assert.Equal((0, 0), Event(driver));
+        Assert.Throws<ConfigException>(() => DeviceFactories.Create(new AhciConfig("other", [new AtaDriveConfig("hd", null)]), _machine.Services));
+    }
+
+    // GET EVENT STATUS NOTIFICATION of the medium: what happened, and how the drive is.
+    private static (int Event, int Status) Event(AhciDriver driver)
+    {
+        Assert.Equal(0x50u, driver.Packet(8, 0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8) & 0xff);
+        return (driver.Read(8)[4], driver.Read(8)[5]);
+    }
+
+    private void Change(IMediumDrive drive, DiskConfig? medium)
+    {
+        _device!.Stop();
+        try
+        {
+            drive.Change(medium);
+        }
+        finally
+        {
+            _device.Start();
+        }
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
