@@ -18,6 +18,7 @@ using Hutch.Devices.Virtio.Mem;
 using Hutch.Devices.Virtio.Net;
 using Hutch.Devices.Virtio.Rng;
 using Hutch.Devices.Virtio.Scsi;
+using Hutch.Devices.Virtio.Serial;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices;
@@ -48,6 +49,7 @@ public static class DeviceFactories
         IdeConfig ide => new IdeFactory().Create(ide, services),
         AhciConfig ahci => new AhciFactory().Create(ahci, services),
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
+        VirtioSerialConfig ports => new VirtioSerialFactory().Create(ports, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         E1000Config e1000 => new E1000Factory().Create(e1000, services),
         Rtl8139Config rtl8139 => new Rtl8139Factory().Create(rtl8139, services),

@@ -8,6 +8,7 @@ using Hutch.Core.Memory;
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
 using Hutch.Host.Events;
+using Hutch.Host.Sockets;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
 using Hutch.Net;
@@ -49,6 +50,9 @@ public sealed class MachineServices
 
     /// <summary>Opens a character back end. Throws <see cref="ConfigException"/>.</summary>
     public required Func<CharacterBackend, ICharacterChannel> OpenChannel { get; init; }
+
+    /// <summary>UNIX sockets of the host.</summary>
+    public ILocalStreams Streams { get; init; } = new LocalStreams();
 
     /// <summary>Opens the back end of a network card. Throws <see cref="ConfigException"/>.</summary>
     public Func<NetworkRequest, INetBackend> OpenNetwork { get; init; } = static request => throw new ConfigException($"The network card {request.Card} has no networks here.");

@@ -104,7 +104,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             devices.Add(device);
         }
         AddDisplay(request, devices);
-        PlugUsb(devices);
+        PlugComposer.Plug(devices);
         if (!entropy) devices.Add(new VirtioRngConfig("rng0"));
         if (FirmwareComposer.IsWanted(request)) FirmwareComposer.Add(request, devices);
         CheckNames(devices);
@@ -137,20 +137,6 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         if (devices.Exists(static device => device is VgaConfig)) return;
         bool hasBios = FirmwareComposer.IsWanted(request) && request.Firmware is null or "seabios";
         devices.Add(new VgaConfig("vga0", RomPath: DisplayOption.FindVideoBios(isNeeded: hasBios)));
-    }
-
-    // USB devices go into the first controller, which is made where there is none.
-    private static void PlugUsb(List<DeviceConfig> devices)
-    {
-        List<UsbDeviceConfig> loose = [];
-        foreach (DeviceConfig device in devices)
-            if (device is XhciConfig { Id: "" } one) loose.AddRange(one.Devices);
-        devices.RemoveAll(static device => device is XhciConfig { Id: "" });
-        if (loose.Count == 0) return;
-        if (loose.Count > XhciConfig.MostDevices) throw new UserException($"There are {loose.Count} USB devices for {XhciConfig.MostDevices} ports; leave some out.", ExitStatus.Usage);
-        int place = devices.FindIndex(static device => device is XhciConfig);
-        if (place < 0) devices.Add(new XhciConfig("usb", [.. loose]));
-        else devices[place] = new XhciConfig(devices[place].Id, [.. loose]);
     }
 
     private static void CheckNames(List<DeviceConfig> devices)

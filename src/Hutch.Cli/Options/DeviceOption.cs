@@ -1,5 +1,7 @@
 using System;
+using System.Buffers;
 using System.Collections.Generic;
+using System.IO;
 using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Options;
@@ -7,10 +9,12 @@ namespace Hutch.Cli.Options;
 /// <summary>The value of <c>--device</c>: <c>NAME[,opt=val]...</c>. Every device takes <c>id=NAME</c>.</summary>
 internal static class DeviceOption
 {
-    /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, i6300esb, pvpanic, vmgenid, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+    private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
-    /// <summary>Reads one device; a USB device comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
+    /// <summary>The names, for help and messages.</summary>
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, i6300esb, pvpanic, vmgenid, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+
+    /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
     /// <param name="ordinal">Number of this device among the options, for its default name.</param>
     internal static DeviceConfig Parse(string value, int ordinal)
@@ -29,6 +33,8 @@ internal static class DeviceOption
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Switch(value, settings, "deflate-on-oom"), Switch(value, settings, "free-page-reporting")),
             "virtio-console" => new VirtioConsoleConfig(id, BackendOption.Parse("--device virtio-console,backend=", Take(settings, "backend") ?? "none")),
+            "virtio-serial" => new VirtioSerialConfig(id, []),
+            "virtserialport" or "virtconsole" => new VirtioSerialConfig("", [Port(value, settings, id, isConsole: parts[0] == "virtconsole")]),
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
             "debug-exit" => new DebugExitConfig(id, (ushort)Number(value, settings, "iobase", 0xf4, ushort.MaxValue), (int)Number(value, settings, "iosize", 4, 4)),
             "qemu-xhci" => new XhciConfig(id, []),
@@ -47,6 +53,16 @@ internal static class DeviceOption
     }
 
     private static string? Take(Dictionary<string, string> settings, string key) => settings.Remove(key, out string? text) ? text : null;
+
+    private static SerialPortConfig Port(string value, Dictionary<string, string> settings, string id, bool isConsole)
+    {
+        string? name = Take(settings, "name");
+        if (name is null && !isConsole) throw OptionText.Bad("--device", value, "a port needs the name that the guest finds it by, as in name=org.qemu.guest_agent.0.");
+        if (name is not null && (name.Length is 0 or > SerialPortConfig.LongestName || name.AsSpan().ContainsAnyExcept(PortLetters)))
+            throw OptionText.Bad("--device", value, $"the name of a port has 1 to {SerialPortConfig.LongestName} letters, digits, dots, underscores and hyphens.");
+        if (Take(settings, "path") is not { Length: > 0 } path) throw OptionText.Bad("--device", value, "a port needs path=PATH, the UNIX socket that it is reached by.");
+        return new SerialPortConfig(id, Path.GetFullPath(path), name, isConsole);
+    }
 
     // On unless it is switched off.
     private static bool Switch(string value, Dictionary<string, string> settings, string key) => Take(settings, key) switch

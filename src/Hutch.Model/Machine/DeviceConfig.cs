@@ -13,6 +13,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(AhciConfig), "ahci")]
 [JsonDerivedType(typeof(IdeConfig), "ide")]
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
+[JsonDerivedType(typeof(VirtioSerialConfig), "virtio-serial")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
 [JsonDerivedType(typeof(VirtioMemConfig), "virtio-mem")]

@@ -113,6 +113,7 @@ public static class MachineReader
             "virtio-scsi" => DiskJson.ReadScsi(id, device),
             "virtio-blk" => DiskJson.Read(id, device),
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
+            "virtio-serial" => SerialPortJson.Read(id, device),
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
             "virtio-mem" => new VirtioMemConfig(id),

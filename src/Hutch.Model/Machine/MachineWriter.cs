@@ -119,6 +119,7 @@ public static class MachineWriter
         XhciConfig => "xhci",
         DebugConsoleConfig => "debugcon",
         VirtioConsoleConfig => "virtio-console",
+        VirtioSerialConfig => "virtio-serial",
         VirtioRngConfig => "virtio-rng",
         VirtioBalloonConfig => "virtio-balloon",
         VirtioMemConfig => "virtio-mem",
@@ -153,6 +154,7 @@ public static class MachineWriter
                 WriteBackend(writer, debug.Backend);
                 break;
             case VirtioConsoleConfig console: WriteBackend(writer, console.Backend); break;
+            case VirtioSerialConfig ports: SerialPortJson.Write(writer, ports); break;
             case VirtioBalloonConfig balloon:
                 writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
                 writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);

@@ -41,6 +41,8 @@ internal static class FuzzedDevices
         new("virtio-scsi", static _ => new VirtioScsiConfig("scsi", [new ScsiDriveConfig("sd0", new DiskConfig("/none")), new ScsiDriveConfig("sd1", new DiskConfig("/none", "raw", ReadOnly: true))], Queues: 2),
             static (machine, random) => new ScsiDriver(machine, random)),
         new("virtio-console", static _ => new VirtioConsoleConfig("console", Characters), Virtio),
+        new("virtio-serial", static _ => new VirtioSerialConfig("serial", [new SerialPortConfig("con", "/c", IsConsole: true), new SerialPortConfig("agent", "/a", "agent"), new SerialPortConfig("other", "/o", "other")]),
+            static (machine, random) => new SerialDriver(machine, random)),
         new("virtio-rng", static _ => new VirtioRngConfig("rng"), Virtio),
         new("virtio-balloon", static _ => new VirtioBalloonConfig("balloon"), Virtio),
         new("virtio-mem", static _ => new VirtioMemConfig("memory"), Virtio),

@@ -134,6 +134,19 @@ public sealed class MachineComposerTests
     }
 
     [Fact]
+    public void Ports_and_usb_devices_go_into_one_controller_each()
+    {
+        MachineDefinition machine = Compose(new RunRequest { Devices = ["virtserialport,name=a,path=/a", "usb-kbd", "virtio-serial,id=mine", "virtconsole,path=/b", "usb-tablet"] });
+        VirtioSerialConfig serial = Assert.Single(machine.Devices.OfType<VirtioSerialConfig>());
+        Assert.Equal(("mine", 2), (serial.Id, serial.Ports.Length));
+        XhciConfig usb = Assert.Single(machine.Devices.OfType<XhciConfig>());
+        Assert.Equal(("usb", 2), (usb.Id, usb.Devices.Length));
+        Assert.Equal("serial", Assert.Single(Compose(new RunRequest { Devices = ["virtconsole,path=/b"] }).Devices.OfType<VirtioSerialConfig>()).Id);
+        Assert.Contains("Two ports have the name 'a'", Assert.Throws<UserException>(() => Compose(new RunRequest { Devices = ["virtserialport,name=a,path=/a", "virtserialport,name=a,path=/b"] })).Message, StringComparison.Ordinal);
+        Assert.Throws<UserException>(() => Compose(new RunRequest { Devices = [.. Enumerable.Range(0, 16).Select(static i => $"virtserialport,name=a{i},path=/a")] }));
+    }
+
+    [Fact]
     public void Standard_input_and_names_have_one_owner()
     {
         Assert.Throws<UserException>(() => Compose(new RunRequest { Devices = ["virtio-console,backend=stdio"] }));

@@ -175,11 +175,16 @@ public sealed class OptionTests
         Assert.Equal(new DebugExitConfig("x", 0x501, 2), DeviceOption.Parse("debug-exit,iobase=0x501,iosize=2,id=x", 0));
         Assert.Equal(new VirtioRngConfig("virtio-rng3"), DeviceOption.Parse("virtio-rng", 3));
         Assert.Equal(new TestDeviceConfig("test-dev1"), DeviceOption.Parse("test-dev", 1));
+        Assert.Equal(new SerialPortConfig("virtserialport2", "/a", "org.qemu.guest_agent.0"), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtserialport,name=org.qemu.guest_agent.0,path=/a", 2)).Ports));
+        Assert.Equal(new SerialPortConfig("con", "/c", IsConsole: true), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtconsole,path=/c,id=con", 0)).Ports));
         Assert.Equal(new VirtioConsoleConfig("c", new CharacterBackend(CharacterBackendKind.File, "/x")), DeviceOption.Parse("virtio-console,id=c,backend=file:/x", 0));
     }
 
     [Theory]
     [InlineData("floppy", "there is no device of that name")]
+    [InlineData("virtserialport,path=/a", "a port needs the name")]
+    [InlineData("virtserialport,name=a", "a port needs path=PATH")]
+    [InlineData("virtserialport,path=/a,name=a/b", "the name of a port has 1 to 63 letters")]
     [InlineData("virtio-rng,speed=5", "has no option 'speed'")]
     [InlineData("virtio-rng,speed", "is not of the form option=value")]
     [InlineData("debug-exit,iobase=65536", "iobase is a number from 1 to 65535")]

@@ -8,6 +8,7 @@ using Hutch.Core.Memory;
 using Hutch.Devices;
 using Hutch.Devices.Pci;
 using Hutch.Host.Events;
+using Hutch.Host.Sockets;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
 using Hutch.Net;
@@ -17,7 +18,7 @@ namespace Hutch.Tests.Devices.Virtio;
 /// <summary>Guest RAM, buses and a PCI bus, with interrupts recorded instead of delivered.</summary>
 internal sealed class TestMachine : IDisposable
 {
-    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0, MachineKind machine = MachineKind.Q35)
+    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0, MachineKind machine = MachineKind.Q35, ILocalStreams? streams = null)
     {
         Memory = GuestMemory.Create(32 << 20, pluggableBytes, hugePages: false);
         Services = new MachineServices
@@ -31,6 +32,7 @@ internal sealed class TestMachine : IDisposable
             OpenDisk = openDisk ?? (_ => throw new ConfigException("No disk.")),
             OpenChannel = _ => channel ?? throw new ConfigException("No channel."),
             OpenNetwork = _ => Network ?? throw new ConfigException("No network."),
+            Streams = streams ?? new FakeStreams(),
             Gsi = Gsi,
         };
         Pci = new PciBus(Services, machine);

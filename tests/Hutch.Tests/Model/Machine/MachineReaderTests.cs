@@ -30,6 +30,7 @@ public sealed class MachineReaderTests
         new VirtioScsiConfig("scsi", [new ScsiDriveConfig("sda", new DiskConfig("/g", "qcow2"), "serial") { BootIndex = 4, OnReadError = StorageErrorPolicy.Ignore, OnWriteError = StorageErrorPolicy.Stop }, new ScsiDriveConfig("sdb", new DiskConfig("/h"))], Queues: 2),
         new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
+        new VirtioSerialConfig("serial", [new SerialPortConfig("agent", "/a", "org.qemu.guest_agent.0"), new SerialPortConfig("con", "/c", IsConsole: true)]),
         new VirtioRngConfig("rng") { PciSlot = 30 },
         new VirtioBalloonConfig("balloon", DeflateOnOom: false),
         new VirtioBalloonConfig("balloon1", FreePageReporting: false),
