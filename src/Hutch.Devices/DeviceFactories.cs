@@ -14,6 +14,7 @@ using Hutch.Devices.Usb;
 using Hutch.Devices.Virtio.Balloon;
 using Hutch.Devices.Virtio.Block;
 using Hutch.Devices.Virtio.Console;
+using Hutch.Devices.Virtio.Input;
 using Hutch.Devices.Virtio.Mem;
 using Hutch.Devices.Virtio.Net;
 using Hutch.Devices.Virtio.Rng;
@@ -50,6 +51,7 @@ public static class DeviceFactories
         AhciConfig ahci => new AhciFactory().Create(ahci, services),
         VirtioConsoleConfig console => new VirtioConsoleFactory().Create(console, services),
         VirtioSerialConfig ports => new VirtioSerialFactory().Create(ports, services),
+        VirtioInputConfig input => new VirtioInputFactory().Create(input, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         E1000Config e1000 => new E1000Factory().Create(e1000, services),
         Rtl8139Config rtl8139 => new Rtl8139Factory().Create(rtl8139, services),

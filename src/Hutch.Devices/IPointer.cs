@@ -5,6 +5,9 @@ namespace Hutch.Devices;
 /// <summary>A pointing device of the machine that tells of motion, not of places.</summary>
 public interface IPointer
 {
+    /// <summary>The guest has a driver for it, or it needs none. Any thread.</summary>
+    bool IsUsed { get; }
+
     /// <summary>It was moved, its wheel turned, or its buttons are others than before. Any thread; motion gathers until the guest takes it.</summary>
     /// <param name="right">Steps to the right, negative to the left.</param>
     /// <param name="down">Steps down, negative up.</param>

@@ -12,7 +12,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, i6300esb, pvpanic, vmgenid, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, i6300esb, pvpanic, vmgenid, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -33,6 +33,9 @@ internal static class DeviceOption
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Switch(value, settings, "deflate-on-oom"), Switch(value, settings, "free-page-reporting")),
             "virtio-console" => new VirtioConsoleConfig(id, BackendOption.Parse("--device virtio-console,backend=", Take(settings, "backend") ?? "none")),
+            "virtio-keyboard" => new VirtioInputConfig(id, VirtioInputKind.Keyboard),
+            "virtio-mouse" => new VirtioInputConfig(id, VirtioInputKind.Mouse),
+            "virtio-tablet" => new VirtioInputConfig(id, VirtioInputKind.Tablet),
             "virtio-serial" => new VirtioSerialConfig(id, []),
             "virtserialport" or "virtconsole" => new VirtioSerialConfig("", [Port(value, settings, id, isConsole: parts[0] == "virtconsole")]),
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),

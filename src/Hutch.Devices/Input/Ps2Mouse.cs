@@ -22,6 +22,9 @@ internal sealed class Ps2Mouse(I8042 controller) : Ps2Device(controller), IPoint
     private byte _buttons, _toldButtons;
 
     /// <inheritdoc/>
+    public bool IsUsed => true;
+
+    /// <inheritdoc/>
     public void Update(int right, int down, int wheel, PointerButtons buttons)
     {
         lock (Controller.Lock)

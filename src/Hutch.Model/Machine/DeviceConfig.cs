@@ -14,6 +14,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(IdeConfig), "ide")]
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
 [JsonDerivedType(typeof(VirtioSerialConfig), "virtio-serial")]
+[JsonDerivedType(typeof(VirtioInputConfig), "virtio-input")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
 [JsonDerivedType(typeof(VirtioMemConfig), "virtio-mem")]

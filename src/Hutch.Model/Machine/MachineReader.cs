@@ -114,6 +114,7 @@ public static class MachineReader
             "virtio-blk" => DiskJson.Read(id, device),
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-serial" => SerialPortJson.Read(id, device),
+            "virtio-input" => new VirtioInputConfig(id, ReadInputKind(Text(device, "Kind"))),
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
             "virtio-mem" => new VirtioMemConfig(id),
@@ -134,6 +135,14 @@ public static class MachineReader
         null or nameof(MachineKind.Q35) => MachineKind.Q35,
         nameof(MachineKind.Pc) => MachineKind.Pc,
         _ => throw new FormatException($"'{kind}' is no kind of machine."),
+    };
+
+    private static VirtioInputKind ReadInputKind(string kind) => kind switch
+    {
+        nameof(VirtioInputKind.Keyboard) => VirtioInputKind.Keyboard,
+        nameof(VirtioInputKind.Mouse) => VirtioInputKind.Mouse,
+        nameof(VirtioInputKind.Tablet) => VirtioInputKind.Tablet,
+        _ => throw new FormatException($"'{kind}' is no input device."),
     };
 
     private static CharacterBackend ReadBackend(JsonElement backend) => new(Text(backend, "Kind") switch

@@ -120,6 +120,7 @@ public static class MachineWriter
         DebugConsoleConfig => "debugcon",
         VirtioConsoleConfig => "virtio-console",
         VirtioSerialConfig => "virtio-serial",
+        VirtioInputConfig => "virtio-input",
         VirtioRngConfig => "virtio-rng",
         VirtioBalloonConfig => "virtio-balloon",
         VirtioMemConfig => "virtio-mem",
@@ -155,6 +156,7 @@ public static class MachineWriter
                 break;
             case VirtioConsoleConfig console: WriteBackend(writer, console.Backend); break;
             case VirtioSerialConfig ports: SerialPortJson.Write(writer, ports); break;
+            case VirtioInputConfig input: writer.WriteString("Kind", InputKind(input.Kind)); break;
             case VirtioBalloonConfig balloon:
                 writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
                 writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);
@@ -174,6 +176,14 @@ public static class MachineWriter
                 break;
         }
     }
+
+    private static string InputKind(VirtioInputKind kind) => kind switch
+    {
+        VirtioInputKind.Keyboard => nameof(VirtioInputKind.Keyboard),
+        VirtioInputKind.Mouse => nameof(VirtioInputKind.Mouse),
+        VirtioInputKind.Tablet => nameof(VirtioInputKind.Tablet),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind)),
+    };
 
     private static void WriteBackend(Utf8JsonWriter writer, CharacterBackend backend)
     {

@@ -4,7 +4,7 @@ using Hutch.Devices;
 namespace Hutch.Vmm.Display;
 
 /// <summary>
-/// A client's keys and pointer on their way to the machine. Of several keyboards the last one that the guest uses gets the keys, and a tablet gets the pointer as soon as the guest uses
+/// A client's keys and pointer on their way to the machine. Of several keyboards, and of several mice, the last one that the guest uses gets what is done, and a tablet gets the pointer as soon as the guest uses
 /// one. What is pressed when the client leaves is released. Used by one thread.
 /// </summary>
 /// <param name="devices">What there is to type on and to point with.</param>
@@ -25,6 +25,16 @@ internal sealed class RfbInput(InputDevices devices, Func<(int Width, int Height
         {
             for (int i = devices.Keyboards.Count - 1; i >= 0; i--)
                 if (devices.Keyboards[i].IsUsed) return devices.Keyboards[i];
+            return null;
+        }
+    }
+
+    private IPointer? Mouse
+    {
+        get
+        {
+            for (int i = devices.Pointers.Count - 1; i >= 0; i--)
+                if (devices.Pointers[i].IsUsed) return devices.Pointers[i];
             return null;
         }
     }
@@ -73,8 +83,7 @@ internal sealed class RfbInput(InputDevices devices, Func<(int Width, int Height
             (int width, int height) = screenSize();
             tablet.Place(Scale(x, width), Scale(y, height), wheel, now);
         }
-        else
-            foreach (IPointer pointer in devices.Pointers) pointer.Update(right, down, wheel, now);
+        else Mouse?.Update(right, down, wheel, now);
         (_place, _buttons) = ((x, y), buttons);
     }
 

@@ -175,6 +175,8 @@ public sealed class OptionTests
         Assert.Equal(new DebugExitConfig("x", 0x501, 2), DeviceOption.Parse("debug-exit,iobase=0x501,iosize=2,id=x", 0));
         Assert.Equal(new VirtioRngConfig("virtio-rng3"), DeviceOption.Parse("virtio-rng", 3));
         Assert.Equal(new TestDeviceConfig("test-dev1"), DeviceOption.Parse("test-dev", 1));
+        Assert.Equal(new VirtioInputConfig("virtio-tablet1", VirtioInputKind.Tablet), DeviceOption.Parse("virtio-tablet", 1));
+        Assert.Equal((VirtioInputKind.Keyboard, VirtioInputKind.Mouse), (Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-keyboard", 0)).Kind, Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-mouse", 0)).Kind));
         Assert.Equal(new SerialPortConfig("virtserialport2", "/a", "org.qemu.guest_agent.0"), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtserialport,name=org.qemu.guest_agent.0,path=/a", 2)).Ports));
         Assert.Equal(new SerialPortConfig("con", "/c", IsConsole: true), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtconsole,path=/c,id=con", 0)).Ports));
         Assert.Equal(new VirtioConsoleConfig("c", new CharacterBackend(CharacterBackendKind.File, "/x")), DeviceOption.Parse("virtio-console,id=c,backend=file:/x", 0));

@@ -277,6 +277,8 @@ public sealed class VncServerTests : IDisposable
 
         bool IKeyboard.IsUsed => true;
 
+        bool IPointer.IsUsed => true;
+
         bool IAbsolutePointer.IsUsed => HasTablet;
 
         public void Place(int x, int y, int wheel, PointerButtons buttons) => _events.Add($"at {x},{y},{wheel},{buttons}");
