@@ -12,7 +12,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, i6300esb, pvpanic, vmgenid, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -36,6 +36,7 @@ internal static class DeviceOption
             "virtio-keyboard" => new VirtioInputConfig(id, VirtioInputKind.Keyboard),
             "virtio-mouse" => new VirtioInputConfig(id, VirtioInputKind.Mouse),
             "virtio-tablet" => new VirtioInputConfig(id, VirtioInputKind.Tablet),
+            "vsock" => Vsock(value, settings, id),
             "virtio-serial" => new VirtioSerialConfig(id, []),
             "virtserialport" or "virtconsole" => new VirtioSerialConfig("", [Port(value, settings, id, isConsole: parts[0] == "virtconsole")]),
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
@@ -65,6 +66,14 @@ internal static class DeviceOption
             throw OptionText.Bad("--device", value, $"the name of a port has 1 to {SerialPortConfig.LongestName} letters, digits, dots, underscores and hyphens.");
         if (Take(settings, "path") is not { Length: > 0 } path) throw OptionText.Bad("--device", value, "a port needs path=PATH, the UNIX socket that it is reached by.");
         return new SerialPortConfig(id, Path.GetFullPath(path), name, isConsole);
+    }
+
+    private static VirtioVsockConfig Vsock(string value, Dictionary<string, string> settings, string id)
+    {
+        if (!OptionText.TryNumber(Take(settings, "cid"), VirtioVsockConfig.MostCid, out uint cid) || cid < VirtioVsockConfig.LeastCid)
+            throw OptionText.Bad("--device", value, $"a vsock needs cid=N, the guest's context id, from {VirtioVsockConfig.LeastCid} to {VirtioVsockConfig.MostCid}.");
+        if (Take(settings, "path") is not { Length: > 0 } path) throw OptionText.Bad("--device", value, "a vsock needs path=PATH, the UNIX socket by which the guest is reached.");
+        return new VirtioVsockConfig(id, cid, Path.GetFullPath(path));
     }
 
     // On unless it is switched off.

@@ -15,6 +15,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioConsoleConfig), "virtio-console")]
 [JsonDerivedType(typeof(VirtioSerialConfig), "virtio-serial")]
 [JsonDerivedType(typeof(VirtioInputConfig), "virtio-input")]
+[JsonDerivedType(typeof(VirtioVsockConfig), "vsock")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
 [JsonDerivedType(typeof(VirtioMemConfig), "virtio-mem")]

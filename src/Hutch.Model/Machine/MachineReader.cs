@@ -115,6 +115,7 @@ public static class MachineReader
             "virtio-console" => new VirtioConsoleConfig(id, ReadBackend(device.GetProperty("Backend"))),
             "virtio-serial" => SerialPortJson.Read(id, device),
             "virtio-input" => new VirtioInputConfig(id, ReadInputKind(Text(device, "Kind"))),
+            "vsock" => new VirtioVsockConfig(id, device.GetProperty("Cid").GetUInt32(), Text(device, "Path")),
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
             "virtio-mem" => new VirtioMemConfig(id),

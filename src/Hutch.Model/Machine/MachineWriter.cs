@@ -121,6 +121,7 @@ public static class MachineWriter
         VirtioConsoleConfig => "virtio-console",
         VirtioSerialConfig => "virtio-serial",
         VirtioInputConfig => "virtio-input",
+        VirtioVsockConfig => "vsock",
         VirtioRngConfig => "virtio-rng",
         VirtioBalloonConfig => "virtio-balloon",
         VirtioMemConfig => "virtio-mem",
@@ -157,6 +158,10 @@ public static class MachineWriter
             case VirtioConsoleConfig console: WriteBackend(writer, console.Backend); break;
             case VirtioSerialConfig ports: SerialPortJson.Write(writer, ports); break;
             case VirtioInputConfig input: writer.WriteString("Kind", InputKind(input.Kind)); break;
+            case VirtioVsockConfig vsock:
+                writer.WriteNumber("Cid", vsock.Cid);
+                writer.WriteString("Path", vsock.Path);
+                break;
             case VirtioBalloonConfig balloon:
                 writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
                 writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);

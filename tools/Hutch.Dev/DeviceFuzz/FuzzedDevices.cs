@@ -46,6 +46,7 @@ internal static class FuzzedDevices
         new("virtio-input", static _ => new VirtioInputConfig("mouse", VirtioInputKind.Mouse), Virtio),
         new("virtio-keyboard", static _ => new VirtioInputConfig("keys", VirtioInputKind.Keyboard), Virtio),
         new("virtio-tablet", static _ => new VirtioInputConfig("pen", VirtioInputKind.Tablet), Virtio),
+        new("vsock", static _ => new VirtioVsockConfig("vsock", 3, "/v"), static (machine, random) => new VsockDriver(machine, random)),
         new("virtio-rng", static _ => new VirtioRngConfig("rng"), Virtio),
         new("virtio-balloon", static _ => new VirtioBalloonConfig("balloon"), Virtio),
         new("virtio-mem", static _ => new VirtioMemConfig("memory"), Virtio),

@@ -177,6 +177,7 @@ public sealed class OptionTests
         Assert.Equal(new TestDeviceConfig("test-dev1"), DeviceOption.Parse("test-dev", 1));
         Assert.Equal(new VirtioInputConfig("virtio-tablet1", VirtioInputKind.Tablet), DeviceOption.Parse("virtio-tablet", 1));
         Assert.Equal((VirtioInputKind.Keyboard, VirtioInputKind.Mouse), (Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-keyboard", 0)).Kind, Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-mouse", 0)).Kind));
+        Assert.Equal(new VirtioVsockConfig("vsock4", 3, "/v"), DeviceOption.Parse("vsock,cid=3,path=/v", 4));
         Assert.Equal(new SerialPortConfig("virtserialport2", "/a", "org.qemu.guest_agent.0"), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtserialport,name=org.qemu.guest_agent.0,path=/a", 2)).Ports));
         Assert.Equal(new SerialPortConfig("con", "/c", IsConsole: true), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtconsole,path=/c,id=con", 0)).Ports));
         Assert.Equal(new VirtioConsoleConfig("c", new CharacterBackend(CharacterBackendKind.File, "/x")), DeviceOption.Parse("virtio-console,id=c,backend=file:/x", 0));
@@ -184,6 +185,9 @@ public sealed class OptionTests
 
     [Theory]
     [InlineData("floppy", "there is no device of that name")]
+    [InlineData("vsock,path=/a", "a vsock needs cid=N")]
+    [InlineData("vsock,cid=2,path=/a", "from 3 to 4294967294")]
+    [InlineData("vsock,cid=3", "a vsock needs path=PATH")]
     [InlineData("virtserialport,path=/a", "a port needs the name")]
     [InlineData("virtserialport,name=a", "a port needs path=PATH")]
     [InlineData("virtserialport,path=/a,name=a/b", "the name of a port has 1 to 63 letters")]

@@ -32,6 +32,7 @@ public sealed class MachineReaderTests
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
         new VirtioSerialConfig("serial", [new SerialPortConfig("agent", "/a", "org.qemu.guest_agent.0"), new SerialPortConfig("con", "/c", IsConsole: true)]),
         new VirtioInputConfig("keys", VirtioInputKind.Keyboard), new VirtioInputConfig("mouse", VirtioInputKind.Mouse), new VirtioInputConfig("tablet", VirtioInputKind.Tablet),
+        new VirtioVsockConfig("vsock", 4_000_000_000, "/v"),
         new VirtioRngConfig("rng") { PciSlot = 30 },
         new VirtioBalloonConfig("balloon", DeflateOnOom: false),
         new VirtioBalloonConfig("balloon1", FreePageReporting: false),
