@@ -20,6 +20,7 @@ public sealed partial class BootTests
         await using Vm vm = await Vm.Boot("--cpus", $"{vcpus}");
         Assert.Equal($"{vcpus}", await vm.Shell("nproc"));
         string log = await vm.Shell("dmesg");
+        Assert.Contains("hpet0: at MMIO 0xfed00000", log, StringComparison.Ordinal);
         Assert.DoesNotContain(log.Split('\n'), Complaint().IsMatch);
         Assert.Equal(0, await vm.PowerOff());
         Assert.StartsWith("hutch: Engine: ", Assert.Single(vm.Errors.TrimEnd().Split('\n')), StringComparison.Ordinal);

@@ -90,10 +90,10 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
     private List<DeviceConfig> Devices(RunRequest request, CpuTopology cpus, string name)
     {
         CharacterBackend serial = request.Serial is null ? new CharacterBackend(CharacterBackendKind.Stdio) : BackendOption.Parse("--serial", request.Serial);
-        MachineKind machine = MachineOption.Parse(request.Machine);
-        List<DeviceConfig> devices = [new PlatformConfig("platform", machine), new SerialConfig("com1", 1, serial)];
+        PlatformConfig platform = MachineOption.Parse(request.Machine);
+        List<DeviceConfig> devices = [platform, new SerialConfig("com1", 1, serial)];
         int queues = Math.Min(cpus.VcpuCount, MostUnsaidQueues);
-        DriveComposer.Add(request, machine, queues, devices);
+        DriveComposer.Add(request, platform.Machine, queues, devices);
         AddNetworkCards(devices, request.Nets.Count != 0 ? request.Nets : [defaultNetwork?.Invoke() ?? "none"], name);
         int ordinal = 0;
         bool entropy = false;

@@ -38,7 +38,7 @@ internal static class RunCommand
     private static readonly Option<string?> Kernel = Text("--kernel", "FILE", "Kernel to boot: bzImage, ELF vmlinux, PVH or multiboot.");
     private static readonly Option<string?> Initrd = Text("--initrd", "FILE", "Initial RAM disk of the kernel.");
     private static readonly Option<string?> Append = Text("--append", "STRING", "Kernel command line; added to the tiny guest's own.");
-    private static readonly Option<string?> Machine = Text("--machine", "q35|pc", "The chipset: q35 with SATA, or an i440FX and PIIX with IDE. [default: q35]");
+    private static readonly Option<string?> Machine = Text("--machine", "q35|pc[,hpet=on|off]", "The chipset: q35 with SATA, or an i440FX and PIIX with IDE; with high-precision event timers or without. [default: q35,hpet=on]");
     private static readonly Option<string?> Memory = Text("--memory", "SIZE[,max=SIZE]", "Guest RAM, with K, M, G or T; MiB without; and up to how much 'hutch set --memory' may give. [default: 512M]");
     private static readonly Option<string?> Cpus = Text("--cpus", "[N][,max=M][,sockets=S,dies=D,cores=C,threads=T]", "vCPUs, how many it can have, and how these are arranged. [default: 1]");
     private static readonly Option<string?> Cpu = Text("--cpu", "MODEL[,+flag,-flag]", "CPU model and features. [default: max]");

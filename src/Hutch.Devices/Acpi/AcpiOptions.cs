@@ -34,6 +34,8 @@ public sealed record AcpiOptions
 
     /// <summary>There is a generation identifier.</summary>
     public bool HasGenerationId { get; init; }
+    /// <summary>There are high-precision event timers.</summary>
+    public bool HasHpet { get; init; }
 
     /// <summary>The kind of machine.</summary>
     public MachineKind Machine { get; init; }
@@ -56,7 +58,8 @@ public sealed record AcpiOptions
     /// <summary>What the tables must tell of the machine that <paramref name="definition"/> describes, with its 64-bit PCI window.</summary>
     public static AcpiOptions Describe(MachineDefinition definition, ulong windowStart, ulong windowLengthBytes)
     {
-        MachineKind machine = definition.Devices.OfType<PlatformConfig>().FirstOrDefault()?.Machine ?? MachineKind.Q35;
+        PlatformConfig platform = definition.Devices.OfType<PlatformConfig>().FirstOrDefault() ?? new PlatformConfig("platform");
+        MachineKind machine = platform.Machine;
         ImmutableArray<int>.Builder ports = ImmutableArray.CreateBuilder<int>();
         foreach (DeviceConfig device in definition.Devices)
             if (device is SerialConfig serial) ports.Add(serial.Port);
@@ -73,6 +76,7 @@ public sealed record AcpiOptions
             HasKeyboard = definition.Devices.Any(static device => device is Ps2InputConfig),
             HasVga = definition.Devices.Any(static device => device is VgaConfig),
             HasGenerationId = definition.Devices.Any(static device => device is VmGenIdConfig),
+            HasHpet = platform.Hpet,
             PciWindow64Start = windowStart,
             PciWindow64LengthBytes = windowLengthBytes,
         };

@@ -2,12 +2,13 @@ using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Text;
+using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
 
 namespace Hutch.Devices.Acpi;
 
 /// <summary>
-/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, and SRAT where memory can be plugged in. The range must be
+/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, HPET where there is one, and SRAT where memory can be plugged in. The range must be
 /// reserved in the memory map that the guest gets.
 /// </summary>
 public static class AcpiTables
@@ -48,6 +49,7 @@ public static class AcpiTables
         uint madt = Place(image, start, Madt.Build(options.Cpus, options.AbsentVcpus), TableAlignment);
         List<uint> tables = [fadt, madt];
         if (options.EcamStart != 0) tables.Add(Place(image, start, BuildMcfg(options.EcamStart), TableAlignment));
+        if (options.HasHpet) tables.Add(Place(image, start, BuildHpet(), TableAlignment));
         if (options.PluggableBytes != 0) tables.Add(Place(image, start, Srat.Build(options), TableAlignment));
         AcpiTable rsdt = new("RSDT", 1), xsdt = new("XSDT", 1);
         foreach (uint table in tables)
@@ -95,4 +97,8 @@ public static class AcpiTables
     /// <summary>Memory-mapped configuration space (PCI Firmware 3.3 §4.1.2): segment 0, the buses that there can be.</summary>
     private static byte[] BuildMcfg(ulong start) =>
         new AcpiTable("MCFG", 1).Zeroes(8).UInt64(start).UInt16(0).Byte(0).Byte(PciWindows.LastBus).UInt32(0).Finish();
+
+    /// <summary>Event timers (IA-PC HPET 1.0a §3.2.4): one block, in memory, no page of its own promised.</summary>
+    private static byte[] BuildHpet() =>
+        new AcpiTable("HPET", 1).UInt32(Hpet.Identification).UInt32(0).UInt64(Hpet.BaseAddress).Byte(0).UInt16(Hpet.MinimumTicks).Byte(0).Finish();
 }

@@ -31,6 +31,7 @@ internal static class Dsdt
         {
             ProcessorObjects.Write(aml, options.Cpus);
             WriteReservedRanges(aml, options);
+            if (options.HasHpet) WriteDevice(aml, "HPET", "PNP0103", new ResourceTemplate().Memory32Fixed((uint)Hpet.BaseAddress, (uint)Hpet.LengthBytes));
             if (options.HasGenerationId) WriteGenerationId(aml);
             using (aml.Device(PciHost))
             {

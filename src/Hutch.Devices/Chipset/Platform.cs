@@ -22,15 +22,17 @@ internal sealed class Platform : IDevice, IInterruptControllers
     private readonly Piix4Power? _power;
 
     /// <summary>Creates the parts and puts them on the buses of <paramref name="services"/>.</summary>
-    public Platform(string name, MachineServices services, MachineKind machine = MachineKind.Q35)
+    public Platform(PlatformConfig config, MachineServices services)
     {
-        Name = name;
+        Name = config.Id;
+        MachineKind machine = config.Machine;
         IPlatformEvents events = services.Platform;
         _pic = new Pic(services.Interrupts);
         _ioapic = new Ioapic(services.Interrupts, services.Timers);
         Gsi = new GsiController(_pic, _ioapic, routesReachIoapic: machine == MachineKind.Pc);
-        _pit = new Pit(services.Timers, new InterruptLine(Gsi, TimerGsi));
-        _rtc = new CmosRtc(services.Timers, new InterruptLine(Gsi, RtcGsi), services.Memory.LowBytes, services.Memory.BootHighBytes);
+        LegacyTimerLines legacy = new(new InterruptLine(Gsi, TimerGsi), new InterruptLine(Gsi, RtcGsi));
+        _pit = new Pit(services.Timers, new InterruptLine(legacy, LegacyTimerLines.Pit));
+        _rtc = new CmosRtc(services.Timers, new InterruptLine(legacy, LegacyTimerLines.Rtc), services.Memory.LowBytes, services.Memory.BootHighBytes);
         _pm = new PmBlock(services.Timers, new InterruptLine(Gsi, PmBlock.SciGsi), events);
         A20Gate a20 = new();
         Keyboard = new I8042(a20, new InterruptLine(Gsi, KeyboardGsi), events, new InterruptLine(Gsi, MouseGsi));
@@ -55,8 +57,15 @@ internal sealed class Platform : IDevice, IInterruptControllers
         cpus.MapOn(services.Ports);
         Cpus = cpus;
         services.Mmio.Map("ioapic", Ioapic.BaseAddress, Ioapic.LengthBytes, _ioapic);
+        IStateUnit[] timers = [_pit, _rtc];
+        if (config.Hpet)
+        {
+            Hpet hpet = new(services.Timers, Gsi, legacy);
+            services.Mmio.Map("hpet", Hpet.BaseAddress, Hpet.LengthBytes, hpet);
+            timers = [.. timers, hpet];
+        }
         // Devices lower their wires when they reset, so the controllers come last.
-        _units = [_pit, _rtc, hotplug, cpus, _pm, Keyboard, _ioapic, _pic];
+        _units = [.. timers, hotplug, cpus, _pm, Keyboard, _ioapic, _pic];
     }
 
     /// <inheritdoc/>

@@ -8,7 +8,7 @@ internal sealed class PlatformFactory : IDeviceFactory<PlatformConfig>
     /// <inheritdoc/>
     public IDevice Create(PlatformConfig config, MachineServices services)
     {
-        Platform platform = new(config.Id, services, config.Machine);
+        Platform platform = new(config, services);
         services.Gsi = platform.Gsi;
         services.Controllers = platform;
         services.Pci = platform.Pci;

@@ -51,7 +51,8 @@ public abstract record DeviceConfig(string Id)
 /// <summary>The chipset that every PC has: PIC, PIT, IOAPIC, RTC, i8042 reset, PM block, PCI host bridge.</summary>
 /// <param name="Id">Device name.</param>
 /// <param name="Machine">Which chipset it is.</param>
-public sealed record PlatformConfig(string Id, MachineKind Machine = MachineKind.Q35) : DeviceConfig(Id);
+/// <param name="Hpet">It has high-precision event timers. A machine that was saved before there were any has none.</param>
+public sealed record PlatformConfig(string Id, MachineKind Machine = MachineKind.Q35, bool Hpet = false) : DeviceConfig(Id);
 
 /// <summary>A 16550A serial port.</summary>
 /// <param name="Id">Device name.</param>

@@ -104,7 +104,7 @@ public static class MachineReader
         string id = Text(device, "Id");
         return Text(device, "type") switch
         {
-            "platform" => new PlatformConfig(id, ReadKind(OptionalText(device, "Machine"))),
+            "platform" => new PlatformConfig(id, ReadKind(OptionalText(device, "Machine")), Flag(device, "Hpet")),
             "serial" => new SerialConfig(id, device.GetProperty("Port").GetInt32(), ReadBackend(device.GetProperty("Backend"))),
             "firmware" => FirmwareJson.Read(id, device),
             "ahci" => new AhciConfig(id, DiskJson.ReadDrives(device)),

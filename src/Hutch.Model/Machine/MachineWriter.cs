@@ -140,7 +140,10 @@ public static class MachineWriter
     {
         switch (device)
         {
-            case PlatformConfig { Machine: MachineKind.Pc }: writer.WriteString("Machine", nameof(MachineKind.Pc)); break;
+            case PlatformConfig platform:
+                if (platform.Machine == MachineKind.Pc) writer.WriteString("Machine", nameof(MachineKind.Pc));
+                if (platform.Hpet) writer.WriteBoolean("Hpet", true);
+                break;
             case FirmwareConfig firmware: FirmwareJson.Write(writer, firmware); break;
             case SerialConfig serial:
                 writer.WriteNumber("Port", serial.Port);

@@ -26,7 +26,7 @@ internal static class FuzzedDevices
     /// <summary>Each of them.</summary>
     internal static IReadOnlyList<FuzzedDevice> All { get; } =
     [
-        new("platform", static _ => new PlatformConfig("platform"), Plain),
+        new("platform", static _ => new PlatformConfig("platform", Hpet: true), Plain),
         new("firmware", Firmware, static (machine, random) => new FirmwareDriver(machine, random)),
         new("serial", static _ => new SerialConfig("com1", 1, Characters), Plain),
         new("debugcon", static _ => new DebugConsoleConfig("debug", Characters), Plain),

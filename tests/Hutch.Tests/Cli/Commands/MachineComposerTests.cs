@@ -55,6 +55,21 @@ public sealed class MachineComposerTests
         Assert.Equal([1, 1], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Queues));
         Assert.Equal(["disk0", "disk1"], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Id));
     }
+    [Theory]
+    [InlineData(null, MachineKind.Q35, true)]
+    [InlineData("q35", MachineKind.Q35, true)]
+    [InlineData("pc,hpet=off", MachineKind.Pc, false)]
+    [InlineData("q35,hpet=on", MachineKind.Q35, true)]
+    public void A_machine_has_event_timers_unless_it_is_to_have_none(string? text, MachineKind kind, bool hpet) =>
+        Assert.Equal(new PlatformConfig("platform", kind, hpet), Compose(new RunRequest { Machine = text }).Devices[0]);
+
+    [Theory]
+    [InlineData("isapc", "write q35 or pc")]
+    [InlineData("pc,hpet=maybe", "hpet is on or off")]
+    [InlineData("pc,hpet", "hpet is on or off")]
+    [InlineData("q35,smm=on", "there is no option 'smm'")]
+    public void A_machine_that_there_is_not_is_refused(string text, string cause) =>
+        Assert.Contains(cause, Assert.Throws<UserException>(() => Compose(new RunRequest { Machine = text })).Message, StringComparison.Ordinal);
 
     [Fact]
     public void A_pc_has_an_ide_controller_with_its_discs_on_the_second_channel()

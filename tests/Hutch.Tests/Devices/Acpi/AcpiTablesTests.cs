@@ -75,6 +75,22 @@ public sealed class AcpiTablesTests
         foreach (byte[] table in tables.Values) Assert.Equal(0, Sum(table));
     }
 
+    // IA-PC HPET 1.0a §3.2.4.
+    [Fact]
+    public void The_table_of_event_timers_repeats_their_identification_and_says_where_they_are()
+    {
+        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(Options with { HasHpet = true }));
+        byte[] hpet = tables["HPET"];
+
+        Assert.Equal(56, hpet.Length);
+        Assert.Equal(0x8086_a201u, UInt32(hpet, 36));
+        Assert.Equal(0u, UInt32(hpet, 40));                                         // in memory, no bit offset
+        Assert.Equal(0xfed0_0000UL, UInt64(hpet, 44));
+        Assert.Equal(0, hpet[52]);
+        Assert.NotEqual(-1, tables["DSDT"].AsSpan().IndexOf((ReadOnlySpan<byte>)[0x0c, 0x41, 0xd0, 0x01, 0x03])); // PNP0103
+        Assert.DoesNotContain("HPET", Tables(AcpiTables.Build(Options)).Keys);
+    }
+
     // ACPI 6.5 §5.2.9.3: bit 1 is the keyboard controller, bit 2 the lack of VGA.
     [Theory]
     [InlineData(false, false, 0x15)]

@@ -20,6 +20,7 @@ public sealed class DisassemblyTests
         MemoryBytes = 512 << 20,
         PluggableBytes = 1UL << 30,
         HasGenerationId = true,
+        HasHpet = true,
     };
 
     [IaslFact]
@@ -40,6 +41,7 @@ public sealed class DisassemblyTests
         Assert.Contains("Notify (\\_SB.C001, 0x03)", text, StringComparison.Ordinal);
         Assert.Contains("Name (ADDR, Package (0x02)", text, StringComparison.Ordinal);
         Assert.Contains("Notify (\\_SB.VGEN, 0x80)", text, StringComparison.Ordinal);
+        Assert.Contains("EisaId (\"PNP0103\")", text, StringComparison.Ordinal);
         Assert.Contains("Name (_PRT, Package (0x80)", text, StringComparison.Ordinal);
         Assert.Contains("0x000000BFFFFFFFFF, // Range Maximum", text, StringComparison.Ordinal);
         Assert.Contains("Name (\\_S5, Package (0x04)", text, StringComparison.Ordinal);
@@ -69,7 +71,7 @@ public sealed class DisassemblyTests
     [IaslFact]
     public void Fixed_tables_disassemble_without_a_warning()
     {
-        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT" })
+        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT", "HPET" })
         {
             string text = Disassemble(signature);
             Assert.DoesNotContain("Invalid", text, StringComparison.OrdinalIgnoreCase);

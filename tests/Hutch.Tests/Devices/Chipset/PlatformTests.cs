@@ -11,7 +11,7 @@ namespace Hutch.Tests.Devices.Chipset;
 /// <summary>A whole chipset on its buses.</summary>
 internal sealed class FakeMachine : IDisposable
 {
-    public FakeMachine(Func<CharacterBackend, ICharacterChannel>? openChannel = null)
+    public FakeMachine(Func<CharacterBackend, ICharacterChannel>? openChannel = null, bool hpet = false)
     {
         Memory = GuestMemory.Create(64 << 20);
         Services = new MachineServices
@@ -25,7 +25,7 @@ internal sealed class FakeMachine : IDisposable
             OpenDisk = _ => throw new ConfigException("There are no disks here."),
             OpenChannel = openChannel ?? (_ => throw new ConfigException("There are no channels here.")),
         };
-        Device = DeviceFactories.Create(new PlatformConfig("platform"), Services);
+        Device = DeviceFactories.Create(new PlatformConfig("platform", Hpet: hpet), Services);
     }
 
     public GuestMemory Memory { get; }

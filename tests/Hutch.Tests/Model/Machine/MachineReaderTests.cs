@@ -14,6 +14,7 @@ public sealed class MachineReaderTests
     [
         new PlatformConfig("platform"),
         new PlatformConfig("old", MachineKind.Pc),
+        new PlatformConfig("timers", Hpet: true),
         new IdeConfig("ide", [new AtaDriveConfig("hda", new DiskConfig("/a")) { Place = 1 }, new AtaDriveConfig("hdc", new DiskConfig("/c", "raw", ReadOnly: true), IsCdRom: true), new AtaDriveConfig("hdd", null, IsCdRom: true)]),
         new FirmwareConfig("firmware", "/b") { VariablesPath = "/v", Menu = true, MenuMilliseconds = 3, Entries = [new FwCfgEntry("opt/a", "/f", null), new FwCfgEntry("opt/b", null, "text")] },
         new FirmwareConfig("plain", "/b"),

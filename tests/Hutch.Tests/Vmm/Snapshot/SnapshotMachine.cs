@@ -53,7 +53,7 @@ internal sealed class SnapshotMachine : IDisposable
             Boot = new KernelBoot(kernel, null, "quiet"),
             Devices =
             [
-                new PlatformConfig("platform"), new SerialConfig("com1", 1, nothing), new SerialConfig("com3", 3, nothing),
+                new PlatformConfig("platform", Hpet: true), new SerialConfig("com1", 1, nothing), new SerialConfig("com3", 3, nothing),
                 new VirtioBlockConfig("disk0", new DiskConfig(disk), Queues: 2), new VirtioConsoleConfig("console0", nothing), new VirtioRngConfig("rng0"),
                 new VirtioNetConfig("nic0", "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)) { Queues = 2 },
                 new E1000Config("nic1", "52:54:00:01:02:04", new NetBackendConfig(NetBackendKind.None)),

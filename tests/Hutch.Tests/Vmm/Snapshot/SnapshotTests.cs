@@ -36,8 +36,9 @@ public sealed class SnapshotTests : IDisposable
             random.NextBytes(data);
             ushort port = ports[random.Next(ports.Length)];
             if (port == 0x64) data[0] &= 0x7f;
-            switch (random.Next(6))
+            switch (random.Next(7))
             {
+                case 6: exits.WriteMmio(0xfed0_0000 + (ulong)(random.Next(2) == 0 ? random.Next(0x160) & ~3 : 0x10), data); break;
                 case 5 when random.Next(2) == 0: exits.WriteMmio((BitConverter.ToUInt32(otherBar) & ~15u) + (ulong)random.Next(252), data.AsSpan(0, 1 << random.Next(3))); break;
                 case 5: exits.WriteMmio((BitConverter.ToUInt32(bar) & ~15u) + (ulong)(random.Next(random.Next(2) == 0 ? 0x400 : 0x6000) & ~3), data); break;
                 case 0: exits.ReadPort(port, data.AsSpan(0, 1)); break;
