@@ -117,6 +117,14 @@ internal sealed class SoftMachine : IVirtualMachine
         foreach (SoftVcpu vcpu in SoftVcpus) vcpu.Time.GoOn(clock.Tsc[vcpu.Index], host);
     }
 
+    /// <inheritdoc/>
+    public ClockPair? ReadClocks()
+    {
+        if (!HasStableTsc) return null;
+        (ulong host, DateTimeOffset wall) = Clock.ReadWall();
+        return new ClockPair(SoftVcpus[0].Time.TscAt(host), Clock.Khz, wall);
+    }
+
     /// <summary>Removes the write tags that other vCPUs hold for a page and waits until none of them can be using one.</summary>
     public void DropRemoteWriteTags(int page, ulong writers, SoftVcpu? self)
     {

@@ -59,6 +59,7 @@ public static class DeviceFactories
         Rtl8139Config rtl8139 => new Rtl8139Factory().Create(rtl8139, services),
         WatchdogConfig watchdog => new WatchdogFactory().Create(watchdog, services),
         VmGenIdConfig generation => new VmGenIdFactory().Create(generation, services),
+        VmClockConfig clock => new VmClockFactory().Create(clock, services),
         PvpanicConfig pvpanic => new PvpanicFactory().Create(pvpanic, services),
         VirtioBalloonConfig balloon => new VirtioBalloonFactory().Create(balloon, services),
         VirtioMemConfig pluggable => new VirtioMemFactory().Create(pluggable, services),

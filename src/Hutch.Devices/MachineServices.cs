@@ -42,6 +42,12 @@ public sealed class MachineServices
     /// <summary>Timers and the clock.</summary>
     public required ITimerService Timers { get; init; }
 
+    /// <summary>The guest's TSC and the wall clock at one moment, as the engine reads them; null where it cannot. Any thread.</summary>
+    public Func<ClockPair?> ReadClocks { get; init; } = static () => null;
+
+    /// <summary>To be called when the guest's clocks begin or go on, before its vCPUs do. Devices add themselves.</summary>
+    public Action? ClocksWentOn { get; set; }
+
     /// <summary>Power-off, reset, exit.</summary>
     public required IPlatformEvents Platform { get; init; }
 

@@ -12,7 +12,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, vmclock, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -47,6 +47,7 @@ internal static class DeviceOption
             "i6300esb" => new WatchdogConfig(id, Action(value, settings, AlarmAction.Reset)),
             "pvpanic" => new PvpanicConfig(id, Action(value, settings, AlarmAction.Pause)),
             "vmgenid" => new VmGenIdConfig(id, First(value, settings)),
+            "vmclock" => new VmClockConfig(id),
             "test-dev" => new TestDeviceConfig(id),
             "VGA" => new VgaConfig(id, (int)Number(value, settings, "vgamem_mb", 16, VgaConfig.MostMemoryMiB),
                 Take(settings, "romfile") is string rom ? DiskOption.CheckedPath("--device", rom) : DisplayOption.FindVideoBios(isNeeded: false)),

@@ -46,6 +46,9 @@ public interface IVirtualMachine : IDisposable
     /// <see cref="IVcpu.RestoreRegisters"/>, whose timers count on it. Throws <see cref="State.StateException"/> when the TSC's frequency cannot be given.
     /// </summary>
     void RestoreClock(MachineClock clock);
+
+    /// <summary>The guest's TSC and the host's wall clock at one moment; null where the engine cannot tell. Any thread, while vCPUs run too. The first call may take 10 ms.</summary>
+    ClockPair? ReadClocks() => null;
 }
 
 /// <summary>Why <see cref="IVcpu.Run"/> returned.</summary>

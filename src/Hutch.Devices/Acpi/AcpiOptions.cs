@@ -34,6 +34,10 @@ public sealed record AcpiOptions
 
     /// <summary>There is a generation identifier.</summary>
     public bool HasGenerationId { get; init; }
+
+    /// <summary>There is a VM clock.</summary>
+    public bool HasVmClock { get; init; }
+
     /// <summary>There are high-precision event timers.</summary>
     public bool HasHpet { get; init; }
 
@@ -76,6 +80,7 @@ public sealed record AcpiOptions
             HasKeyboard = definition.Devices.Any(static device => device is Ps2InputConfig),
             HasVga = definition.Devices.Any(static device => device is VgaConfig),
             HasGenerationId = definition.Devices.Any(static device => device is VmGenIdConfig),
+            HasVmClock = definition.Devices.Any(static device => device is VmClockConfig),
             HasHpet = platform.Hpet,
             PciWindow64Start = windowStart,
             PciWindow64LengthBytes = windowLengthBytes,

@@ -33,6 +33,7 @@ internal static class Dsdt
             WriteReservedRanges(aml, options);
             if (options.HasHpet) WriteDevice(aml, "HPET", "PNP0103", new ResourceTemplate().Memory32Fixed((uint)Hpet.BaseAddress, (uint)Hpet.LengthBytes));
             if (options.HasGenerationId) WriteGenerationId(aml);
+            if (options.HasVmClock) WriteVmClock(aml);
             using (aml.Device(PciHost))
             {
                 WriteHostBridge(aml, options);
@@ -87,6 +88,18 @@ internal static class Dsdt
             aml.Name("_CID").String("VM_Gen_Counter");
             aml.Name("_DDN").String("VM_Gen_Counter");
             aml.Name("ADDR").IntegerPackage(VmGenId.Address & uint.MaxValue, VmGenId.Address >> 32);
+        }
+    }
+
+    /// <summary>Where the VM clock is. Linux's driver goes by the device's name, which is that of its inventor's (Linux, drivers/ptp/ptp_vmclock.c).</summary>
+    private static void WriteVmClock(AmlWriter aml)
+    {
+        using (aml.Device("VCLK"))
+        {
+            aml.Name("_HID").String("AMZNC10C");
+            aml.Name("_CID").String("VMCLOCK");
+            aml.Name("_DDN").String("VMCLOCK");
+            aml.Name("_CRS").Buffer(new ResourceTemplate().Memory32Fixed((uint)VmClock.Address, VmClock.PageBytes).ToArray());
         }
     }
 

@@ -25,6 +25,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(WatchdogConfig), "i6300esb")]
 [JsonDerivedType(typeof(PvpanicConfig), "pvpanic")]
 [JsonDerivedType(typeof(VmGenIdConfig), "vmgenid")]
+[JsonDerivedType(typeof(VmClockConfig), "vmclock")]
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]

@@ -130,6 +130,7 @@ public static class MachineWriter
         WatchdogConfig => "i6300esb",
         PvpanicConfig => "pvpanic",
         VmGenIdConfig => "vmgenid",
+        VmClockConfig => "vmclock",
         TestDeviceConfig => "test-dev",
         VgaConfig => "vga",
         Ps2InputConfig => "ps2-input",

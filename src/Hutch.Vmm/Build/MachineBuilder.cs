@@ -47,6 +47,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
                 Interrupts = cpus.Interrupts,
                 Doorbells = cpus.Doorbells,
                 Timers = timers,
+                ReadClocks = cpus.ReadClocks,
                 Platform = mailbox,
                 OpenDisk = Disks.Open,
                 OpenChannel = backEnds.Open,

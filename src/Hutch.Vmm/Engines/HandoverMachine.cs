@@ -60,6 +60,9 @@ internal sealed class HandoverMachine : IVirtualMachine
     /// <inheritdoc/>
     public void RestoreClock(MachineClock clock) => Current.RestoreClock(clock);
 
+    /// <inheritdoc/>
+    public ClockPair? ReadClocks() => Current.ReadClocks();
+
     /// <summary>
     /// Makes the other engine's machine. Null: it is there. Otherwise why it cannot be. The guest may run: this takes a while, for an engine measures its clock.
     /// </summary>

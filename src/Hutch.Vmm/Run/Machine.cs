@@ -131,6 +131,7 @@ internal sealed class Machine : IDisposable
         foreach (IDevice device in _devices) device.Start();
         _timers.Start();
         if (_clock is not null) _cpus.RestoreClock(_clock);
+        _services.ClocksWentOn?.Invoke();
         _threads.Resume();
     }
 

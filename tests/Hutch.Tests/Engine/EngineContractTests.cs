@@ -40,6 +40,22 @@ public sealed class EngineContractTests
     }
 
     [Theory, Software, Kvm]
+    public void Clocks_that_are_read_together_are_the_guests_own_and_the_hosts(string engine)
+    {
+        using EngineMachine machine = new(engine);
+        MachineClock before = machine.Machine.SaveClock();
+        DateTimeOffset first = DateTimeOffset.UtcNow;
+        ClockPair? read = machine.Machine.ReadClocks();
+        DateTimeOffset last = DateTimeOffset.UtcNow;
+        // An engine that cannot tell says so. The software engine can where the host's counter is stable, and no test host has another.
+        if (engine == Engines.Kvm && read is null) return;
+        ClockPair pair = Assert.NotNull(read);
+        Assert.InRange(pair.Tsc, before.Tsc[0], machine.Machine.SaveClock().Tsc[0]);
+        Assert.InRange(pair.Wall, first, last);
+        Assert.Equal(before.TscKhz, pair.TscKhz);
+    }
+
+    [Theory, Software, Kvm]
     public void String_io_makes_one_access_for_each_element(string engine)
     {
         using EngineMachine machine = new(engine);

@@ -34,6 +34,7 @@ internal static class FuzzedDevices
         new("test-dev", static _ => new TestDeviceConfig("test"), Plain),
         new("pvpanic", static _ => new PvpanicConfig("panic"), Plain),
         new("vmgenid", static _ => new VmGenIdConfig("generation"), Plain),
+        new("vmclock", static _ => new VmClockConfig("clock"), Plain),
         new("i6300esb", static _ => new WatchdogConfig("dog"), Plain),
         new("vga", static _ => new VgaConfig("vga", MemoryMiB: 1), Plain),
         new("ps2-input", static _ => new Ps2InputConfig("ps2"), Plain),

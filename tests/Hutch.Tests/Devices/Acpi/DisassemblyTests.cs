@@ -21,6 +21,7 @@ public sealed class DisassemblyTests
         PluggableBytes = 1UL << 30,
         HasGenerationId = true,
         HasHpet = true,
+        HasVmClock = true,
     };
 
     [IaslFact]
@@ -41,6 +42,8 @@ public sealed class DisassemblyTests
         Assert.Contains("Notify (\\_SB.C001, 0x03)", text, StringComparison.Ordinal);
         Assert.Contains("Name (ADDR, Package (0x02)", text, StringComparison.Ordinal);
         Assert.Contains("Notify (\\_SB.VGEN, 0x80)", text, StringComparison.Ordinal);
+        Assert.Contains("Name (_HID, \"AMZNC10C\")", text, StringComparison.Ordinal);
+        Assert.Contains("0xFF001000,         // Address Base", text, StringComparison.Ordinal);
         Assert.Contains("EisaId (\"PNP0103\")", text, StringComparison.Ordinal);
         Assert.Contains("Name (_PRT, Package (0x80)", text, StringComparison.Ordinal);
         Assert.Contains("0x000000BFFFFFFFFF, // Range Maximum", text, StringComparison.Ordinal);

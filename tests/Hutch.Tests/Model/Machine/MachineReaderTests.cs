@@ -49,6 +49,7 @@ public sealed class MachineReaderTests
         new Rtl8139Config("nic3", "52:54:00:01:02:06", new NetBackendConfig(NetBackendKind.None)),
         new WatchdogConfig("dog0"), new WatchdogConfig("dog1", AlarmAction.PowerOff), new PvpanicConfig("panic0"), new PvpanicConfig("panic1", AlarmAction.None),
         new VmGenIdConfig("generation0"), new VmGenIdConfig("generation1", new Guid("324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87")),
+        new VmClockConfig("clock0"),
         new DebugExitConfig("exit", 0x501, 1),
         new TestDeviceConfig("test"),
         new VgaConfig("vga0", 32, "/rom"),

@@ -58,7 +58,7 @@ internal sealed class SnapshotMachine : IDisposable
                 new VirtioNetConfig("nic0", "52:54:00:01:02:03", new NetBackendConfig(NetBackendKind.None)) { Queues = 2 },
                 new E1000Config("nic1", "52:54:00:01:02:04", new NetBackendConfig(NetBackendKind.None)),
                 new Rtl8139Config("nic2", "52:54:00:01:02:05", new NetBackendConfig(NetBackendKind.None)),
-                new WatchdogConfig("dog"), new PvpanicConfig("panic"), new VmGenIdConfig("generation"),
+                new WatchdogConfig("dog"), new PvpanicConfig("panic"), new VmGenIdConfig("generation"), new VmClockConfig("clock"),
                 new VirtioScsiConfig("scsi0", [new ScsiDriveConfig("sd0", new DiskConfig(scsi)), new ScsiDriveConfig("sd1", new DiskConfig(kernel, "raw", ReadOnly: true))], Queues: 2),
                 new DebugExitConfig("exit"), new TestDeviceConfig("test"),
             ],
