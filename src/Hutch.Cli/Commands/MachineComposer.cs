@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Collections.Immutable;
 using System.IO;
 using System.Linq;
 using Hutch.Cli.Options;
@@ -24,6 +25,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         CheckImage(request);
         (CpuTopology cpus, ulong absent) = request.Cpus is null ? (new CpuTopology(1, 1, 1), 0) : CpuOptions.ParseTopology(request.Cpus);
         (ulong memory, ulong pluggable) = request.Memory is null ? (Math.Min(MemorySize.DefaultBytes, hostMemoryBytes), 0) : MemorySize.ParseGrowing(request.Memory, hostMemoryBytes);
+        (ImmutableArray<NumaNode> nodes, ImmutableArray<NumaDistance> distances) = NumaOption.Parse(request.Numa);
         string name = Name(request);
         MachineDefinition definition = new()
         {
@@ -32,6 +34,8 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             PluggableBytes = pluggable,
             Cpus = cpus,
             AbsentVcpus = absent,
+            NumaNodes = nodes,
+            NumaDistances = distances,
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
             Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
             Devices = [.. Devices(request, cpus, name), .. pluggable == 0 ? Array.Empty<DeviceConfig>() : [new VirtioMemConfig("memory0")]],

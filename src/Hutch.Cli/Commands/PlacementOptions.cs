@@ -31,7 +31,13 @@ internal static class PlacementOptions
     private static readonly Option<string?> Ksm = Text("--ksm", "on|off", "Let the host merge guest RAM with equal pages of others.");
     private static readonly Option<string?> HugePages = Text("--huge-pages", "2M|1G|transparent", "Make guest RAM of huge pages.");
     private static readonly Option<string?> SetHugePages = Text("--huge-pages", "transparent|none", "Let the host make huge pages of guest RAM, or no more of them.");
-    private static readonly Option<string?> Numa = Text("--numa", "bind:NODES|preferred:NODE|interleave:NODES", "NUMA nodes of guest RAM.");
+    private static readonly Option<string[]> Numa = new("--numa")
+    {
+        HelpName = $"bind:NODES|preferred:NODE|interleave:NODES|{NumaOption.Form}", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
+        Description = "NUMA nodes of the host that guest RAM comes from; or a node of the guest, or how far two of these are apart; may be repeated.",
+    };
+
+    private static readonly Option<string?> SetNuma = Text("--numa", "bind:NODES|preferred:NODE|interleave:NODES", "NUMA nodes of the host that guest RAM comes from.");
     private static readonly Option<string[]> Link = new("--link")
     {
         HelpName = "CARD=up|down", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
@@ -50,7 +56,7 @@ internal static class PlacementOptions
     internal static IEnumerable<Option> OfRun => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, HugePages, Numa, Prealloc, MemoryLock];
 
     /// <summary>The options of <c>hutch set</c>.</summary>
-    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, Numa, SetHugePages, Link, Memory, Vcpus];
+    internal static IEnumerable<Option> OfSet => [VcpuPin, EmulatorPin, Pin, Sched, Cgroup, Ksm, SetMemoryLock, SetNuma, SetHugePages, Link, Memory, Vcpus];
 
     /// <summary>What was asked of a machine that starts. Throws <see cref="UserException"/>.</summary>
     internal static Placement Read(ParseResult result)
@@ -66,11 +72,14 @@ internal static class PlacementOptions
             HugePageBytes = huge switch { "2M" => 2UL << 20, "1G" => 1UL << 30, _ => 0 },
             TransparentHugePages = huge == "transparent",
             Mergeable = Checked(result, Ksm, IsSwitch) == "on",
-            Numa = Checked(result, Numa, IsPolicy),
+            Numa = ReadPolicy(result),
             Prealloc = result.GetValue(Prealloc),
             Locked = result.GetValue(MemoryLock),
         };
     }
+
+    /// <summary>What was asked of the guest's nodes, to be read by <see cref="NumaOption"/>.</summary>
+    internal static IReadOnlyList<string> ReadGuestNuma(ParseResult result) => [.. (result.GetValue(Numa) ?? []).Where(NumaOption.IsOfGuest)];
 
     /// <summary>What is to change of a running machine, as the options of its verb. Throws <see cref="UserException"/>.</summary>
     internal static Dictionary<string, string> ReadChanges(ParseResult result)
@@ -88,7 +97,7 @@ internal static class PlacementOptions
         Add(Sched, value => SchedulerClass.Parse(value) is not null);
         Add(Ksm, IsSwitch);
         Add(SetMemoryLock, IsSwitch);
-        Add(Numa, IsPolicy);
+        Add(SetNuma, NumaOption.IsPolicy);
         Add(SetHugePages, value => value is "transparent" or "none");
         if (result.GetValue(Memory) is { } memory) changes[MemoryChange] = MemorySize.Parse(memory).ToString(CultureInfo.InvariantCulture);
         if (result.GetValue(Vcpus) is { } count) changes[VcpuCountChange] = Math.Max(0, count).ToString(CultureInfo.InvariantCulture);
@@ -117,10 +126,12 @@ internal static class PlacementOptions
 
     private static bool IsSwitch(string value) => value is "on" or "off";
 
-    private static bool IsPolicy(string value)
+    private static string? ReadPolicy(ParseResult result)
     {
-        string[] parts = value.Split(':');
-        return parts.Length == 2 && parts[0] is ("bind" or "preferred" or "interleave") && CpuSet.Parse(parts[1]) is not null;
+        string[] policies = [.. (result.GetValue(Numa) ?? []).Where(static value => !NumaOption.IsOfGuest(value))];
+        foreach (string policy in policies)
+            if (!NumaOption.IsPolicy(policy) || policy != policies[0]) throw OptionText.Bad("--numa", policy, $"write one of {Numa.HelpName}, and one policy alone.");
+        return policies.FirstOrDefault();
     }
 
     private static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };

@@ -84,7 +84,7 @@ internal static class RunCommand
             Machine = result.GetValue(Machine), Memory = result.GetValue(Memory), Cpus = result.GetValue(Cpus), Cpu = result.GetValue(Cpu), Disks = result.GetValue(Disk) ?? [],
             CdRoms = result.GetValue(CdRom) ?? [], Firmware = result.GetValue(Firmware), Boot = result.GetValue(Boot), FwCfg = result.GetValue(FwCfg) ?? [], Smbios = result.GetValue(Smbios) ?? [],
             Engine = result.GetValue(Engine), Serial = result.GetValue(Serial), Display = result.GetValue(Display), Devices = result.GetValue(Device) ?? [],
-            Nets = result.GetValue(Net) ?? [], NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result),
+            Nets = result.GetValue(Net) ?? [], NoReboot = result.GetValue(NoReboot), Name = result.GetValue(Name), Json = result.GetValue(Json), Placement = PlacementOptions.Read(result), Numa = PlacementOptions.ReadGuestNuma(result),
         };
         Action<string> say = text => Messages.Progress(text, request.Json);
         ulong hostMemory = (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;

@@ -25,6 +25,8 @@ internal sealed record RunRequest
     internal IReadOnlyList<string> FwCfg { get; init; } = [];
     internal IReadOnlyList<string> Smbios { get; init; } = [];
     internal string? Display { get; init; }
+    /// <summary>The values of <c>--numa</c> that are about the guest's nodes.</summary>
+    internal IReadOnlyList<string> Numa { get; init; } = [];
     internal bool NoReboot { get; init; }
     internal string? Name { get; init; }
     /// <summary>What a name that was not given begins with; null: it comes from the kernel's or the disk's.</summary>

@@ -49,7 +49,8 @@ internal static class MemorySize
         ? bytes
         : throw OptionText.Bad("--memory", value, "not a size; write a number with K, M, G or T, for example 512M.");
 
-    private static bool TryParse(string value, out ulong bytes)
+    /// <summary>As <see cref="Parse(string)"/>, without a message.</summary>
+    internal static bool TryParse(string value, out ulong bytes)
     {
         bytes = 0;
         ReadOnlySpan<char> text = value;

@@ -7,7 +7,10 @@ namespace Hutch.Core.Memory;
 public sealed partial class GuestMemory
 {
     /// <summary>Has the host take pages from these NUMA nodes. Holds for pages that are not there yet.</summary>
-    public void Bind(NumaMode mode, CpuSet nodes) => _region.Bind(mode, nodes);
+    public void Bind(NumaMode mode, CpuSet nodes) => _region.Bind(mode, nodes, 0, LengthBytes);
+
+    /// <summary>As above, for a part of RAM by its place without the hole: it begins at <paramref name="offset"/>, a multiple of the size of its pages.</summary>
+    public void Bind(NumaMode mode, CpuSet nodes, ulong offset, ulong lengthBytes) => _region.Bind(mode, nodes, offset, lengthBytes);
 
     /// <summary>Takes all pages now, on so many threads at once.</summary>
     public void Populate(int threads) => _region.Populate(threads);

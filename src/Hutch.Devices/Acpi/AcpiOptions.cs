@@ -17,7 +17,13 @@ public sealed record AcpiOptions
     /// <summary>vCPUs that are not plugged in: a bit for each.</summary>
     public ulong AbsentVcpus { get; init; }
 
-    /// <summary>RAM that the guest has from the start, in bytes. Told only where memory can be plugged in.</summary>
+    /// <summary>The guest's NUMA nodes; empty: it has none.</summary>
+    public ImmutableArray<NumaNode> NumaNodes { get; init; } = [];
+
+    /// <summary>Distances between them.</summary>
+    public ImmutableArray<NumaDistance> NumaDistances { get; init; } = [];
+
+    /// <summary>RAM that the guest has from the start, in bytes. Told only where memory can be plugged in, or has nodes.</summary>
     public ulong MemoryBytes { get; init; }
 
     /// <summary>Memory that can be plugged in, in bytes.</summary>
@@ -74,6 +80,8 @@ public sealed record AcpiOptions
             PciWindowStart = PciWindows.LowStartOf(machine, Math.Min(definition.MemoryBytes, GuestMemory.LowMemoryLimit)),
             EcamStart = machine == MachineKind.Q35 ? PciWindows.EcamStart : 0,
             AbsentVcpus = definition.AbsentVcpus,
+            NumaNodes = definition.NumaNodes,
+            NumaDistances = definition.NumaDistances,
             MemoryBytes = definition.MemoryBytes,
             PluggableBytes = definition.PluggableBytes,
             SerialPorts = ports.ToImmutable(),

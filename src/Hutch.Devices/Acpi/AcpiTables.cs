@@ -8,7 +8,7 @@ using Hutch.Devices.Pci;
 namespace Hutch.Devices.Acpi;
 
 /// <summary>
-/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, HPET where there is one, and SRAT where memory can be plugged in. The range must be
+/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, HPET where there is one, SRAT where there are nodes or memory can be plugged in, and SLIT where there are nodes. The range must be
 /// reserved in the memory map that the guest gets.
 /// </summary>
 public static class AcpiTables
@@ -50,7 +50,8 @@ public static class AcpiTables
         List<uint> tables = [fadt, madt];
         if (options.EcamStart != 0) tables.Add(Place(image, start, BuildMcfg(options.EcamStart), TableAlignment));
         if (options.HasHpet) tables.Add(Place(image, start, BuildHpet(), TableAlignment));
-        if (options.PluggableBytes != 0) tables.Add(Place(image, start, Srat.Build(options), TableAlignment));
+        if (options.PluggableBytes != 0 || !options.NumaNodes.IsEmpty) tables.Add(Place(image, start, Srat.Build(options), TableAlignment));
+        if (!options.NumaNodes.IsEmpty) tables.Add(Place(image, start, Slit.Build(options), TableAlignment));
         AcpiTable rsdt = new("RSDT", 1), xsdt = new("XSDT", 1);
         foreach (uint table in tables)
         {

@@ -29,7 +29,7 @@ internal static class Dsdt
         AmlWriter aml = new();
         using (aml.Scope("\\_SB"))
         {
-            ProcessorObjects.Write(aml, options.Cpus);
+            ProcessorObjects.Write(aml, options);
             WriteReservedRanges(aml, options);
             if (options.HasHpet) WriteDevice(aml, "HPET", "PNP0103", new ResourceTemplate().Memory32Fixed((uint)Hpet.BaseAddress, (uint)Hpet.LengthBytes));
             if (options.HasGenerationId) WriteGenerationId(aml);
@@ -111,6 +111,8 @@ internal static class Dsdt
         aml.Name("_UID").Integer(0);
         aml.Name("_SEG").Integer(0);
         aml.Name("_BBN").Integer(0);
+        // Linux complains of a bus without a node where there are some (ACPI 6.5 §6.2.15); this one is as near to all.
+        if (!options.NumaNodes.IsEmpty) aml.Name("_PXM").Integer(0);
         ResourceTemplate windows = new ResourceTemplate()
             .BusNumbers(0, PciWindows.LastBus)
             .Io(0xcf8, 8)

@@ -17,8 +17,9 @@ internal static class ProcessorObjects
     private const int WordBits = 32, MostWords = CpuHotplug.MostVcpus / WordBits;
 
     /// <summary>Writes the objects into the scope \_SB.</summary>
-    internal static void Write(AmlWriter aml, CpuTopology cpus)
+    internal static void Write(AmlWriter aml, AcpiOptions options)
     {
+        CpuTopology cpus = options.Cpus;
         if (cpus.VcpuCount > 1)
         {
             aml.PortRegion(Region, CpuHotplug.BasePort, CpuHotplug.LengthBytes);
@@ -31,6 +32,8 @@ internal static class ProcessorObjects
             {
                 aml.Name("_HID").String("ACPI0007");
                 aml.Name("_UID").Integer((ulong)index);
+                // One that is plugged in has its node from here (ACPI 6.5 §6.2.15).
+                if (Srat.NodeOf(options, index) is int node) aml.Name("_PXM").Integer((ulong)node);
                 if (index is > 0 and < CpuHotplug.MostVcpus) WritePlugging(aml, cpus, index);
             }
         }

@@ -26,14 +26,16 @@ public sealed unsafe partial class MappedRegion
 
     private bool _stays;
 
-    /// <summary>Has the kernel take pages from these nodes, and move those that lie on others as far as it can.</summary>
-    public void Bind(NumaMode mode, CpuSet nodes)
+    /// <summary>Has the kernel take pages of a part from these nodes, and move those that lie on others as far as it can.</summary>
+    public void Bind(NumaMode mode, CpuSet nodes, ulong offset, ulong lengthBytes)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lengthBytes, LengthBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, LengthBytes - lengthBytes);
         const nint MovePages = 2;
         ulong[] mask = nodes.ToMask();
-        // SAFETY: the whole mapping, and a mask whose length in bits is passed (the kernel leaves the last one out).
+        // SAFETY: a part of the mapping, as was just checked, and a mask whose length in bits is passed (the kernel leaves the last one out).
         fixed (ulong* words = mask)
-            if (Libc.Syscall(Libc.SysMbind, handle, (nint)LengthBytes, (nint)mode, (nint)words, (nint)mask.Length * 64 + 1, MovePages) < 0)
+            if (Libc.Syscall(Libc.SysMbind, handle + (nint)offset, (nint)lengthBytes, (nint)mode, (nint)words, (nint)mask.Length * 64 + 1, MovePages) < 0)
                 LinuxException.ThrowLast("mbind", $"Memory on nodes {nodes}");
     }
 

@@ -20,6 +20,12 @@ public sealed record MachineDefinition
     /// <summary>Those of them that are not plugged in: a bit for each, that of vCPU 0 clear.</summary>
     public ulong AbsentVcpus { get; init; }
 
+    /// <summary>The guest's NUMA nodes, which all vCPUs and all memory that it has from the start belong to; empty: it has none.</summary>
+    public ImmutableArray<NumaNode> NumaNodes { get; init; } = [];
+
+    /// <summary>Distances between them that are not 20.</summary>
+    public ImmutableArray<NumaDistance> NumaDistances { get; init; } = [];
+
     /// <summary>CPU model.</summary>
     public required CpuModel Cpu { get; init; }
 

@@ -60,6 +60,8 @@ public static class MachineReader
             PluggableBytes = root.TryGetProperty("PluggableBytes", out JsonElement pluggable) ? pluggable.GetUInt64() : 0,
             Cpus = new CpuTopology(cpus.GetProperty("Sockets").GetInt32(), cpus.GetProperty("Cores").GetInt32(), cpus.GetProperty("Threads").GetInt32(), cpus.GetProperty("Dies").GetInt32()),
             AbsentVcpus = root.TryGetProperty("AbsentVcpus", out JsonElement absent) ? absent.GetUInt64() : 0,
+            NumaNodes = ReadList(root, "NumaNodes", static node => new NumaNode(Text(node, "Cpus"), node.GetProperty("MemoryBytes").GetUInt64(), OptionalText(node, "HostMemory"))),
+            NumaDistances = ReadList(root, "NumaDistances", static one => new NumaDistance(one.GetProperty("From").GetInt32(), one.GetProperty("To").GetInt32(), one.GetProperty("Value").GetInt32())),
             Cpu = new CpuModel(Text(cpu, "Name"), Texts(cpu, "Added"), Texts(cpu, "Removed")),
             Engine = Text(root, "Engine") switch
             {
@@ -170,6 +172,15 @@ public static class MachineReader
     /// <summary>A number that may be missing or null.</summary>
     internal static int? OptionalNumber(JsonElement parent, string name) =>
         parent.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value.GetInt32() : null;
+
+    // A list that may be missing.
+    private static ImmutableArray<T> ReadList<T>(JsonElement parent, string name, Func<JsonElement, T> read)
+    {
+        if (!parent.TryGetProperty(name, out JsonElement list)) return [];
+        ImmutableArray<T>.Builder items = ImmutableArray.CreateBuilder<T>(list.GetArrayLength());
+        foreach (JsonElement element in list.EnumerateArray()) items.Add(read(element));
+        return items.MoveToImmutable();
+    }
 
     private static ImmutableArray<string> Texts(JsonElement parent, string name)
     {

@@ -40,6 +40,7 @@ public static class MachineWriter
         writer.WriteNumber("Dies", definition.Cpus.Dies);
         writer.WriteEndObject();
         if (definition.AbsentVcpus != 0) writer.WriteNumber("AbsentVcpus", definition.AbsentVcpus);
+        if (!definition.NumaNodes.IsEmpty || !definition.NumaDistances.IsEmpty) WriteNuma(writer, definition);
         writer.WriteStartObject("Cpu");
         writer.WriteString("Name", definition.Cpu.Name);
         WriteTexts(writer, "Added", definition.Cpu.Added);
@@ -70,6 +71,30 @@ public static class MachineWriter
         writer.WriteBoolean("NoReboot", definition.NoReboot);
         writer.WriteBoolean("Json", definition.Json);
         writer.WriteEndObject();
+    }
+
+    private static void WriteNuma(Utf8JsonWriter writer, MachineDefinition definition)
+    {
+        writer.WriteStartArray("NumaNodes");
+        foreach (NumaNode node in definition.NumaNodes)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("Cpus", node.Cpus);
+            writer.WriteNumber("MemoryBytes", node.MemoryBytes);
+            writer.WriteString("HostMemory", node.HostMemory);
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
+        writer.WriteStartArray("NumaDistances");
+        foreach (NumaDistance one in definition.NumaDistances)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("From", one.From);
+            writer.WriteNumber("To", one.To);
+            writer.WriteNumber("Value", one.Value);
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
     }
 
     private static void WritePlacement(Utf8JsonWriter writer, Placement placement)

@@ -63,7 +63,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
             undo.Forget();
             undo.Add(machine);
             if (state is null) machine.Load();
-            else machine.Restore(state, mapMemory: !hypervisor.PrefersHugePages && GuestRam.IsOrdinary(definition.Placement));
+            else machine.Restore(state, mapMemory: !hypervisor.PrefersHugePages && GuestRam.IsOrdinary(definition));
             return machine;
         }
         catch

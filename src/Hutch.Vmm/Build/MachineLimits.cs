@@ -48,6 +48,7 @@ internal static class MachineLimits
             throw new ConfigException($"With this topology APIC ids go up to {cpus.HighestApicId}, and {HighestXApicId} is the highest; use powers of two for dies, cores and threads in --cpus.");
         if ((definition.AbsentVcpus & 1) != 0 || (definition.AbsentVcpus & ~(ulong.MaxValue >> (MostVcpus - cpus.VcpuCount))) != 0)
             throw new ConfigException("The first vCPU is always plugged in, and there are none to be absent but those of the topology; correct --cpus.");
+        NumaLimits.Check(definition);
         HashSet<string> names = [];
         foreach (DeviceConfig device in definition.Devices)
             if (!names.Add(device.Id))

@@ -1,4 +1,5 @@
 using System;
+using System.Linq;
 using Hutch.Core.Memory;
 using Hutch.Devices;
 using Hutch.Host.Files;
@@ -27,6 +28,7 @@ internal static class GuestRam
         try
         {
             if (placement.Numa is not null) Bind(memory, placement.Numa);
+            BindNodes(memory, definition);
             if (placement.Mergeable) SetMergeable(memory, true);
             if (placement.Prealloc) Populate(memory, Math.Clamp(definition.Cpus.VcpuCount, 1, Math.Min(MostThreads, Environment.ProcessorCount)));
             if (placement.Locked) SetLocked(memory, true);
@@ -40,8 +42,9 @@ internal static class GuestRam
     }
 
     /// <summary>Nothing is asked of its pages, so that a file's can take their place.</summary>
-    internal static bool IsOrdinary(Placement placement) =>
-        placement is { HugePageBytes: 0, TransparentHugePages: false, Numa: null, Mergeable: false, Prealloc: false, Locked: false };
+    internal static bool IsOrdinary(MachineDefinition definition) =>
+        definition.Placement is { HugePageBytes: 0, TransparentHugePages: false, Numa: null, Mergeable: false, Prealloc: false, Locked: false }
+        && definition.NumaNodes.All(static node => node.HostMemory is null);
 
     /// <summary>Locks the memory or lets it go. Throws <see cref="ConfigException"/>.</summary>
     internal static void SetLocked(GuestMemory memory, bool locked)
@@ -118,7 +121,19 @@ internal static class GuestRam
     /// <summary>Takes the memory from nodes, and moves what lies on others. Throws <see cref="ConfigException"/>.</summary>
     /// <param name="memory">Guest RAM.</param>
     /// <param name="text">Policy and nodes, as <see cref="Placement.Numa"/>.</param>
-    internal static void Bind(GuestMemory memory, string text)
+    internal static void Bind(GuestMemory memory, string text) => Bind(memory, text, 0, memory.LengthBytes);
+
+    private static void BindNodes(GuestMemory memory, MachineDefinition definition)
+    {
+        ulong start = 0;
+        foreach (NumaNode node in definition.NumaNodes)
+        {
+            if (node.HostMemory is not null) Bind(memory, node.HostMemory, start, node.MemoryBytes);
+            start += node.MemoryBytes;
+        }
+    }
+
+    private static void Bind(GuestMemory memory, string text, ulong start, ulong lengthBytes)
     {
         string[] parts = text.Split(':', 2);
         NumaMode? mode = parts[0] switch { "bind" => NumaMode.Bind, "preferred" => NumaMode.Preferred, "interleave" => NumaMode.Interleave, _ => null };
@@ -126,7 +141,7 @@ internal static class GuestRam
         if (mode is null || nodes is null) throw new ConfigException($"'{text}' is no memory policy; write bind:NODES, preferred:NODE or interleave:NODES after --numa.");
         try
         {
-            memory.Bind(mode.Value, nodes);
+            memory.Bind(mode.Value, nodes, start, lengthBytes);
         }
         catch (LinuxException refused)
         {

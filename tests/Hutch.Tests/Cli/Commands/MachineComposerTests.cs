@@ -55,6 +55,27 @@ public sealed class MachineComposerTests
         Assert.Equal([1, 1], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Queues));
         Assert.Equal(["disk0", "disk1"], machine.Devices.OfType<VirtioBlockConfig>().Select(disk => disk.Id));
     }
+
+    [Fact]
+    public void Nodes_of_the_guest_are_numbered_as_they_are_written()
+    {
+        MachineDefinition machine = Compose(new RunRequest { Numa = ["node,cpus=0-1,cpus=4,memory=256M,host=bind:0-1", "dist,src=0,dst=1,val=21", "node,memory=1G"] });
+        Assert.Equal([new NumaNode("0-1,4", 256 << 20, "bind:0-1"), new NumaNode("", 1 << 30)], machine.NumaNodes.ToArray());
+        Assert.Equal([new NumaDistance(0, 1, 21)], machine.NumaDistances.ToArray());
+    }
+
+    [Theory]
+    [InlineData("node,cpus=0", "a node has memory")]
+    [InlineData("node,cpus=x,memory=1G", "'cpus=x' is not understood")]
+    [InlineData("node,memory=1G,memory=1G", "'memory=1G' is not understood")]
+    [InlineData("node,memory=1G,host=0", "'host=0' is not understood")]
+    [InlineData("node,nodeid=1,memory=1G", "'nodeid=1' is not understood")]
+    [InlineData("dist,src=0,dst=1", "write dist,")]
+    [InlineData("dist,src=0,dst=1,val=256", "write dist,")]
+    [InlineData("dist,src=0,src=1,val=25", "write dist,")]
+    public void Nodes_that_are_not_understood_are_refused(string text, string cause) =>
+        Assert.Contains(cause, Assert.Throws<UserException>(() => Compose(new RunRequest { Numa = [text] })).Message, StringComparison.Ordinal);
+
     [Theory]
     [InlineData(null, MachineKind.Q35, true)]
     [InlineData("q35", MachineKind.Q35, true)]

@@ -186,6 +186,52 @@ public sealed class AcpiTablesTests
         Assert.DoesNotContain("SRAT", Tables(AcpiTables.Build(Options)).Keys);
     }
 
+    // A node that reaches over the hole below 4 GiB has two ranges; what can be plugged in is of the first node.
+    [Fact]
+    public void Srat_says_of_which_node_vcpus_and_memory_are()
+    {
+        AcpiOptions options = Options with
+        {
+            Cpus = new CpuTopology(257, 1, 1), MemoryBytes = 6UL << 30, PluggableBytes = 1UL << 30,
+            NumaNodes = [new NumaNode("1-256", 2UL << 30), new NumaNode("0", 3UL << 30), new NumaNode("", 1UL << 30)],
+        };
+        byte[] srat = Srat.Build(options);
+        List<byte[]> entries = [];
+        for (int at = 48; at < srat.Length; at += srat[at + 1]) entries.Add(srat[at..(at + srat[at + 1])]);
+
+        // §5.2.16.1: the domain's bytes are apart; §5.2.16.3 and §5.2.16.2: they are together.
+        Assert.Equal([1, 0, 0], entries.Where(e => e[0] == 0).Take(3).Select(e => (int)e[2]));
+        Assert.All(entries.Where(e => e[0] == 0), e => Assert.Equal(0, e[9] | e[10] | e[11]));
+        Assert.Equal([(255u, 0u), (256u, 0u)], entries.Where(e => e[0] == 2).Select(e => (UInt32(e, 8), UInt32(e, 4))));
+        Assert.Equal(
+        [
+            (0u, 0UL, 2UL << 30, 1u), (1u, 2UL << 30, 0x3000_0000UL, 1u), (1u, 1UL << 32, (3UL << 30) - 0x3000_0000, 1u),
+            (2u, (1UL << 32) + (3UL << 30) - 0x3000_0000, 1UL << 30, 1u), (0u, 0x1_D000_0000UL, 1UL << 30, 3u),
+        ], entries.Where(e => e[0] == 1).Select(e => (UInt32(e, 2), UInt64(e, 8), UInt64(e, 16), UInt32(e, 28))));
+    }
+
+    // ACPI 6.5 §5.2.17: the number of nodes, and a row for each.
+    [Fact]
+    public void Slit_has_the_distances_that_were_given_both_ways_and_20()
+    {
+        AcpiOptions options = Options with
+        {
+            MemoryBytes = 96 << 20, NumaNodes = [new NumaNode("0-1", 32 << 20), new NumaNode("2", 32 << 20), new NumaNode("3", 32 << 20)],
+            NumaDistances = [new NumaDistance(0, 2, 31), new NumaDistance(1, 2, 40), new NumaDistance(2, 1, 255)],
+        };
+        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(options));
+        byte[] slit = tables["SLIT"];
+
+        Assert.Equal(3UL, UInt64(slit, 36));
+        Assert.Equal([10, 20, 31, 20, 10, 40, 31, 255, 10], slit[44..]);
+        Assert.Contains("SRAT", tables.Keys);
+        Assert.NotEqual(-1, tables["DSDT"].AsSpan().IndexOf("_PXM"u8));
+        Assert.DoesNotContain("SLIT", Tables(AcpiTables.Build(Options)).Keys);
+        Assert.Equal(-1, Tables(AcpiTables.Build(Options))["DSDT"].AsSpan().IndexOf("_PXM"u8));
+        // Firmware that places the tables gets these too.
+        Assert.NotEqual(-1, new AcpiLoaderFiles(options).Tables.AsSpan().IndexOf("SLIT"u8));
+    }
+
     [Fact]
     public void Mcfg_gives_the_whole_bus_range()
     {

@@ -19,6 +19,8 @@ public sealed class DisassemblyTests
         PciWindow64LengthBytes = 0x40_0000_0000,
         MemoryBytes = 512 << 20,
         PluggableBytes = 1UL << 30,
+        NumaNodes = [new NumaNode("0", 256 << 20), new NumaNode("1", 256 << 20)],
+        NumaDistances = [new NumaDistance(0, 1, 30)],
         HasGenerationId = true,
         HasHpet = true,
         HasVmClock = true,
@@ -45,6 +47,8 @@ public sealed class DisassemblyTests
         Assert.Contains("Name (_HID, \"AMZNC10C\")", text, StringComparison.Ordinal);
         Assert.Contains("0xFF001000,         // Address Base", text, StringComparison.Ordinal);
         Assert.Contains("EisaId (\"PNP0103\")", text, StringComparison.Ordinal);
+        Assert.Contains("Name (_PXM, Zero)", text, StringComparison.Ordinal);
+        Assert.Contains("Name (_PXM, One)", text, StringComparison.Ordinal);
         Assert.Contains("Name (_PRT, Package (0x80)", text, StringComparison.Ordinal);
         Assert.Contains("0x000000BFFFFFFFFF, // Range Maximum", text, StringComparison.Ordinal);
         Assert.Contains("Name (\\_S5, Package (0x04)", text, StringComparison.Ordinal);
@@ -74,7 +78,7 @@ public sealed class DisassemblyTests
     [IaslFact]
     public void Fixed_tables_disassemble_without_a_warning()
     {
-        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT", "HPET" })
+        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT", "SLIT", "HPET" })
         {
             string text = Disassemble(signature);
             Assert.DoesNotContain("Invalid", text, StringComparison.OrdinalIgnoreCase);

@@ -65,6 +65,8 @@ public sealed class MachineReaderTests
         Cpus = new CpuTopology(1, 2, 3),
         PluggableBytes = engine == EngineChoice.Kvm ? 1UL << 40 : 0,
         AbsentVcpus = engine == EngineChoice.Kvm ? 0b110000UL : 0,
+        NumaNodes = engine == EngineChoice.Auto ? [] : [new NumaNode("0-2,4", 1 << 30, "bind:0"), new NumaNode("", 1 << 30)],
+        NumaDistances = engine == EngineChoice.Auto ? [] : [new NumaDistance(0, 1, 30)],
         Cpu = new CpuModel("max", ["avx2", "sha_ni"], ["pcid"]),
         Engine = engine,
         Boot = engine == EngineChoice.Kvm ? null : new KernelBoot("/k", engine == EngineChoice.Auto ? null : "/i", "a=b \"c\""),

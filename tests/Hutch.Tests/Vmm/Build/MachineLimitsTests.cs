@@ -49,6 +49,31 @@ public sealed class MachineLimitsTests
     }
 
     [Fact]
+    public void Every_vcpu_and_all_memory_is_in_one_node()
+    {
+        MachineDefinition four = Definition(64 << 20, new CpuTopology(4, 1, 1));
+        NumaNode first = new("0-1", 32 << 20), second = new("2-3", 32 << 20);
+        MachineLimits.Check(four with { NumaNodes = [first, second], NumaDistances = [new NumaDistance(0, 1, 11), new NumaDistance(1, 0, 255), new NumaDistance(1, 1, 10)] }, 8UL << 30);
+        MachineLimits.Check(four with { NumaNodes = [new NumaNode("0-3", 60 << 20), new NumaNode("", 4 << 20)] }, 8UL << 30);
+        string Nodes(params NumaNode[] nodes) => Refusal(four with { NumaNodes = [.. nodes] });
+        Assert.Contains("vCPU 3 is in no NUMA node", Nodes(first, new NumaNode("2", 32 << 20)), StringComparison.Ordinal);
+        Assert.Contains("vCPU 1 is in the NUMA nodes 0 and 1", Nodes(first, new NumaNode("1-3", 32 << 20)), StringComparison.Ordinal);
+        Assert.Contains("node 1 has vCPU 4, and the machine has 4", Nodes(first, new NumaNode("2-4", 32 << 20)), StringComparison.Ordinal);
+        Assert.Contains("the vCPUs 'all'", Nodes(first, new NumaNode("all", 32 << 20)), StringComparison.Ordinal);
+        Assert.Contains("4 MiB of the machine's 64 MiB", Nodes(first, new NumaNode("2-3", 28 << 20)), StringComparison.Ordinal);
+        Assert.Contains("more memory than the machine's 64 MiB", Nodes(first, new NumaNode("2-3", 33 << 20)), StringComparison.Ordinal);
+        Assert.Contains("node 1 cannot have 1 bytes", Nodes(first, new NumaNode("2-3", 1)), StringComparison.Ordinal);
+        Assert.Contains("65 NUMA nodes", Nodes([.. System.Linq.Enumerable.Repeat(first, 65)]), StringComparison.Ordinal);
+        string Distances(params NumaDistance[] distances) => Refusal(four with { NumaNodes = [first, second], NumaDistances = [.. distances] });
+        Assert.Contains("from NUMA node 0 to 2, and the guest has 2 nodes", Distances(new NumaDistance(0, 2, 20)), StringComparison.Ordinal);
+        Assert.Contains("cannot be 10 away", Distances(new NumaDistance(0, 1, 10)), StringComparison.Ordinal);
+        Assert.Contains("cannot be 256 away", Distances(new NumaDistance(0, 1, 256)), StringComparison.Ordinal);
+        Assert.Contains("cannot be 20 away", Distances(new NumaDistance(1, 1, 20)), StringComparison.Ordinal);
+        Assert.Contains("twice", Distances(new NumaDistance(0, 1, 20), new NumaDistance(0, 1, 21)), StringComparison.Ordinal);
+        Assert.Contains("the guest has 0 nodes", Refusal(four with { NumaDistances = [new NumaDistance(0, 1, 20)] }), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Two_devices_cannot_have_one_name()
     {
         MachineDefinition definition = Definition(16 << 20) with { Devices = [new VirtioRngConfig("rng0"), new VirtioRngConfig("rng0")] };
