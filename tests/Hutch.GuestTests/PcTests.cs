@@ -1,4 +1,5 @@
 using System;
+using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Security.Cryptography;
@@ -13,6 +14,9 @@ public sealed class PcTests : IDisposable
     // What Linux says when it is told that it goes on as a copy.
     private const string Forks = "dmesg | grep -c 'reseeded due to virtual machine fork' || true";
 
+    // Numbers on the VM clock's page: what changes with each pause, and with each restore.
+    private const string Marker = "$(($(devmem 0xff001010 64)))", Generation = "$(($(devmem 0xff001068 64)))";
+
     private readonly TemporaryFolder _folder = new();
     private readonly string _name = $"pc-{Environment.ProcessId}";
 
@@ -26,7 +30,8 @@ public sealed class PcTests : IDisposable
         File.WriteAllBytes(disk, content);
         File.WriteAllBytes(disc, RandomNumberGenerator.GetBytes(2 << 20));
         string disk1 = _folder.Disk("disk1", 8 << 20);
-        await using (Vm vm = await Vm.Boot([.. StockGuest.Options, "--machine", "pc", "--name", _name, "--net", "none", "--device", "vmgenid",
+        long marker, generation;
+        await using (Vm vm = await Vm.Boot([.. StockGuest.Options, "--machine", "pc", "--name", _name, "--net", "none", "--device", "vmgenid", "--device", "vmclock",
             "--disk", $"{disk},bus=ide,format=raw,serial=first", "--disk", $"{disk1},bus=ide,format=raw,serial=second", "--cdrom", disc]))
         {
             Assert.Equal("0x1237\n0x7000\n0x7010\n0x7113", await vm.Shell("cd /sys/bus/pci/devices; cat 0000:00:00.0/device 0000:00:01.?/device; cd"));
@@ -41,6 +46,10 @@ public sealed class PcTests : IDisposable
             Assert.Equal("", await vm.Shell("dmesg -r | grep '^<[0-4]>' || true"));
             await ChangeTheDisc(vm, disc);
             Assert.Equal("0", await vm.Shell(Forks));
+            // The VM clock: its magic, and UTC in seconds (offsets of Linux, uapi/linux/vmclock-abi.h), as no driver of this kernel reads it.
+            Assert.Equal("AMZNC10C:00\n0x4B4C4356", await vm.Shell("ls /sys/bus/acpi/devices | grep AMZNC; devmem 0xff001000 32"));
+            Assert.InRange(await Number(vm, "$(($(devmem 0xff001048 64) - $(date +%s)))"), -60, 60);
+            (marker, generation) = (await Number(vm, Marker), await Number(vm, Generation));
             await Launcher.Done("save", _name, state);
             Assert.Equal(0, await vm.WaitForExit());
         }
@@ -50,6 +59,8 @@ public sealed class PcTests : IDisposable
         Assert.Equal($"{Sum(content)}  -\n{Sum(File.ReadAllBytes(disc))}  -", await back.Shell("echo 3 >/proc/sys/vm/drop_caches; dd if=$second bs=1M count=4 2>/dev/null | sha256sum; sha256sum </dev/sr0"));
         Assert.Equal("", await back.Shell("dmesg -r | grep '^<[0-3]>' || true"));
         Assert.Equal("1", await back.Shell(Forks));
+        Assert.Equal(marker + 1, await Number(back, Marker));
+        Assert.NotEqual(generation, await Number(back, Generation));
         Assert.Equal(0, await back.PowerOff());
     }
 
@@ -68,6 +79,8 @@ public sealed class PcTests : IDisposable
         await vm.Shell("exec 7<&-");
         await Launcher.Done("media", _name, "cdrom0", disc, "--force");
     }
+
+    private static async Task<long> Number(Vm vm, string expression) => long.Parse(await vm.Shell($"echo {expression}"), CultureInfo.InvariantCulture);
 
     private static string Sum(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));
 }
