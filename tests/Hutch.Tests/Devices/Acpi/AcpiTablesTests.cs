@@ -11,6 +11,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Acpi;
 
+/// <summary>The tables as guests find them (ACPI 6.5 §5.2).</summary>
 public sealed class AcpiTablesTests
 {
     private static readonly AcpiOptions Options = new()
@@ -21,6 +22,7 @@ public sealed class AcpiTablesTests
         PciWindow64LengthBytes = 0x80_0000_0000,
     };
 
+    // ACPI 6.5 §5.2.5.1, §5.2.5.3.
     [Fact]
     public void Root_pointer_is_where_guests_look_and_both_checksums_hold()
     {
@@ -52,6 +54,7 @@ public sealed class AcpiTablesTests
         Assert.NotEqual(-1, tables["DSDT"].AsSpan().IndexOf("S02_"u8));
     }
 
+    // ACPI 6.5 §5.2.7, §5.2.8: RSDT and XSDT.
     [Fact]
     public void The_table_of_short_addresses_has_the_same_tables()
     {
@@ -63,6 +66,7 @@ public sealed class AcpiTablesTests
         Assert.Equal(Enumerable.Range(0, (xsdt.Length - 36) / 8).Select(i => (uint)UInt64(xsdt, 36 + (8 * i))), Enumerable.Range(0, (rsdt.Length - 36) / 4).Select(i => UInt32(rsdt, 36 + (4 * i))));
     }
 
+    // ACPI 6.5 §5.2.6.
     [Theory]
     [InlineData(1)]
     [InlineData(64)]
@@ -106,6 +110,7 @@ public sealed class AcpiTablesTests
         Assert.Equal(keyboard, tables["DSDT"].AsSpan().IndexOf((ReadOnlySpan<byte>)[0x0c, 0x41, 0xd0, 0x0f, 0x13]) >= 0);
     }
 
+    // ACPI 6.5 §5.2.9.
     [Fact]
     public void Fadt_describes_the_fixed_hardware_as_it_is()
     {
@@ -134,6 +139,7 @@ public sealed class AcpiTablesTests
         Assert.Equal(0x620ul, UInt64(fadt, 224));
     }
 
+    // ACPI 6.5 §5.2.10.
     [Fact]
     public void Facs_is_aligned_to_64_bytes()
     {
@@ -144,6 +150,7 @@ public sealed class AcpiTablesTests
         Assert.Equal("FACS", Encoding.ASCII.GetString(Slice(image, facs, 4)));
     }
 
+    // ACPI 6.5 §5.2.12.
     [Fact]
     public void Madt_lists_processors_the_ioapic_and_the_overrides()
     {
@@ -232,6 +239,7 @@ public sealed class AcpiTablesTests
         Assert.NotEqual(-1, new AcpiLoaderFiles(options).Tables.AsSpan().IndexOf("SLIT"u8));
     }
 
+    // PCI Firmware 3.3 §4.1.2.
     [Fact]
     public void Mcfg_gives_the_whole_bus_range()
     {

@@ -12,6 +12,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Ahci;
 
+/// <summary>The SATA controller (AHCI 1.3.1) and its drives (ATA8-ACS, MMC-6).</summary>
 public sealed class AhciTests : IDisposable
 {
     private const int Sectors = 2048;
@@ -48,6 +49,7 @@ public sealed class AhciTests : IDisposable
         return new AhciDriver(_machine, 1, port);
     }
 
+    // AHCI 1.3.1 §3.1 (CAP, PI), §3.3.9 (PxSIG), §3.3.10 (PxSSTS), §3.3.8 (PxTFD), §10.1.2 (the first FIS).
     [Fact]
     public void The_controller_says_what_it_is_and_what_is_plugged_in()
     {
@@ -62,6 +64,7 @@ public sealed class AhciTests : IDisposable
         Assert.Equal(0x34, disk.ReceivedFis(0x40)[0]);
     }
 
+    // ATA8-ACS §7.16; AHCI 1.3.1 §4.2.1 (PIO setup FIS), §4.2.2 (PRDBC).
     [Fact]
     public void Identify_tells_the_size_and_the_serial_number()
     {
@@ -77,6 +80,7 @@ public sealed class AhciTests : IDisposable
         Assert.Equal(0x5f, driver.ReceivedFis(0x20)[0]);
     }
 
+    // ATA8-ACS §7.
     [Theory]
     [InlineData(0x25, 0x35)]                // DMA EXT
     [InlineData(0xc8, 0xca)]                // DMA
@@ -94,6 +98,7 @@ public sealed class AhciTests : IDisposable
         Assert.Equal(0x1122_3344, BinaryPrimitives.ReadInt32LittleEndian(File.ReadAllBytes(_path).AsSpan(100 * 512)));
     }
 
+    // ATA8-ACS §6: IDNF and ABRT; AHCI 1.3.1 §3.3.8.
     [Fact]
     public void What_the_disk_cannot_do_is_an_error_and_the_next_command_works()
     {
@@ -106,6 +111,7 @@ public sealed class AhciTests : IDisposable
         Assert.Equal(0x50u, driver.Run(0x25, 0, 1, 512) & 0xff);
     }
 
+    // AHCI 1.3.1 §3.3.13 (PxSACT), §4.2.1 (set device bits FIS).
     [Fact]
     public void Queued_commands_are_in_flight_together_and_end_by_their_tags()
     {
@@ -143,6 +149,7 @@ public sealed class AhciTests : IDisposable
         Assert.Single(_machine.Platform.Failures);
     }
 
+    // AHCI 1.3.1 §3.3.7: PxCMD.ST and PxCMD.CR.
     [Fact]
     public void A_list_that_is_stopped_runs_until_its_storage_is_done_and_answers_nothing()
     {
@@ -161,6 +168,7 @@ public sealed class AhciTests : IDisposable
         Assert.Equal(0x50u, driver.Run(0x25, 0, 1, 512) & 0xff);
     }
 
+    // ATA8-ACS §7.10.3.2.
     [Fact]
     public void Trim_discards_its_ranges()
     {
@@ -179,6 +187,7 @@ public sealed class AhciTests : IDisposable
         Assert.Equal(0x50u, driver[0x20] & 0xff);
     }
 
+    // AHCI 1.3.1 §3.3.5 (PxIS), §3.1.3 (IS), §3.1.2 (GHC.IE): written ones clear.
     [Fact]
     public void Interrupts_are_a_level_that_two_registers_clear()
     {
@@ -195,6 +204,7 @@ public sealed class AhciTests : IDisposable
         Assert.False(_machine.Gsi[gsi]);
     }
 
+    // ATA8-ACS §7.21 (PACKET); MMC-6 §6.6.
     [Fact]
     public void The_disc_is_read_by_packets_and_its_tray_opens()
     {

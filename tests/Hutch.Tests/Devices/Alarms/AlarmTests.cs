@@ -41,6 +41,7 @@ public sealed class AlarmTests : IDisposable
         Write(registers, Reload, 0x100, 2);
     }
 
+    // 6300ESB §16.2: two stages; the reload register's WDT_TIMEOUT outlives the reset.
     [Theory]
     [InlineData(AlarmAction.Reset)]
     [InlineData(AlarmAction.None)]
@@ -82,6 +83,7 @@ public sealed class AlarmTests : IDisposable
         device.Dispose();
     }
 
+    // 6300ESB §16.2: 80h and 86h, then the write.
     [Fact]
     public void Registers_are_written_once_behind_two_keys()
     {
@@ -100,6 +102,7 @@ public sealed class AlarmTests : IDisposable
         device.Dispose();
     }
 
+    // 6300ESB §16: the lock register.
     [Fact]
     public void The_lock_holds_until_the_machine_is_reset()
     {
@@ -115,6 +118,7 @@ public sealed class AlarmTests : IDisposable
         device.Dispose();
     }
 
+    // 6300ESB §16: interrupt type and prescaler of the configuration register; the interrupt status, which a written one clears.
     [Fact]
     public void The_first_stage_can_interrupt_and_the_clock_can_be_fast()
     {
@@ -135,6 +139,7 @@ public sealed class AlarmTests : IDisposable
         device.Dispose();
     }
 
+    // 6300ESB §16: the output enable of the configuration register, the free-running mode of the lock register.
     [Fact]
     public void An_alarm_that_is_switched_off_is_none_and_a_free_running_timer_goes_on()
     {
@@ -147,6 +152,7 @@ public sealed class AlarmTests : IDisposable
         device.Dispose();
     }
 
+    // QEMU docs/specs/pvpanic, "Bit Definition" and "PCI Interface".
     [Fact]
     public void A_panic_is_an_alarm_and_a_crash_kernel_only_told_of()
     {

@@ -4,6 +4,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
+/// <summary>Clock, alarm, interrupts and memory of the PC (Motorola MC146818A data sheet, by its headings).</summary>
 public sealed class CmosRtcTests : IDisposable
 {
     private readonly FakeTime _time = new();
@@ -14,12 +15,14 @@ public sealed class CmosRtcTests : IDisposable
 
     public void Dispose() => _rtc.Dispose();
 
+    // MC146818A, "Time, Calendar, and Alarm Locations": two decimal digits in each.
     [Fact]
     public void Shows_the_host_s_time_in_decimal_digits()
     {
         Assert.Equal([0x58, 0x59, 0x23, 0x04, 0x28, 0x02, 0x24, 0x20], ReadTime());
     }
 
+    // MC146818A, table 3: seconds, minutes, hours, day of the week, date, month, year.
     [Fact]
     public void Rolls_over_into_the_leap_day()
     {
@@ -28,6 +31,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal([0x01, 0x00, 0x00, 0x05, 0x29, 0x02, 0x24, 0x20], ReadTime());
     }
 
+    // MC146818A, register B: DM (binary) and 24/12, of which PM is the top bit of the hours.
     [Theory]
     [InlineData(0x06, 23, 58)]
     [InlineData(0x04, 0x80 | 11, 58)]
@@ -40,6 +44,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal(second, Read(0));
     }
 
+    // MC146818A, register A, UIP, and "Update Cycle".
     [Fact]
     public void Update_in_progress_is_set_just_before_the_second_ends()
     {
@@ -51,6 +56,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal(0x26, Read(0x0a));
     }
 
+    // MC146818A, register B, SET: no update while it is set.
     [Fact]
     public void Written_time_runs_on_from_there()
     {
@@ -82,6 +88,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.InRange(Read(0), 0x00, 0x59);
     }
 
+    // MC146818A, register A, DV2 to DV0, and "Divider Stages".
     [Fact]
     public void First_update_comes_half_a_second_after_the_divider_s_reset()
     {
@@ -97,6 +104,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal(0x11, Read(0));
     }
 
+    // MC146818A, register B, UIE; register C, UF and IRQF, which a read clears.
     [Fact]
     public void Update_interrupt_comes_each_second_and_is_ended_by_reading_c()
     {
@@ -111,6 +119,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal(2, _wire.Rises);
     }
 
+    // MC146818A, register B, AIE; register C, AF.
     [Fact]
     public void Alarm_interrupts_at_its_time_only()
     {
@@ -126,6 +135,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal(0xb0, Read(0x0c) & 0xb0);
     }
 
+    // MC146818A, "Alarm": a byte of C0h and more matches everything.
     [Fact]
     public void Alarm_with_wildcards_comes_each_minute()
     {
@@ -142,6 +152,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal(3, _wire.Rises);
     }
 
+    // MC146818A, register A, RS3 to RS0 (table 5); register B, PIE.
     [Fact]
     public void Periodic_interrupt_runs_at_the_selected_rate()
     {
@@ -156,6 +167,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.InRange(_wire.Rises, 1000, 1025);
     }
 
+    // MC146818A, register C: flags do not need their enable bits, IRQF does.
     [Fact]
     public void Flags_are_set_for_a_polling_guest_without_interrupts()
     {
@@ -177,6 +189,7 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal(0x1_4000, Read(0x5b) | Read(0x5c) << 8 | Read(0x5d) << 16);
     }
 
+    // MC146818A, register D: VRT, and nothing else.
     [Fact]
     public void Other_registers_are_memory_and_d_says_it_is_valid()
     {

@@ -26,6 +26,7 @@ public sealed class CpuHotplugTests : IDisposable
 
     public void Dispose() => _pm.Dispose();
 
+    // ACPI 6.5 §4.8.4.1: the event that the methods of the DSDT begin with.
     [Fact]
     public void A_new_vcpu_is_announced_once_and_taken_when_the_guest_says_so()
     {
@@ -42,6 +43,7 @@ public sealed class CpuHotplugTests : IDisposable
         Assert.Equal((0UL, 0UL), (_plug.Offered, _plug.Refused));
     }
 
+    // ACPI 6.5 §6.3.3 (_EJx), §6.3.5 (_OST).
     [Fact]
     public void What_the_guest_ejects_is_gone_at_once()
     {
@@ -60,6 +62,7 @@ public sealed class CpuHotplugTests : IDisposable
         Assert.Equal((1UL, 0UL), (_plug.Present, _plug.Refused));
     }
 
+    // ACPI 6.5 §6.3.5: statuses of an ejection.
     [Theory]
     [InlineData(3u, 0x80u)]
     [InlineData(3u, 0x82u)]
@@ -73,6 +76,7 @@ public sealed class CpuHotplugTests : IDisposable
         Assert.Equal((0b10UL, 0UL), (_plug.Asked, _plug.Refused));
     }
 
+    // ACPI 6.5 §6.3.5: statuses of an insertion.
     [Fact]
     public void A_guest_that_does_not_take_a_vcpu_has_refused_and_it_stays_plugged_in()
     {

@@ -5,6 +5,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
+/// <summary>How interrupts reach the two controllers (ACPI 6.5 §5.2.12; Intel ICH9 data sheet §13.1.14 for PCI interrupts).</summary>
 public sealed class GsiControllerTests : IDisposable
 {
     private readonly RecordingRouter _router = new();
@@ -26,6 +27,7 @@ public sealed class GsiControllerTests : IDisposable
 
     public void Dispose() => _ioapic.Dispose();
 
+    // ACPI 6.5 §5.2.12.5 (interrupt source override): ISA interrupt 0 is global system interrupt 2, all others are their own.
     [Theory]
     [InlineData(0, 0x4042)]
     [InlineData(1, 0x4041)]
@@ -39,6 +41,7 @@ public sealed class GsiControllerTests : IDisposable
         Assert.Equal(data, Assert.Single(_router.Messages).Data);
     }
 
+    // 8259A, OCW3: the request register is read.
     [Fact]
     public void Isa_lines_reach_the_pic_as_well()
     {

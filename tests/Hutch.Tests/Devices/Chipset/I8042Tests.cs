@@ -3,6 +3,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
+/// <summary>Commands of the controller without devices (IBM PS/2 technical reference, "Keyboard and Auxiliary Device Controller").</summary>
 public sealed class I8042Tests
 {
     private const int Data = 0, Command = 1;
@@ -14,6 +15,7 @@ public sealed class I8042Tests
 
     public I8042Tests() => _keyboard = new I8042(_a20, _wire.Line, _platform);
 
+    // IBM PS/2, commands AAh (self test), ABh and A9h (tests of the ports), D0h (output port); status bit 0 is "output buffer full".
     [Theory]
     [InlineData(0xaa, 0x55)]
     [InlineData(0xab, 0x00)]
@@ -29,6 +31,7 @@ public sealed class I8042Tests
         Assert.Equal(0, Status & 1);
     }
 
+    // IBM PS/2, commands F0h to FFh: bits that are clear pulse their lines, of which line 0 is the reset.
     [Theory]
     [InlineData(0xfe, 1)]
     [InlineData(0xf0, 1)]
@@ -40,6 +43,7 @@ public sealed class I8042Tests
         Assert.Equal(resets, _platform.Resets);
     }
 
+    // IBM PS/2, command D1h: bit 0 of the output port is the reset, bit 1 A20.
     [Fact]
     public void Output_port_moves_a20_and_resets()
     {
@@ -54,6 +58,7 @@ public sealed class I8042Tests
         Assert.Equal(1, _platform.Resets);
     }
 
+    // IBM PS/2, status register, bit 6: time-out, with FEh in the output buffer.
     [Fact]
     public void Absent_keyboard_times_out_at_once()
     {
@@ -64,6 +69,7 @@ public sealed class I8042Tests
         Assert.Equal(0, Status & 0x41);
     }
 
+    // IBM PS/2, commands 60h and 20h: the command byte, whose bit 0 lets bytes interrupt.
     [Fact]
     public void Answers_interrupt_where_the_command_byte_says_so()
     {

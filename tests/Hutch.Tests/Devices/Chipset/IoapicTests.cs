@@ -7,6 +7,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
+/// <summary>The I/O APIC (Intel 82093AA data sheet 290566; version and EOI register of the Intel ICH9 data sheet §13.5).</summary>
 public sealed class IoapicTests : IDisposable
 {
     private const uint Level = 1 << 15, Masked = 1 << 16, Logical = 1 << 11, RemoteIrr = 1 << 14;
@@ -19,6 +20,7 @@ public sealed class IoapicTests : IDisposable
 
     public void Dispose() => _ioapic.Dispose();
 
+    // 82093AA §3.2.1 and §3.2.2: identification, version and the number of the last entry.
     [Fact]
     public void Identifies_itself_as_version_20_with_24_pins()
     {
@@ -27,12 +29,14 @@ public sealed class IoapicTests : IDisposable
         Assert.Equal(0x0500_0000u, ReadIndexed(0));
     }
 
+    // 82093AA §3.2.4, default value: the mask is set.
     [Fact]
     public void All_pins_are_masked_after_reset()
     {
         for (byte pin = 0; pin < 24; pin++) Assert.Equal(Masked, ReadIndexed((byte)(0x10 + 2 * pin)));
     }
 
+    // 82093AA §3.2.4: vector, trigger mode, destination.
     [Fact]
     public void Edge_becomes_one_message_with_the_entry_s_destination_and_vector()
     {
@@ -43,6 +47,7 @@ public sealed class IoapicTests : IDisposable
         Assert.Equal([new MsiMessage(0xFEE0_3000, 0x4031)], _router.Messages);
     }
 
+    // 82093AA §3.2.4: delivery mode, destination mode, trigger mode.
     [Fact]
     public void Logical_lowest_priority_level_entry_sets_the_message_s_mode_bits()
     {
@@ -92,6 +97,7 @@ public sealed class IoapicTests : IDisposable
         Assert.Equal(1001, _router.Messages.Count);
     }
 
+    // 82093AA §3.2.4, interrupt mask.
     [Fact]
     public void Edge_on_a_masked_pin_is_lost()
     {
@@ -112,6 +118,7 @@ public sealed class IoapicTests : IDisposable
         Assert.Single(_router.Messages);
     }
 
+    // 82093AA §3.2.4, remote IRR: set by delivery, cleared by the end of interrupt.
     [Fact]
     public void Level_is_delivered_again_after_the_end_only_while_asserted()
     {
@@ -129,6 +136,7 @@ public sealed class IoapicTests : IDisposable
         Assert.Equal(0u, ReadIndexed(0x10 + 18) & RemoteIrr);
     }
 
+    // The EOI register (Intel ICH9 data sheet §13.5.6).
     [Fact]
     public void End_register_ends_as_the_local_apic_s_message_does()
     {
@@ -139,6 +147,7 @@ public sealed class IoapicTests : IDisposable
         Assert.Equal(2, _router.Messages.Count);
     }
 
+    // 82093AA §3.2.4, remote IRR: of level-triggered entries alone.
     [Fact]
     public void Masking_keeps_remote_irr_and_an_edge_entry_clears_it()
     {
@@ -151,6 +160,7 @@ public sealed class IoapicTests : IDisposable
         Assert.Equal(0u, ReadIndexed(0x10 + 18) & RemoteIrr);
     }
 
+    // 82093AA §3.2.4: delivery status and remote IRR are read-only.
     [Fact]
     public void Read_only_bits_cannot_be_written()
     {
@@ -159,6 +169,7 @@ public sealed class IoapicTests : IDisposable
         Assert.Equal(0x31u | Level, ReadIndexed(0x10 + 10));
     }
 
+    // 82093AA §3.1: two registers, of which the window is accessed as a double word.
     [Fact]
     public void Registers_outside_the_three_and_odd_widths_are_refused()
     {

@@ -3,6 +3,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
+/// <summary>The two cascaded controllers of a PC (Intel 8259A data sheet 231468, by its headings).</summary>
 public sealed class PicTests
 {
     private const int MasterCommand = 0, MasterData = 1, SlaveCommand = 2, SlaveData = 3, MasterElcr = 4, SlaveElcr = 5;
@@ -16,6 +17,7 @@ public sealed class PicTests
         Initialise(icw4: 0x01);
     }
 
+    // 8259A, OCW1.
     [Fact]
     public void Mask_can_be_read_back_before_initialisation()
     {
@@ -26,6 +28,7 @@ public sealed class PicTests
         Assert.Equal(-1, fresh.Acknowledge());
     }
 
+    // 8259A, "Interrupt Sequence" and ICW2.
     [Fact]
     public void Edge_raises_the_output_and_gives_its_vector_once()
     {
@@ -37,6 +40,7 @@ public sealed class PicTests
         Assert.Equal(0x10, ReadInService(MasterCommand));
     }
 
+    // 8259A, "Cascade Mode" and ICW3.
     [Fact]
     public void Slave_vectors_come_from_the_slave_and_set_both_in_service_bits()
     {
@@ -47,6 +51,7 @@ public sealed class PicTests
         Assert.Equal(0x10, ReadInService(SlaveCommand));
     }
 
+    // 8259A, "Fully Nested Mode" and "End of Interrupt".
     [Fact]
     public void Lower_priority_waits_for_the_end_of_the_higher()
     {
@@ -65,6 +70,7 @@ public sealed class PicTests
         Assert.Equal(0x25, _pic.Acknowledge());
     }
 
+    // 8259A, "Cascade Mode": an end of interrupt for each controller.
     [Fact]
     public void Two_slave_interrupts_are_both_delivered()
     {
@@ -79,6 +85,7 @@ public sealed class PicTests
         Assert.Equal(0x2a, _pic.Acknowledge());
     }
 
+    // 8259A, "Interrupt Masks".
     [Fact]
     public void Masked_input_waits_until_it_is_unmasked()
     {
@@ -90,6 +97,7 @@ public sealed class PicTests
         Assert.Equal(0x24, _pic.Acknowledge());
     }
 
+    // 8259A, "Edge and Level Triggered Modes": the default of level 7.
     [Fact]
     public void Request_that_goes_away_is_spurious_input_7_without_in_service_bit()
     {
@@ -102,6 +110,7 @@ public sealed class PicTests
         Assert.Equal(0, ReadInService(MasterCommand));
     }
 
+    // 8259A, "Edge and Level Triggered Modes", by ELCR (82371AB data sheet, ELCR1 and ELCR2).
     [Fact]
     public void Level_input_interrupts_again_after_its_end_while_it_is_asserted()
     {
@@ -118,6 +127,7 @@ public sealed class PicTests
         Assert.False(_router.ExternalInterrupt);
     }
 
+    // 8259A, "Edge and Level Triggered Modes".
     [Fact]
     public void Edge_input_does_not_interrupt_again_while_it_stays_high()
     {
@@ -128,6 +138,7 @@ public sealed class PicTests
         Assert.False(_router.ExternalInterrupt);
     }
 
+    // 82371AB data sheet, ELCR1 and ELCR2: inputs 0, 1, 2, 8 and 13.
     [Fact]
     public void Edge_control_keeps_the_fixed_inputs_edge_triggered()
     {
@@ -138,6 +149,7 @@ public sealed class PicTests
         Assert.Equal(0xde, _pic.ReadRegister(SlaveElcr));
     }
 
+    // 8259A, "Automatic Rotation (Equal Priority Devices)", OCW2.
     [Fact]
     public void Rotation_on_end_gives_the_served_input_the_lowest_priority()
     {
@@ -151,6 +163,7 @@ public sealed class PicTests
         Assert.Equal(0x24, _pic.Acknowledge());
     }
 
+    // 8259A, "Specific Rotation (Specific Priority)", OCW2.
     [Fact]
     public void Set_priority_makes_the_next_input_the_highest()
     {
@@ -161,6 +174,7 @@ public sealed class PicTests
         Assert.Equal(0x25, _pic.Acknowledge());
     }
 
+    // 8259A, "Automatic End of Interrupt (AEOI) Mode", ICW4.
     [Fact]
     public void Automatic_end_leaves_no_in_service_bit_and_may_rotate()
     {
@@ -176,6 +190,7 @@ public sealed class PicTests
         Assert.Equal(0x21, _pic.Acknowledge());
     }
 
+    // 8259A, "Special Mask Mode", OCW3.
     [Fact]
     public void Special_mask_mode_lets_lower_priorities_through()
     {
@@ -191,6 +206,7 @@ public sealed class PicTests
         Assert.Equal(0x08, ReadInService(MasterCommand));
     }
 
+    // 8259A, "The Special Fully Nested Mode", ICW4.
     [Fact]
     public void Special_fully_nested_mode_lets_the_slave_nest()
     {
@@ -203,6 +219,7 @@ public sealed class PicTests
         Assert.Equal(0x28, _pic.Acknowledge());
     }
 
+    // 8259A, "Poll Command", OCW3.
     [Fact]
     public void Poll_reads_and_acknowledges_the_highest_request()
     {
@@ -215,6 +232,7 @@ public sealed class PicTests
         Assert.Equal(0x00, _pic.ReadRegister(MasterCommand));
     }
 
+    // 8259A, "Initialization Command Words": ICW1 clears the mask and the edge sense.
     [Fact]
     public void Initialisation_forgets_edges_and_masks()
     {

@@ -4,6 +4,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
+/// <summary>The timer's three counters and port 61h (Intel 8254 data sheet 231164, by its headings).</summary>
 public sealed class PitTests : IDisposable
 {
     private const int Control = 3, PortB = 4;
@@ -23,6 +24,7 @@ public sealed class PitTests : IDisposable
 
     public void Dispose() => _pit.Dispose();
 
+    // 8254, "Mode 0: Interrupt on Terminal Count".
     [Fact]
     public void Mode_0_raises_the_output_one_tick_after_the_count()
     {
@@ -37,6 +39,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(1, _wire.Rises);
     }
 
+    // 8254, "Mode 0": the counter wraps and goes on.
     [Fact]
     public void Mode_0_counts_on_after_the_end()
     {
@@ -46,6 +49,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(0xffff, ReadLatched(0));
     }
 
+    // 8254, "Mode 0": the first byte stops the count.
     [Fact]
     public void Mode_0_stops_between_the_two_bytes_of_a_new_count()
     {
@@ -60,6 +64,7 @@ public sealed class PitTests : IDisposable
         Assert.True(_wire.Level);
     }
 
+    // 8254, "Mode 2: Rate Generator".
     [Fact]
     public void Mode_2_interrupts_once_in_each_period()
     {
@@ -70,6 +75,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(rises + 5, _wire.Rises);
     }
 
+    // 8254, "Mode 2".
     [Fact]
     public void Mode_2_counts_from_n_down_to_1()
     {
@@ -84,6 +90,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(10, ReadLatched(2));
     }
 
+    // 8254, "Mode 2": a new count does not affect the current cycle.
     [Fact]
     public void Mode_2_takes_a_new_count_at_the_end_of_the_period()
     {
@@ -101,6 +108,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(rises + 11, _wire.Rises);
     }
 
+    // 8254, "Mode 3: Square Wave Mode", even and odd counts.
     [Theory]
     [InlineData(10, new[] { 10, 8, 6, 4, 2, 10, 8, 6, 4, 2 })]
     [InlineData(7, new[] { 7, 6, 4, 2, 7, 4, 2 })]
@@ -117,6 +125,7 @@ public sealed class PitTests : IDisposable
         Assert.True(Output2);
     }
 
+    // 8254, "Mode 1: Hardware Retriggerable One-Shot".
     [Fact]
     public void Mode_1_is_a_one_shot_that_the_gate_starts()
     {
@@ -133,6 +142,7 @@ public sealed class PitTests : IDisposable
         Assert.True(Output2);
     }
 
+    // 8254, "Mode 4: Software Triggered Strobe" and "Mode 5: Hardware Triggered Strobe".
     [Theory]
     [InlineData(4, true)]
     [InlineData(5, false)]
@@ -150,6 +160,7 @@ public sealed class PitTests : IDisposable
         Assert.True(Output2);
     }
 
+    // 8254, "Mode 0": the gate enables counting.
     [Fact]
     public void Gate_low_holds_mode_0_and_high_lets_it_go_on()
     {
@@ -167,6 +178,7 @@ public sealed class PitTests : IDisposable
         Assert.True(Output2);
     }
 
+    // 8254, "Mode 3": the gate.
     [Fact]
     public void Gate_low_sets_the_square_wave_high_and_high_starts_it_over()
     {
@@ -183,6 +195,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(10, ReadLatched(2));
     }
 
+    // 8254, "Counter Latch Command".
     [Fact]
     public void Latched_count_stays_until_it_is_read()
     {
@@ -197,6 +210,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(0x11fb, ReadLatched(0));
     }
 
+    // 8254, "Read-Back Command".
     [Fact]
     public void Read_back_gives_status_before_count()
     {
@@ -211,6 +225,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(0x80 | 0x34, _pit.ReadRegister(0));
     }
 
+    // 8254, "Control Word Format": BCD.
     [Fact]
     public void Decimal_mode_counts_in_decimal()
     {
@@ -222,6 +237,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(0x0999, ReadLatched(0));
     }
 
+    // 8254, "Operation Common to All Modes": 0 is 2^16, or 10^4 in BCD.
     [Fact]
     public void Count_of_zero_is_the_largest()
     {
@@ -233,6 +249,7 @@ public sealed class PitTests : IDisposable
         Assert.True(_wire.Level);
     }
 
+    // 8254, "Control Word Format": RW1 and RW0.
     [Fact]
     public void Single_byte_access_sets_and_reads_that_byte()
     {
@@ -244,6 +261,7 @@ public sealed class PitTests : IDisposable
         Assert.Equal(0x40, _pit.ReadRegister(0));
     }
 
+    // Intel ICH9 data sheet §13.7.1, bit 4.
     [Fact]
     public void Refresh_bit_of_port_61_toggles()
     {

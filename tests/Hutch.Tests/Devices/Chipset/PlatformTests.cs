@@ -68,6 +68,7 @@ public sealed class PlatformTests
         Assert.Equal(-1, machine.Services.Controllers.AcknowledgeExternalInterrupt());
     }
 
+    // Intel ICH9 data sheet §13.7.5 (reset control, 0CF9h) and §13.7.2 (port 92h, bit 0); IBM PS/2, command FEh.
     [Theory]
     [InlineData(0xcf9, 0x06)]
     [InlineData(0x64, 0xfe)]
@@ -80,6 +81,7 @@ public sealed class PlatformTests
         Assert.Equal(1, machine.Platform.Resets);
     }
 
+    // Intel ICH9 data sheet §13.7.5: bit 1 only says how deep the reset is that bit 2 begins.
     [Fact]
     public void Selecting_a_hard_reset_without_asking_for_it_does_nothing()
     {
@@ -90,6 +92,7 @@ public sealed class PlatformTests
         Assert.Equal(0x02, machine.In(0xcf9));
     }
 
+    // ACPI 6.5 §4.8.3.2, SLP_TYP and SLP_EN.
     [Fact]
     public void Sleep_enable_with_type_soft_off_powers_off()
     {
@@ -99,6 +102,7 @@ public sealed class PlatformTests
         Assert.Equal(1, machine.Platform.PowerOffs);
     }
 
+    // ACPI 6.5 §4.8.3.2, SLP_TYP.
     [Fact]
     public void Another_sleep_type_does_not_power_off()
     {
@@ -108,6 +112,7 @@ public sealed class PlatformTests
         Assert.Equal(0, machine.Platform.PowerOffs);
     }
 
+    // ACPI 6.5 §5.2.12.5, as the MADT has it.
     [Fact]
     public void Timer_interrupt_reaches_pin_2_of_the_ioapic()
     {

@@ -5,6 +5,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Chipset;
 
+/// <summary>PM1 event and control registers, the timer and general-purpose events (ACPI 6.5 §4.8.3, §4.8.4).</summary>
 public sealed class PmBlockTests : IDisposable
 {
     private readonly FakeTime _time = new();
@@ -16,6 +17,7 @@ public sealed class PmBlockTests : IDisposable
 
     public void Dispose() => _pm.Dispose();
 
+    // ACPI 6.5 §4.8.2.1, §4.8.3.3.
     [Fact]
     public void Timer_counts_at_3_579545_mhz_in_24_bits()
     {
@@ -27,6 +29,7 @@ public sealed class PmBlockTests : IDisposable
         Assert.Equal(0u, Read(8, 4) >> 24);
     }
 
+    // ACPI 6.5 §4.8.2.1: TMR_STS and TMR_EN.
     [Fact]
     public void Top_bit_of_the_timer_interrupts_when_it_changes()
     {
@@ -43,6 +46,7 @@ public sealed class PmBlockTests : IDisposable
         Assert.Equal(2, _sci.Rises);
     }
 
+    // ACPI 6.5 §4.8.3.1: PWRBTN_STS, which a written one clears, and PWRBTN_EN.
     [Fact]
     public void Power_button_raises_the_sci_until_its_status_is_written()
     {
@@ -54,6 +58,7 @@ public sealed class PmBlockTests : IDisposable
         Assert.False(_sci.Level);
     }
 
+    // ACPI 6.5 §4.8.4.1: GPE0_STS, which written ones clear, and GPE0_EN.
     [Fact]
     public void General_purpose_event_needs_its_enable_bit()
     {
@@ -67,6 +72,7 @@ public sealed class PmBlockTests : IDisposable
         Assert.Equal(0x0200_0000u, Read(0x20, 4));
     }
 
+    // ACPI 6.5 §4.8.3.2: SCI_EN; SLP_EN is write-only.
     [Fact]
     public void Acpi_mode_is_always_on_and_sleep_enable_reads_as_zero()
     {
@@ -76,6 +82,7 @@ public sealed class PmBlockTests : IDisposable
         Assert.Equal(0, _platform.PowerOffs);
     }
 
+    // ACPI 6.5 §4.8.3.2: SLP_TYP and SLP_EN.
     [Fact]
     public void Soft_off_powers_off_whether_written_as_a_word_or_as_bytes()
     {

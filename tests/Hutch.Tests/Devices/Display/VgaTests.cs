@@ -112,6 +112,7 @@ public sealed class VgaTests : IDisposable
         return _frame;
     }
 
+    // QEMU docs/specs/standard-vga, "PCI spec".
     [Fact]
     public void It_is_the_pci_function_that_drivers_look_for()
     {
@@ -126,6 +127,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(0xffff_f001u, _machine.ReadConfig(Slot, 0x30));
     }
 
+    // PCI Local Bus 3.0 §6.2.5.2.
     [Fact]
     public void The_rom_is_there_while_its_own_bit_is_set()
     {
@@ -157,6 +159,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(0x1234_5678u, _machine.Services.Memory.Layout.Devices[0].ReadWord(12));
     }
 
+    // QEMU docs/specs/standard-vga, "MMIO area spec".
     [Fact]
     public void The_register_page_has_the_same_registers_as_the_ports()
     {
@@ -191,6 +194,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(colour, frame.Row(1)[1]);
     }
 
+    // Bochs VBE_DISPI interface 0xb0c5: virtual width, x and y offset.
     [Fact]
     public void A_wider_line_and_an_offset_move_the_picture()
     {
@@ -231,6 +235,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(0x445566u, Draw().Row(1)[1]);
     }
 
+    // Bochs VBE_DISPI interface 0xb0c5: the enable register's "get capabilities".
     [Fact]
     public void Capabilities_are_told_where_they_are_asked_for()
     {
@@ -240,6 +245,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(32u, Dispi(3));
     }
 
+    // Bochs VBE_DISPI interface 0xb0c5: the enable register's "no clear memory".
     [Fact]
     public void Switching_a_mode_on_clears_memory_unless_told_not_to()
     {
@@ -253,6 +259,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(0UL, _machine.Load(Memory, 4));
     }
 
+    // Bochs VBE_DISPI interface 0xb0c5: the bank register.
     [Fact]
     public void The_bank_moves_the_window_below_1_mib()
     {
@@ -279,6 +286,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal((ulong)'A', _machine.Load(0xb_8000 + ((80 + 2) * 2), 1));
     }
 
+    // IBM PS/2 Video Subsystem, CRTC registers 0Ah and 0Bh.
     [Fact]
     public void The_cursor_is_drawn_between_its_lines()
     {
@@ -303,7 +311,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(-1, frame.Pixels.IndexOfAnyExcept(0u));
     }
 
-    // Graphics controller, register 5: write modes.
+    // IBM PS/2 Video Subsystem, graphics mode register (05h), write modes.
     [Theory]
     [InlineData(0, 0x00, 0xff, 0x81, 0x00, 0x81818181u)]                                 // data to all planes
     [InlineData(0, 0x0f, 0xff, 0x81, 0x05, 0x00ff00ffu)]                                 // set and reset
@@ -329,6 +337,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(planes, (uint)_machine.Load(Memory + 64, 4));
     }
 
+    // IBM PS/2 Video Subsystem, graphics mode register (05h), read mode; colour compare (02h) and read map select (04h).
     [Fact]
     public void Read_modes_give_a_plane_or_compare_colours()
     {
@@ -380,6 +389,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(0u, frame.Row(1)[2]);
     }
 
+    // IBM PS/2 Video Subsystem, video DAC: the address increments behind three bytes.
     [Fact]
     public void The_palette_counts_on_through_its_colours()
     {
@@ -388,6 +398,7 @@ public sealed class VgaTests : IDisposable
         Assert.Equal([1u, 2, 3], ((int[])[0, 1, 2]).Select(_ => _machine.In(0x3c9, 1)).ToArray());
     }
 
+    // IBM PS/2 Video Subsystem, CRTC register 11h, bit 7.
     [Fact]
     public void The_first_crtc_registers_can_be_protected()
     {

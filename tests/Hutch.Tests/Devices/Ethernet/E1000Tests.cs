@@ -9,7 +9,7 @@ using static Hutch.Tests.Devices.Ethernet.E1000Driver;
 
 namespace Hutch.Tests.Devices.Ethernet;
 
-/// <summary>The 82540EM against its manual (Intel 8254x Software Developer's Manual).</summary>
+/// <summary>The 82540EM against its manual (Intel 8254x Software Developer's Manual, revision 4.0).</summary>
 public sealed class E1000Tests : IDisposable
 {
     private const uint SentCause = 1, LinkCause = 4, ReceivedCause = 0x80;
@@ -67,6 +67,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(1u, _machine.ReadConfig(1, 0x3d, 1));
     }
 
+    // 8254x §5.6 (content and sum), §13.4.3 (EECD), §13.4.4 (EERD).
     [Fact]
     public void The_EEPROM_has_the_address_and_its_sum()
     {
@@ -77,6 +78,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal((0x0100_5452u, 0x8000_0302u), (_driver[0x5400], _driver[0x5404]));
     }
 
+    // 8254x §13.4.10 (MDIC); IEEE 802.3 §22.2.4.
     [Fact]
     public void The_transceiver_has_negotiated_and_tells_of_the_cable()
     {
@@ -101,6 +103,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(0x5000_0000u, _driver[0x20] & 0x5000_0000);
     }
 
+    // 8254x §3.3.3, §3.4.
     [Fact]
     public void A_frame_in_pieces_is_sent_and_its_descriptors_come_back()
     {
@@ -159,6 +162,7 @@ public sealed class E1000Tests : IDisposable
         return tcp;
     }
 
+    // 8254x §3.3.6, §3.3.7.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -227,6 +231,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(tagged, _driver.Got(1, 104));
     }
 
+    // 8254x §3.2.9.
     [Theory]
     [InlineData(0x0800, 6, 2, 0x67)]       // DD, EOP, TCPCS, IPCS
     [InlineData(0x0800, 1, 2, 0x47)]       // ICMP: the IP header alone
@@ -267,6 +272,7 @@ public sealed class E1000Tests : IDisposable
         Assert.True(IsRight(_driver.Got(0, segment.Length)));
     }
 
+    // 8254x §3.2.3; §13.4.22 (RCTL.BSIZE, LPE).
     [Fact]
     public void A_long_frame_takes_several_buffers_and_only_where_it_may()
     {
@@ -283,6 +289,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(frame, (byte[])[.. _driver.Got(0, 2048), .. _driver.Got(1, 2048), .. _driver.Got(2, 904)]);
     }
 
+    // 8254x §13.4.22 (RCTL.SECRC).
     [Fact]
     public void A_short_frame_has_60_bytes_and_SECRC_leaves_its_check_out()
     {
@@ -291,6 +298,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(60, _driver.WaitReceived(0).Length);
     }
 
+    // 8254x §3.2.6: head and tail.
     [Fact]
     public void Frames_wait_for_buffers()
     {
@@ -303,6 +311,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(111, _driver.WaitReceived(RingSize - 1).Length);
     }
 
+    // 8254x §3.2.1, §13.5.
     [Fact]
     public void The_filter_keeps_out_what_the_driver_does_not_want()
     {
@@ -355,6 +364,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal((0u, 0), (_driver[0x2810], _network.Sent.Count));
     }
 
+    // 8254x §13.4.17 to §13.4.21: ICR, ITR, ICS, IMS, IMC.
     [Fact]
     public void Causes_interrupt_as_the_mask_says()
     {
@@ -371,6 +381,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(0u, _driver[0xc0]);
     }
 
+    // 8254x §13.4.18.
     [Fact]
     public void The_throttle_keeps_the_line_down_for_its_time()
     {
@@ -388,6 +399,7 @@ public sealed class E1000Tests : IDisposable
         Assert.True(_driver.Interrupts);
     }
 
+    // 8254x §13.4.30 (RDTR).
     [Fact]
     public void A_received_frame_interrupts_after_its_delay_and_at_most_after_the_absolute_one()
     {
@@ -431,6 +443,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(104, _driver.WaitReceived(0).Length);
     }
 
+    // 8254x §13.3.
     [Fact]
     public void The_registers_are_behind_two_ports_too()
     {
@@ -441,6 +454,7 @@ public sealed class E1000Tests : IDisposable
         Assert.Equal(0x8000_1234u, _driver[0x5404]);
     }
 
+    // PCI Local Bus 3.0 §6.2.2.
     [Fact]
     public void A_function_that_is_no_bus_master_touches_nothing()
     {

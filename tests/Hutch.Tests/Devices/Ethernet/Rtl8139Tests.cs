@@ -142,6 +142,7 @@ public sealed class Rtl8139Tests : IDisposable
         Assert.Equal((0x5452, 0x0100, 0x0302), (ReadWord(7), ReadWord(8), ReadWord(9)));
     }
 
+    // RTL8139C+ §6.5: a reset by command leaves it.
     [Fact]
     public void The_address_changes_only_behind_its_lock()
     {
@@ -157,6 +158,7 @@ public sealed class Rtl8139Tests : IDisposable
         Assert.Equal(0x0100_5452u, Get(0));
     }
 
+    // RTL8139C+ §6.6: written ones clear.
     [Fact]
     public void The_cable_is_seen_and_told_of()
     {
@@ -171,6 +173,7 @@ public sealed class Rtl8139Tests : IDisposable
         Assert.Equal((0x1000u, (uint)Link), (Get(0x62, 2), Get(0x3e, 2)));
     }
 
+    // RTL8139C+ §9.1.
     [Fact]
     public void A_frame_in_two_descriptors_is_sent()
     {
@@ -247,6 +250,7 @@ public sealed class Rtl8139Tests : IDisposable
         Assert.Equal(frame, Got(Buffers, 100));
     }
 
+    // RTL8139C+ §9.2.
     [Theory]
     [InlineData(6, 2, 1)]
     [InlineData(17, 2, 2)]
@@ -287,6 +291,7 @@ public sealed class Rtl8139Tests : IDisposable
         Assert.Equal(0x40u, Get(0x3e, 2) & 0x40);
     }
 
+    // RTL8139C+ §6.2, §6.11.
     [Fact]
     public void The_filter_keeps_out_what_the_driver_does_not_want()
     {
@@ -306,6 +311,7 @@ public sealed class Rtl8139Tests : IDisposable
         Assert.Equal(First | Last | 65u, WaitReceived(2).Order);
     }
 
+    // RTL8139C+ §6.4.
     [Fact]
     public void The_counters_are_written_to_memory()
     {
@@ -321,6 +327,7 @@ public sealed class Rtl8139Tests : IDisposable
         Assert.Equal((1, 1, 1), (Got(Data, 64)[0], Got(Data, 64)[8], Got(Data, 64)[40]));
     }
 
+    // RTL8139C+ §5.6.
     [Fact]
     public void In_C_mode_four_pairs_of_registers_send()
     {
@@ -337,6 +344,7 @@ public sealed class Rtl8139Tests : IDisposable
         Assert.True(Interrupts);
     }
 
+    // RTL8139C+ §5.7.
     [Fact]
     public void In_C_mode_frames_lie_in_a_ring_one_behind_the_other()
     {
@@ -360,6 +368,7 @@ public sealed class Rtl8139Tests : IDisposable
         }
     }
 
+    // RTL8139C+ §5.7, §6.10.
     [Fact]
     public void In_C_mode_frames_wait_for_room()
     {
@@ -373,6 +382,7 @@ public sealed class Rtl8139Tests : IDisposable
         Wait(() => Get(0x3a, 2) == 6 * 1508 % 8192);
     }
 
+    // RTL8139C+ §6.7.
     [Fact]
     public void What_is_sent_in_loopback_comes_back_and_goes_nowhere()
     {

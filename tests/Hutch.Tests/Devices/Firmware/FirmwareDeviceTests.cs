@@ -10,6 +10,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Firmware;
 
+/// <summary>Firmware's devices: its image and shadow RAM (Intel 3 Series datasheet §5.1.14), the flash chip (JESD68.01; Intel 28FxxxJ3 data sheet), the configuration device (QEMU docs/specs/fw_cfg).</summary>
 public sealed class FirmwareDeviceTests
 {
     private const int HostBridge = 0, Lpc = 31, Pam0 = 0x90;
@@ -39,6 +40,7 @@ public sealed class FirmwareDeviceTests
         Assert.False(machine.Memory.IsWritable(PcMachine.ImageStart));
     }
 
+    // Intel 3 Series datasheet §5.1.14: PAM0.
     [Fact]
     public void Attribute_maps_show_ram_segment_by_segment_and_keep_what_they_hide()
     {
@@ -62,6 +64,7 @@ public sealed class FirmwareDeviceTests
         Assert.True(machine.Memory.IsWritable(0xc_4000) && !machine.Memory.IsWritable(0xc_3fff) && !machine.Memory.IsWritable(0xc_8000));
     }
 
+    // Intel ICH9 data sheet §13.1: PMBASE, ACPI_CNTL and the PIRQ routing (§13.1.14).
     [Fact]
     public void The_lpc_bridge_places_the_acpi_registers_and_leads_pci_interrupts_to_the_pic()
     {
@@ -85,6 +88,7 @@ public sealed class FirmwareDeviceTests
         Assert.Equal(0x00u, machine.In(0xa0, 1));
     }
 
+    // Intel 3 Series datasheet §5.1: PCIEXBAR.
     [Fact]
     public void Pciexbar_moves_the_configuration_space_and_the_tables_follow()
     {
@@ -101,6 +105,7 @@ public sealed class FirmwareDeviceTests
         Assert.Equal(0xe000_0000UL, BinaryPrimitives.ReadUInt64LittleEndian(tables.AsSpan(mcfg + 44)));
     }
 
+    // QEMU docs/specs/fw_cfg: selector and data register, signature, file directory.
     [Fact]
     public void The_configuration_device_tells_of_the_machine()
     {
@@ -118,6 +123,7 @@ public sealed class FirmwareDeviceTests
         Assert.Null(machine.ReadFile("bootorder"));
     }
 
+    // QEMU docs/specs/fw_cfg, "Guest-side DMA Interface".
     [Fact]
     public void Dma_reads_skips_and_refuses_what_is_no_ram()
     {
@@ -147,6 +153,7 @@ public sealed class FirmwareDeviceTests
         return BinaryPrimitives.ReadUInt32BigEndian(command);
     }
 
+    // Intel 28FxxxJ3 data sheet, table 4 (commands) and figure 8 (write to buffer); JESD68.01 §2 (query).
     [Fact]
     public void The_flash_chip_programs_erases_and_keeps_it()
     {

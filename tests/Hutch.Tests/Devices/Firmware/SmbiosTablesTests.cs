@@ -8,6 +8,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Firmware;
 
+/// <summary>The entry point and structures (SMBIOS 3.6 §5.2.2, §6.1, §7).</summary>
 public sealed class SmbiosTablesTests
 {
     private static readonly SmbiosOptions Options = new()
@@ -21,6 +22,7 @@ public sealed class SmbiosTablesTests
         Uuid = new Guid("00112233-4455-6677-8899-aabbccddeeff"),
     };
 
+    // SMBIOS 3.6 §5.2.2.
     [Fact]
     public void Entry_point_is_aligned_and_its_checksum_holds()
     {
@@ -33,6 +35,7 @@ public sealed class SmbiosTablesTests
         Assert.Equal(image.BaseAddress + 32, BinaryPrimitives.ReadUInt64LittleEndian(image.Image.AsSpan(16)));
     }
 
+    // SMBIOS 3.6 §6.1: formatted area, strings, two zeros.
     [Fact]
     public void Structures_are_complete_and_end_with_127()
     {
@@ -42,6 +45,7 @@ public sealed class SmbiosTablesTests
         Assert.Equal(structures.Count, structures.Select(s => s.Handle).Distinct().Count());
     }
 
+    // SMBIOS 3.6 §7, the table of each structure.
     [Theory]
     [InlineData(0, 0x1a)]
     [InlineData(1, 0x1b)]
@@ -58,6 +62,7 @@ public sealed class SmbiosTablesTests
         Assert.All(Parse(SmbiosTables.Build(Options)).Where(s => s.Type == type), s => Assert.Equal(length, s.Formatted.Length));
     }
 
+    // SMBIOS 3.6 §7.2.
     [Fact]
     public void System_is_named_and_has_its_id()
     {
@@ -67,6 +72,7 @@ public sealed class SmbiosTablesTests
         Assert.Equal(Options.Uuid, new Guid(system.Formatted.AsSpan(8, 16)));
     }
 
+    // SMBIOS 3.6 §7.12.
     [Fact]
     public void Oem_strings_are_counted_and_in_order()
     {
@@ -77,6 +83,7 @@ public sealed class SmbiosTablesTests
         Assert.DoesNotContain(Parse(SmbiosTables.Build(Options with { OemStrings = [] })), s => s.Type == 11);
     }
 
+    // SMBIOS 3.6 §7.17, §7.18, §7.20.
     [Fact]
     public void Memory_adds_up_over_the_modules()
     {

@@ -11,7 +11,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Generation;
 
-/// <summary>The generation identifier (Microsoft, Virtual Machine Generation ID, 2012).</summary>
+/// <summary>The generation identifier (Microsoft, Virtual Machine Generation ID, 2012; QEMU docs/specs/vmgenid, whose _HID and ADDR guests look for).</summary>
 public sealed class VmGenIdTests : IDisposable
 {
     private const ushort EventStatus = 0x620;

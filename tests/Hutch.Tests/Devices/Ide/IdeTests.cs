@@ -83,6 +83,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal((0, 0, 0), (nothing[7], nothing[2], nothing.Alternate));
     }
 
+    // ATA/ATAPI-6 §6.2.
     [Fact]
     public void Count_and_address_are_two_deep()
     {
@@ -96,6 +97,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal(0x34, driver[3]);
     }
 
+    // ATA/ATAPI-6 §7: BSY, DRQ and the interrupt, which reading the status ends.
     [Fact]
     public void Identify_is_read_through_the_data_port_and_interrupts_once()
     {
@@ -153,6 +155,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal(Numbered(5000, 300), File.ReadAllBytes(_path)[(700 * 512)..(1000 * 512)]);
     }
 
+    // Bus Master IDE 1.0 §2, §3.1.
     [Theory]
     [InlineData(0xc8, 0xca)]
     [InlineData(0x25, 0x35)]
@@ -168,6 +171,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal(Numbered(3000, 4), File.ReadAllBytes(_path)[(200 * 512)..(204 * 512)]);
     }
 
+    // Bus Master IDE 1.0 §3.1.
     [Fact]
     public void A_length_of_zero_is_64_KiB_and_a_table_with_room_left_stays_active()
     {
@@ -265,6 +269,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal((0x50, 0), driver.Packet(out _, 0, 0x00));
     }
 
+    // ATA/ATAPI-6 §8.23: interrupt reason and byte count.
     [Fact]
     public void A_packet_command_tells_by_its_registers_what_is_next()
     {
@@ -301,6 +306,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal(0x50, driver.Wait());
     }
 
+    // ATA/ATAPI-6 §9.12 (signatures).
     [Fact]
     public void A_software_reset_shows_signatures_and_device_reset_only_that_of_its_device()
     {
@@ -347,6 +353,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal(2, _machine.Platform.Failures.Length);
     }
 
+    // ATA/ATAPI-6 §7: nIEN of the device control register.
     [Fact]
     public void Interrupts_can_be_switched_off_and_wait()
     {
@@ -361,6 +368,7 @@ public sealed class IdeTests : IDisposable
         Assert.False(driver.HasInterrupt);
     }
 
+    // ATA/ATAPI-6 §9.16.
     [Fact]
     public void Two_drives_of_a_channel_have_registers_of_their_own()
     {

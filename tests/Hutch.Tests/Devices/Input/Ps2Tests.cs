@@ -61,6 +61,7 @@ public sealed class Ps2Tests
         _controller.WriteRegister(Data, value);
     }
 
+    // IBM PS/2, scan code sets 1 and 2; bit 6 of the command byte translates.
     [Theory]
     [InlineData(0x1e, new byte[] { 0x1e, 0x9e }, new byte[] { 0x1c, 0xf0, 0x1c })]             // A
     [InlineData(0x41, new byte[] { 0x41, 0xc1 }, new byte[] { 0x83, 0xf0, 0x83 })]             // F7, above the table
@@ -88,6 +89,7 @@ public sealed class Ps2Tests
         }
     }
 
+    // IBM PS/2, command byte, bits 0 and 1; status bit 5: the byte is the mouse's.
     [Fact]
     public void Each_byte_raises_the_interrupt_that_the_command_byte_allows()
     {
@@ -105,6 +107,7 @@ public sealed class Ps2Tests
         Assert.Equal(1, Status & 1);
     }
 
+    // IBM PS/2, controller commands ADh and AEh.
     [Fact]
     public void A_keyboard_that_is_switched_off_keeps_its_bytes()
     {
@@ -115,6 +118,7 @@ public sealed class Ps2Tests
         Assert.Equal([0x1e], ReadAll());
     }
 
+    // IBM PS/2, keyboard commands: FFh reset, F2h read ID, EEh echo, EDh indicators, F0h scan code set, F5h and F4h disable and enable, FEh resend.
     [Fact]
     public void The_keyboard_answers_the_commands_of_drivers()
     {
@@ -145,6 +149,7 @@ public sealed class Ps2Tests
         Assert.Equal([0x00], ReadAll());
     }
 
+    // IBM PS/2, mouse commands and the data packet of three bytes.
     [Fact]
     public void The_mouse_tells_of_motion_and_buttons()
     {
@@ -162,6 +167,7 @@ public sealed class Ps2Tests
         Assert.Empty(ReadAll());
     }
 
+    // IBM PS/2, mouse data packet: nine bits in each direction.
     [Fact]
     public void Long_motion_comes_in_parts()
     {

@@ -8,6 +8,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Pci;
 
+/// <summary>MSI-X (PCI Express Base 5.0 §6.1.4, §7.7.2).</summary>
 public sealed class MsixTests : IDisposable
 {
     private const ushort Enable = 0x8000, Mask = 0x4000;
@@ -17,6 +18,7 @@ public sealed class MsixTests : IDisposable
 
     public MsixTests() => _msix = new Msix(3, _router);
 
+    // PCI Express Base 5.0 §7.7.2: address and data of a table entry.
     [Fact]
     public void Sends_the_message_of_the_vector()
     {
@@ -26,6 +28,7 @@ public sealed class MsixTests : IDisposable
         Assert.Equal([new MsiMessage(0x1_fee0_1000, 0x41)], _router.Messages);
     }
 
+    // PCI Express Base 5.0 §7.7.2: MSI-X Enable.
     [Fact]
     public void Sends_nothing_while_off_or_for_a_vector_that_does_not_exist()
     {
@@ -37,6 +40,7 @@ public sealed class MsixTests : IDisposable
         Assert.Empty(_router.Messages);
     }
 
+    // PCI Express Base 5.0 §6.1.4: the vector's mask and its pending bit.
     [Fact]
     public void A_masked_vector_becomes_pending_and_is_sent_once_when_unmasked()
     {
@@ -52,6 +56,7 @@ public sealed class MsixTests : IDisposable
         Assert.Equal(0u, Read(0x800));
     }
 
+    // PCI Express Base 5.0 §7.7.2: Function Mask.
     [Fact]
     public void The_function_mask_holds_every_vector_back()
     {
@@ -65,6 +70,7 @@ public sealed class MsixTests : IDisposable
         Assert.Equal(2, _router.Messages.Length);
     }
 
+    // PCI Express Base 5.0 §7.7.2: the table and the pending bit array.
     [Fact]
     public void Pending_bits_and_reserved_words_are_read_only_and_widths_are_checked()
     {

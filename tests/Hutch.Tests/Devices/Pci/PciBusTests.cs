@@ -8,10 +8,12 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Pci;
 
+/// <summary>Configuration space, its two mechanisms, and base addresses (PCI Local Bus 3.0; PCI Express Base 5.0 §7.2.2).</summary>
 public sealed class PciBusTests : IDisposable
 {
     private readonly TestMachine _machine = new();
 
+    // PCI Local Bus 3.0 §3.2.2.3.2 (ports) and PCI Express Base 5.0 §7.2.2 (memory).
     [Fact]
     public void The_host_bridge_is_at_slot_0_on_both_mechanisms()
     {
@@ -25,6 +27,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(0x0600_0000u, _machine.In(0xcfc, 4));
     }
 
+    // PCI Local Bus 3.0 §3.2.2.3.2.
     [Fact]
     public void The_configuration_address_is_taken_only_as_a_double_word()
     {
@@ -37,6 +40,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(0xffff_ffffu, _machine.In(0xcfc, 4));
     }
 
+    // PCI Local Bus 3.0 §6.1.
     [Fact]
     public void What_is_absent_reads_as_ones()
     {
@@ -47,6 +51,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(0xffff_ffffUL, _machine.Load(PciWindows.EcamStart + PciWindows.EcamBytes - 4, 4));
     }
 
+    // Intel ICH9 data sheet §13.7.5.
     [Fact]
     public void Port_cf9_belongs_to_the_reset_control()
     {
@@ -57,6 +62,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(6u, _machine.In(0xcf9, 1));
     }
 
+    // PCI Local Bus 3.0 §6.2.5.1.
     [Fact]
     public void Bars_say_their_size_to_all_ones()
     {
@@ -74,6 +80,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(0u, _machine.ReadConfig(1, 0x20));
     }
 
+    // PCI Local Bus 3.0 §6.2.2 (command), §6.2.5.1.
     [Fact]
     public void Assignment_places_every_bar_and_enables_decoding()
     {
@@ -92,6 +99,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(0, second.Registers.Value);
     }
 
+    // PCI Local Bus 3.0 §6.2.5.1: 64-bit addresses.
     [Fact]
     public void A_large_bar_goes_above_4_gib()
     {
@@ -109,6 +117,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Contains("large", e.Message, StringComparison.Ordinal);
     }
 
+    // PCI Local Bus 3.0 §6.2.2, §6.2.5.1.
     [Fact]
     public void A_range_follows_its_bar_and_the_decode_enable()
     {
@@ -173,6 +182,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(0u, _machine.ReadConfig(1, 0x3c, 1));
     }
 
+    // PCI Local Bus 3.0 §6.2.1.
     [Fact]
     public void Read_only_registers_stay()
     {
@@ -183,6 +193,7 @@ public sealed class PciBusTests : IDisposable
             Assert.Equal(before[register / 4], _machine.ReadConfig(1, register));
     }
 
+    // PCI Local Bus 3.0 §2.2.6: interrupt pins may share a line.
     [Fact]
     public void Pins_share_lines_by_slot_and_the_level_is_the_or()
     {

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Pci;
 
-/// <summary>The registers behind the DSDT's methods, played as a guest's interpreter would.</summary>
+/// <summary>The registers behind the DSDT's methods (QEMU docs/specs/acpi_pci_hotplug), played as a guest's interpreter would.</summary>
 public sealed class PciHotplugTests : IDisposable
 {
     private const ushort Gpe = PmBlock.BasePort + PmBlock.GpeOffset;
@@ -26,6 +26,7 @@ public sealed class PciHotplugTests : IDisposable
 
     private IHotplug Hotplug => _machine.Services.Hotplug!;
 
+    // QEMU docs/specs/acpi_pci_hotplug, "PCI slot injection notification pending", and GPE.1.
     [Fact]
     public void A_new_device_is_announced_once_and_has_no_resources()
     {
@@ -53,6 +54,7 @@ public sealed class PciHotplugTests : IDisposable
         Assert.True(_machine.Services.Mmio.Find(Config(3, 0x20) & ~15u) is not null);
     }
 
+    // QEMU docs/specs/acpi_pci_hotplug, "PCI slot removal notification" and "PCI device ejection".
     [Fact]
     public void What_the_guest_ejects_is_gone_at_once_and_its_slot_is_free()
     {
@@ -72,6 +74,7 @@ public sealed class PciHotplugTests : IDisposable
         Assert.Equal(2, Hotplug.SlotOf("rng3"));
     }
 
+    // QEMU docs/specs/acpi_pci_hotplug, "PCI device ejection".
     [Theory]
     [InlineData(1u << 0)]
     [InlineData(1u << 9)]

@@ -10,6 +10,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Serial;
 
+/// <summary>The UART (National Semiconductor PC16550D data sheet, §8).</summary>
 public sealed class Uart16550Tests : IDisposable
 {
     private const int Data = 0, Ier = 1, Iir = 2, Lcr = 3, Mcr = 4, Lsr = 5, Msr = 6, Scr = 7;
@@ -31,6 +32,7 @@ public sealed class Uart16550Tests : IDisposable
         _channel.Dispose();
     }
 
+    // PC16550D §8.4: THRE and TEMT.
     [Fact]
     public void Written_bytes_leave_in_order_and_the_transmitter_is_ready_again()
     {
@@ -43,6 +45,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal("hello", _channel.Sent);
     }
 
+    // PC16550D §8.1: DLAB.
     [Fact]
     public void Divisor_latch_hides_data_and_interrupt_enable()
     {
@@ -56,6 +59,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal("", _channel.Sent);
     }
 
+    // PC16550D §8.10.
     [Fact]
     public void Scratch_register_is_memory()
     {
@@ -64,6 +68,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(0x5a, Read(Scr));
     }
 
+    // PC16550D §8.6, bits 6 and 7; §8.5, FCR0.
     [Fact]
     public void Fifo_bits_show_a_16550a()
     {
@@ -73,6 +78,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(0xc1, Read(Iir));
     }
 
+    // PC16550D §8.7, §8.6 with table IV.
     [Fact]
     public void Enabling_the_transmit_interrupt_raises_it_and_identifying_clears_it()
     {
@@ -84,6 +90,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(0x01, Read(Iir));
     }
 
+    // PC16550D §8.6, table IV.
     [Fact]
     public void Each_written_byte_raises_the_transmit_interrupt_anew()
     {
@@ -95,6 +102,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(rises + 2, _wire.Rises);
     }
 
+    // PC16550D §8.4: DR.
     [Fact]
     public void Without_the_fifo_one_byte_is_taken_at_a_time()
     {
@@ -107,6 +115,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(1, _channel.Resumes);
     }
 
+    // PC16550D §8.5.
     [Fact]
     public void With_the_fifo_sixteen_bytes_are_taken_and_the_rest_is_asked_for_when_it_is_empty()
     {
@@ -119,6 +128,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(1, _channel.Resumes);
     }
 
+    // PC16550D §8.5 (trigger level), §8.6 with table IV (time-out).
     [Theory]
     [InlineData(0x01, 1)]
     [InlineData(0x41, 4)]
@@ -142,6 +152,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.False(_wire.Level);
     }
 
+    // PC16550D §8.6, table IV: priorities.
     [Fact]
     public void Receive_goes_before_transmit()
     {
@@ -153,6 +164,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(0x02, Read(Iir));
     }
 
+    // PC16550D §8.5: FCR1.
     [Fact]
     public void Clearing_the_receive_fifo_drops_its_bytes()
     {
@@ -163,6 +175,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(0x60, Read(Lsr));
     }
 
+    // PC16550D §8.8: LOOP.
     [Fact]
     public void Loopback_returns_bytes_and_modem_lines_and_keeps_the_wire_quiet()
     {
@@ -177,6 +190,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal("", _channel.Sent);
     }
 
+    // PC16550D §8.4: OE; §8.6, table IV.
     [Fact]
     public void Overrun_in_loopback_is_a_line_status_interrupt_that_reading_ends()
     {
@@ -190,6 +204,7 @@ public sealed class Uart16550Tests : IDisposable
         Assert.Equal(0x01, Read(Iir));
     }
 
+    // PC16550D §8.9.
     [Fact]
     public void Modem_lines_of_a_connected_peer_are_up_without_deltas()
     {

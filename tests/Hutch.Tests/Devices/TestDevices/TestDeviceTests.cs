@@ -6,12 +6,14 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.TestDevices;
 
+/// <summary>Devices for programs that test a machine: QEMU's isa-debug-exit and pc-testdev.</summary>
 public sealed class TestDeviceTests : IDisposable
 {
     private readonly FakeMachine _machine = new();
 
     public void Dispose() => _machine.Dispose();
 
+    // QEMU's isa-debug-exit: the status is (value << 1) | 1.
     [Theory]
     [InlineData(0, 1)]
     [InlineData(1, 3)]
@@ -40,6 +42,7 @@ public sealed class TestDeviceTests : IDisposable
         Assert.Throws<ConfigException>(() => DeviceFactories.Create(new DebugExitConfig("debug-exit", 0xf4, 8), _machine.Services));
     }
 
+    // QEMU's pc-testdev: ports E0h and E8h.
     [Theory]
     [InlineData(0xe0)]
     [InlineData(0xe8)]
@@ -56,6 +59,7 @@ public sealed class TestDeviceTests : IDisposable
         Assert.Equal([3, 4, 3, 4], data);
     }
 
+    // QEMU's pc-testdev: memory at FF000000h.
     [Fact]
     public void Memory_reads_back_what_was_written()
     {
@@ -67,6 +71,7 @@ public sealed class TestDeviceTests : IDisposable
         Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8], data);
     }
 
+    // QEMU's pc-testdev: ports 2000h to 2017h, one for each interrupt line.
     [Fact]
     public void Line_port_sets_the_level_of_its_interrupt()
     {

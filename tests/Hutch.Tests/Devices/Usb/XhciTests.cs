@@ -101,6 +101,7 @@ public sealed class XhciTests : IDisposable
         Assert.Equal("USB Tablet", System.Text.Encoding.Unicode.GetString(_driver.Bytes(22)[2..]));
     }
 
+    // USB 2.0 §8.5.3.4; xHCI 1.2 §4.6.8.
     [Fact]
     public void What_a_device_does_not_know_stalls_until_the_endpoint_is_reset()
     {
@@ -114,6 +115,7 @@ public sealed class XhciTests : IDisposable
         Assert.Equal(Success, _driver.Control(slot, 0x80, 6, 0x0100, 0, 18).Code);
     }
 
+    // HID 1.11 §6.2.2.
     [Fact]
     public void A_tablet_reports_where_it_is()
     {
@@ -153,6 +155,7 @@ public sealed class XhciTests : IDisposable
         Assert.Null(_driver.Next());
     }
 
+    // HID 1.11 §7.2.
     [Fact]
     public void A_keyboard_reports_keys_and_takes_lights()
     {
@@ -212,6 +215,7 @@ public sealed class XhciTests : IDisposable
         Assert.Equal(["0000040000000000", "0000000000000000"], reports);
     }
 
+    // xHCI 1.2 §4.6.9.
     [Fact]
     public void A_transfer_that_waits_is_reported_when_its_endpoint_is_stopped_and_goes_on_when_it_runs()
     {
@@ -230,6 +234,7 @@ public sealed class XhciTests : IDisposable
         AssertReport(block, slot, left: 2);
     }
 
+    // xHCI 1.2 §4.5, §4.6.
     [Fact]
     public void Slots_are_as_many_as_ports_and_come_back()
     {
@@ -243,6 +248,7 @@ public sealed class XhciTests : IDisposable
         Assert.Equal(Success, _driver.Command(0, 23 << 10).Code);
     }
 
+    // xHCI 1.2 §4.17, §5.5.2.1.
     [Fact]
     public void An_interrupt_comes_when_it_is_wanted_and_not_again_before_the_guest_has_looked()
     {
@@ -257,6 +263,7 @@ public sealed class XhciTests : IDisposable
         Assert.True(_machine.Gsi[PciBus.GsiOf(1, 0)]);
     }
 
+    // xHCI 1.2 §5.5.2.1; PCI Express Base 5.0 §6.1.4.3.
     [Fact]
     public void With_MSI_X_on_the_pin_falls_and_messages_are_sent()
     {
@@ -304,6 +311,7 @@ public sealed class XhciTests : IDisposable
         Assert.Null(_driver.Next());
     }
 
+    // xHCI 1.2 §4.24.1.
     [Fact]
     public void An_event_ring_outside_memory_stops_the_controller_until_it_is_reset()
     {

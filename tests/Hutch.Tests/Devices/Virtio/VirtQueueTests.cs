@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
+/// <summary>Split virtqueues, the device's side (virtio 1.2 §2.7).</summary>
 public sealed class VirtQueueTests : IDisposable
 {
     private const ulong Table = 0x1000, Available = 0x2000, Used = 0x3000, Buffers = 0x10000, RamBytes = 1 << 20;
@@ -19,6 +20,7 @@ public sealed class VirtQueueTests : IDisposable
 
     public VirtQueueTests() => _queue = new VirtQueue(_memory, 16);
 
+    // virtio 1.2 §2.7.4: no assumption about framing.
     [Fact]
     public void A_chain_is_two_byte_strings_however_it_is_cut()
     {
@@ -46,6 +48,7 @@ public sealed class VirtQueueTests : IDisposable
         Assert.Equal(QueueStatus.Empty, _queue.TryPop(_chain));
     }
 
+    // virtio 1.2 §2.7.8.
     [Fact]
     public void Used_elements_carry_head_and_length_and_the_indices_wrap()
     {
@@ -62,6 +65,7 @@ public sealed class VirtQueueTests : IDisposable
         }
     }
 
+    // virtio 1.2 §2.7.5.3.
     [Fact]
     public void An_indirect_table_is_followed()
     {
@@ -76,6 +80,7 @@ public sealed class VirtQueueTests : IDisposable
         Assert.Equal((2L, 12L), (_chain.ReadableBytes, _chain.WritableBytes));
     }
 
+    // virtio 1.2 §2.7.7, §2.7.10: VIRTQ_AVAIL_F_NO_INTERRUPT and VIRTQ_USED_F_NO_NOTIFY.
     [Fact]
     public void Without_the_event_index_flags_suppress_interrupts_and_notifications()
     {
@@ -99,6 +104,7 @@ public sealed class VirtQueueTests : IDisposable
         Assert.True(_queue.EnableNotifications());
     }
 
+    // virtio 1.2 §2.7.7.2, §2.7.10.
     [Fact]
     public void With_the_event_index_an_interrupt_comes_when_used_event_is_passed()
     {
@@ -144,6 +150,7 @@ public sealed class VirtQueueTests : IDisposable
         }));
     }
 
+    // virtio 1.2 §2.7.5.2: a driver makes no loops.
     [Fact]
     public void A_loop_breaks_the_queue()
     {
@@ -162,6 +169,7 @@ public sealed class VirtQueueTests : IDisposable
         AssertBroken(0, QueueFault.ChainTooLong);
     }
 
+    // virtio 1.2 §2.7.5.3.1.
     [Fact]
     public void An_indirect_chain_longer_than_the_queue_breaks_it()
     {
@@ -208,6 +216,7 @@ public sealed class VirtQueueTests : IDisposable
         AssertBroken(0, QueueFault.BadIndex);
     }
 
+    // virtio 1.2 §2.7.5.3: a whole number of descriptors.
     [Theory]
     [InlineData(0x5000UL, 0u, Indirect, QueueFault.BadIndirect)]
     [InlineData(0x5000UL, 15u, Indirect, QueueFault.BadIndirect)]
@@ -241,6 +250,7 @@ public sealed class VirtQueueTests : IDisposable
         AssertBroken(0, QueueFault.BadIndirect);
     }
 
+    // virtio 1.2 §2.7.4.2.
     [Fact]
     public void A_readable_buffer_after_a_writable_one_breaks_the_queue()
     {
@@ -260,6 +270,7 @@ public sealed class VirtQueueTests : IDisposable
         Assert.Equal(QueueFault.AvailableJump, _queue.Fault);
     }
 
+    // virtio 1.2 §2.7: a power of two, 32768 at the most.
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
@@ -272,6 +283,7 @@ public sealed class VirtQueueTests : IDisposable
         Assert.Equal(QueueStatus.Broken, _queue.TryPop(_chain));
     }
 
+    // virtio 1.2 §2.7: alignments of the three parts.
     [Theory]
     [InlineData(Table + 8, Available, Used)]
     [InlineData(Table, Available + 1, Used)]

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
-/// <summary>Virtio 1.2 §5.5.</summary>
+/// <summary>The memory balloon (virtio 1.2 §5.5).</summary>
 public sealed class VirtioBalloonTests : IDisposable
 {
     private const ulong Version1 = 1UL << 32, Statistics = 1UL << 1, DeflateOnOom = 1UL << 2, Reporting = 1UL << 5;
@@ -26,6 +26,7 @@ public sealed class VirtioBalloonTests : IDisposable
 
     private IBalloon Balloon => _machine.Services.Balloon!;
 
+    // virtio 1.2 §5.5.6: inflate and deflate queues.
     [Fact]
     public void Pages_that_the_guest_gives_up_are_the_hosts()
     {
@@ -42,6 +43,7 @@ public sealed class VirtioBalloonTests : IDisposable
         Assert.Equal(0u, driver.WaitUsed(1));
     }
 
+    // virtio 1.2 §5.5.4: num_pages, actual.
     [Fact]
     public void A_target_is_told_and_what_the_driver_says_is_known()
     {
@@ -57,6 +59,7 @@ public sealed class VirtioBalloonTests : IDisposable
         Assert.Equal(0UL, _machine.Load(driver.Device + 14, 4));
     }
 
+    // virtio 1.2 §5.5.6.3, §5.5.6.4.
     [Fact]
     public void Statistics_are_renewed_when_somebody_looks()
     {
@@ -75,6 +78,7 @@ public sealed class VirtioBalloonTests : IDisposable
         Assert.Equal(2000UL, Balloon.Look().Statistics[1].Value);
     }
 
+    // virtio 1.2 §5.5.6.7; §5.5.2 for the queue.
     [Theory]
     [InlineData(Version1 | Statistics | Reporting, 3)]
     [InlineData(Version1 | Reporting, 2)]
@@ -88,6 +92,7 @@ public sealed class VirtioBalloonTests : IDisposable
         Assert.Equal([0UL, 0, 0x5555, 0, 0x5555], Enumerable.Range(0, 5).Select(page => Load(Pages + ((ulong)page * 4096))));
     }
 
+    // virtio 1.2 §5.5.3.
     [Fact]
     public void Features_follow_the_configuration()
     {

@@ -251,6 +251,7 @@ public sealed class VirtioBlockFlightTests : IDisposable
         Assert.Contains("held0", Assert.Throws<StateException>(() => _device.Exchange(new StateReader("disk0", bytes))).Message, StringComparison.Ordinal);
     }
 
+    // virtio 1.2 §5.2.4 (capacity), §4.1.5.4.
     [Fact]
     public void A_disk_that_grows_tells_the_guest()
     {

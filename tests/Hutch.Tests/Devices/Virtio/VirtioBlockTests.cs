@@ -8,6 +8,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
+/// <summary>The block device (virtio 1.2 §5.2).</summary>
 public sealed class VirtioBlockTests : IDisposable
 {
     private const ulong Header = 0x20_0000, Data = 0x21_0000, StatusByte = 0x20_f000;
@@ -17,6 +18,7 @@ public sealed class VirtioBlockTests : IDisposable
     private readonly TestMachine _machine = new(Disks.Open);
     private IDevice? _device;
 
+    // virtio 1.2 §5.2.6: VIRTIO_BLK_T_IN and VIRTIO_BLK_T_OUT.
     [Fact]
     public void Reads_and_writes_sectors()
     {
@@ -34,6 +36,7 @@ public sealed class VirtioBlockTests : IDisposable
         Assert.Equal(pattern, File.ReadAllBytes(_path)[1536..(1536 + 4096)]);
     }
 
+    // virtio 1.2 §5.2.6: VIRTIO_BLK_T_GET_ID, 20 bytes.
     [Fact]
     public void Says_who_it_is()
     {
@@ -46,6 +49,7 @@ public sealed class VirtioBlockTests : IDisposable
         Assert.Equal("disk0", Encoding.ASCII.GetString(id).TrimEnd('\0'));
     }
 
+    // virtio 1.2 §5.2.6: VIRTIO_BLK_T_FLUSH, _DISCARD, _WRITE_ZEROES.
     [Fact]
     public void Flushes_discards_and_writes_zeroes()
     {
@@ -64,6 +68,7 @@ public sealed class VirtioBlockTests : IDisposable
         Assert.Equal(1, content[8192]);
     }
 
+    // virtio 1.2 §5.2.6: VIRTIO_BLK_S_IOERR.
     [Theory]
     [InlineData(0u, 2048UL, 512u)]                  // behind the end
     [InlineData(0u, 2047UL, 1024u)]                 // across the end
@@ -77,6 +82,7 @@ public sealed class VirtioBlockTests : IDisposable
         Assert.Equal((1, 0u), Request(driver, type, sector, (Data, length, true)));
     }
 
+    // virtio 1.2 §5.2.6.2: VIRTIO_BLK_S_UNSUPP.
     [Fact]
     public void Refuses_unknown_requests_and_bad_ranges()
     {
@@ -90,6 +96,7 @@ public sealed class VirtioBlockTests : IDisposable
         Assert.Equal(2, Request(driver, 13, 0, (Data, 15, false)).Status);
     }
 
+    // virtio 1.2 §5.2.3: VIRTIO_BLK_F_RO; §5.2.6.2.
     [Fact]
     public void A_read_only_disk_says_so_and_refuses_writes()
     {
@@ -125,6 +132,7 @@ public sealed class VirtioBlockTests : IDisposable
         Assert.Equal(0, Request(driver, 0, 0, (Data, 512, true)).Status);
     }
 
+    // virtio 1.2 §5.2.4.
     [Fact]
     public void Shows_capacity_and_limits()
     {

@@ -6,6 +6,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
+/// <summary>The console with one port (virtio 1.2 §5.3).</summary>
 public sealed class VirtioConsoleTests : IDisposable
 {
     private const ulong Input = 0x20_0000, Output = 0x22_0000;
@@ -25,6 +26,7 @@ public sealed class VirtioConsoleTests : IDisposable
         _driver.Bring(2, (1UL << 32) | (1UL << 29));
     }
 
+    // virtio 1.2 §5.3.6: the transmit queue.
     [Fact]
     public void Output_reaches_the_channel_in_order()
     {
@@ -36,6 +38,7 @@ public sealed class VirtioConsoleTests : IDisposable
         Assert.Equal("Hello, worldH", _channel.Output);
     }
 
+    // virtio 1.2 §5.3.6: the receive queue.
     [Fact]
     public void Input_reaches_the_buffers_that_wait()
     {
@@ -102,6 +105,7 @@ public sealed class VirtioConsoleTests : IDisposable
         Assert.Equal("later", _channel.Output);
     }
 
+    // virtio 1.2 §5.3.4: max_nr_ports.
     [Fact]
     public void Has_one_port() => Assert.Equal(1UL, _machine.Load(_driver.Device + 4, 4));
 

@@ -10,7 +10,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
-/// <summary>Virtio 1.2 §5.15.</summary>
+/// <summary>The memory device (virtio 1.2 §5.15).</summary>
 public sealed class VirtioMemTests : IDisposable
 {
     private const ulong Version1 = 1UL << 32, Block = 4 << 20, Start = GuestMemory.HighMemoryStart, Region = 256 << 20;
@@ -43,6 +43,7 @@ public sealed class VirtioMemTests : IDisposable
         Assert.Equal(2UL, _driver.OfferedFeatures() & 0xff);
     }
 
+    // virtio 1.2 §5.15.6.3, §5.15.6.4, §5.15.6.6: plug, unplug, state.
     [Fact]
     public void Blocks_are_plugged_in_and_out_and_what_is_out_is_the_hosts()
     {
@@ -64,6 +65,7 @@ public sealed class VirtioMemTests : IDisposable
         Assert.Equal((0UL, 0UL), (Memory.Look().PluggedBytes, Load(Start + Block)));
     }
 
+    // virtio 1.2 §5.15.6.3.2: VIRTIO_MEM_RESP_NACK.
     [Fact]
     public void No_more_is_plugged_in_than_is_wanted()
     {
@@ -75,6 +77,7 @@ public sealed class VirtioMemTests : IDisposable
         Assert.Equal(Ack, Ask(1, Start + Block, 1));
     }
 
+    // virtio 1.2 §5.15.6.2: VIRTIO_MEM_RESP_ERROR.
     [Theory]
     [InlineData(0, Start + 4096, 1)]
     [InlineData(0, Start - Block, 1)]
@@ -116,6 +119,7 @@ public sealed class VirtioMemTests : IDisposable
         Assert.Equal(0u, _driver.WaitUsed(0));
     }
 
+    // virtio 1.2 §5.15.5.
     [Fact]
     public void A_reset_of_the_machine_takes_all_out_and_one_of_the_driver_nothing()
     {

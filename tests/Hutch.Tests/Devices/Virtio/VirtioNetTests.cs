@@ -8,6 +8,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
+/// <summary>The network device (virtio 1.2 §5.1).</summary>
 public sealed class VirtioNetTests : IDisposable
 {
     private const ulong Version1 = 1UL << 32, EventIndex = 1UL << 29, Checksum = 1, GuestChecksum = 2, Tso4 = 1UL << 11, Mergeable = 1UL << 15, Status = 1UL << 16;
@@ -63,6 +64,7 @@ public sealed class VirtioNetTests : IDisposable
         return Got(Command + 0x1000, 1)[0];
     }
 
+    // virtio 1.2 §5.1.6.2.
     [Fact]
     public void A_frame_is_sent_whatever_its_buffers_are()
     {
@@ -77,6 +79,7 @@ public sealed class VirtioNetTests : IDisposable
         Assert.True(network.IsDisposed);
     }
 
+    // virtio 1.2 §5.1.6.2: checksum and segmentation of the header.
     [Fact]
     public void The_work_that_the_driver_left_is_passed_on()
     {
@@ -93,6 +96,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.6.2.2.
     [Theory]
     [InlineData(Usual, 1, 0, 34, 16, 100)]                  // a checksum that was not negotiated
     [InlineData(Usual | Checksum, 1, 0, 90, 16, 100)]       // a checksum behind the frame
@@ -136,6 +140,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.6.3.
     [Fact]
     public void A_frame_is_received_into_one_buffer_and_waits_for_one()
     {
@@ -149,6 +154,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.6.4.1.
     [Fact]
     public void A_driver_that_verifies_itself_is_told_nothing()
     {
@@ -161,6 +167,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.6.4: num_buffers.
     [Fact]
     public void Mergeable_buffers_hold_a_frame_together()
     {
@@ -204,6 +211,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.6.5.1, §5.1.6.5.2, §5.1.6.5.3.
     [Fact]
     public void The_filter_keeps_out_what_the_driver_does_not_want()
     {
@@ -231,6 +239,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.6.5: VIRTIO_NET_ERR.
     [Theory]
     [InlineData(new byte[] { 0, 0 })]
     [InlineData(new byte[] { 0, 9, 1 })]
@@ -250,6 +259,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.6.5.2: VIRTIO_NET_CTRL_MAC_ADDR_SET.
     [Fact]
     public void The_driver_may_choose_another_address_until_it_is_reset()
     {
@@ -263,6 +273,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.2, §5.1.6.5.5: VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET; §5.1.4: max_virtqueue_pairs.
     [Fact]
     public void Several_pairs_have_a_control_queue_behind_them_and_are_used_when_the_driver_says_so()
     {
@@ -283,6 +294,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.4: status; §4.1.5.4.
     [Fact]
     public void A_pulled_cable_lets_nothing_through_and_the_driver_hears_of_it()
     {
@@ -306,6 +318,7 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.3, §5.1.4: VIRTIO_NET_F_MTU.
     [Theory]
     [InlineData(0, 1500, 1500)]
     [InlineData(9000, 1500, 9000)]

@@ -5,6 +5,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
+/// <summary>The transport of every virtio device (virtio 1.2 §4.1) and the device status (§2.1).</summary>
 public sealed class VirtioPciTests : IDisposable
 {
     private const ulong Version1 = 1UL << 32;
@@ -21,6 +22,7 @@ public sealed class VirtioPciTests : IDisposable
         _driver = new VirtioDriver(_machine, 1);
     }
 
+    // virtio 1.2 §4.1.2 (identity: 1040h and the device type, revision 1 and more) and §4.1.4 (capabilities).
     [Fact]
     public void Is_a_modern_virtio_function_with_all_structures()
     {
@@ -32,6 +34,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(0u, _machine.ReadConfig(1, 0x100));
     }
 
+    // virtio 1.2 §6 and §4.1.4.3: device_feature_select, device_feature.
     [Fact]
     public void Offers_version_1_indirect_descriptors_and_the_event_index()
     {
@@ -40,12 +43,14 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(0UL, _machine.Load(_driver.Common + 4, 4));
     }
 
+    // virtio 1.2 §2.2.2 and §3.1.1: FEATURES_OK does not stay.
     [Theory]
     [InlineData(0UL)]                            // a legacy driver
     [InlineData(Version1 | 1)]                   // not offered
     [InlineData(Version1 | (1UL << 33))]
     public void Refuses_features_that_do_not_fit(ulong features) => Assert.Equal(3, _driver.Negotiate(features));
 
+    // virtio 1.2 §2.2.2.
     [Fact]
     public void Refuses_features_beyond_64()
     {
@@ -58,6 +63,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(3, _driver.Status);
     }
 
+    // virtio 1.2 §3.1.1.
     [Fact]
     public void Features_are_fixed_after_features_ok()
     {
@@ -67,6 +73,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(0UL, _machine.Load(_driver.Common + 0xc, 4));
     }
 
+    // virtio 1.2 §4.1.4.3.1: queue_size is 0.
     [Fact]
     public void A_queue_that_does_not_exist_has_size_0_and_takes_nothing()
     {
@@ -79,6 +86,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(0UL, _machine.Load(_driver.Common + 0x1c, 2));
     }
 
+    // virtio 1.2 §4.1.5.1.2.1: NO_VECTOR.
     [Fact]
     public void A_vector_that_does_not_exist_reads_back_as_none()
     {
@@ -88,6 +96,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(1UL, _machine.Load(_driver.Common + 0x10, 2));
     }
 
+    // virtio 1.2 §4.1.3.1.
     [Fact]
     public void Queue_addresses_can_be_written_and_read_by_halves()
     {
@@ -97,6 +106,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(0x55667788UL, _machine.Load(_driver.Common + 0x24, 4));
     }
 
+    // virtio 1.2 §2.7 (alignment) and §2.1.2: DEVICE_NEEDS_RESET, told by a configuration change.
     [Theory]
     [InlineData(5, null, null, null)]
     [InlineData(0, null, null, null)]
@@ -117,6 +127,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(11, _driver.Negotiate(Version1));
     }
 
+    // virtio 1.2 §3.1.1, §2.1.2.
     [Fact]
     public void Driver_ok_without_features_ok_needs_a_reset()
     {
@@ -124,6 +135,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(64 + 7, _driver.Status);
     }
 
+    // virtio 1.2 §2.1.2.
     [Fact]
     public void A_broken_chain_needs_a_reset_and_says_so_once()
     {
@@ -137,6 +149,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(8u, _driver.WaitUsed(0));
     }
 
+    // virtio 1.2 §4.1.4.5.1.
     [Fact]
     public void Without_msix_the_pin_is_used_and_reading_the_isr_releases_it()
     {
@@ -152,6 +165,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Empty(_machine.Router.Messages);
     }
 
+    // virtio 1.2 §4.1.4.9.
     [Fact]
     public void The_configuration_window_reaches_the_registers()
     {
@@ -166,6 +180,7 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(3, _driver.Status);
     }
 
+    // virtio 1.2 §2.4.1.
     [Fact]
     public void A_machine_reset_is_a_power_on()
     {

@@ -4,8 +4,10 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
+/// <summary>The entropy device (virtio 1.2 §5.4).</summary>
 public sealed class VirtioRngTests
 {
+    // virtio 1.2 §5.4.6.
     [Theory]
     [InlineData(1UL << 32)]
     [InlineData((1UL << 32) | (1UL << 29))]
@@ -29,6 +31,7 @@ public sealed class VirtioRngTests
         }
     }
 
+    // virtio 1.2 §5.4.6.2: one byte at least, and what the used element says.
     [Fact]
     public void Caps_one_request()
     {

@@ -10,6 +10,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
+/// <summary>The SCSI host (virtio 1.2 §5.6) and its disks (SPC-4, SBC-3).</summary>
 public sealed class VirtioScsiTests : IDisposable
 {
     private const int Blocks = 2048;
@@ -18,6 +19,7 @@ public sealed class VirtioScsiTests : IDisposable
     private readonly TestMachine _machine = new(Disks.Open);
     private IDevice? _device;
 
+    // SAM-5 §5.14: unit attention.
     [Fact]
     public void The_first_command_after_a_reset_is_told_and_those_that_look_are_not_stopped()
     {
@@ -35,6 +37,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal(0, driver.Execute(1, [0x03, 0, 0, 0, 18], 18).Data[2]);
     }
 
+    // SPC-4 §6.4 (INQUIRY), §7.8 (vital product data).
     [Fact]
     public void Says_who_it_is()
     {
@@ -58,6 +61,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal((5, 0x2400), driver.Execute(0, [0x12, 1, 0xc7, 0, 252], 252).Sense);
     }
 
+    // SBC-3 §5.15 (READ CAPACITY), SPC-4 §7.5 (mode pages).
     [Fact]
     public void Says_how_long_it_is_and_how_it_caches()
     {
@@ -127,6 +131,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal((5, 0x2400), driver.Execute(0, [0x93, 8, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 8], output: pattern).Sense);
     }
 
+    // SPC-4 §4.5: sense keys and codes.
     [Theory]
     [InlineData(0, new byte[] { 0x28, 0, 0, 0, 8, 0, 0, 0, 1 }, 5, 0x2100)]                            // behind the end
     [InlineData(0, new byte[] { 0x28, 0, 0, 0, 7, 0xff, 0, 0, 2 }, 5, 0x2100)]                         // across it
@@ -155,6 +160,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal(before, File.ReadAllBytes(_first));
     }
 
+    // SBC-3 §5.28 (UNMAP).
     [Theory]
     [InlineData(32, 2047, 2, 0x2100)]             // the second range is not on the disk
     [InlineData(24, 0, 1, 0x1a00)]                // no whole ranges
@@ -172,6 +178,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.All(File.ReadAllBytes(_first), static b => Assert.Equal(1, b));
     }
 
+    // virtio 1.2 §5.6.6.1 (BAD_TARGET); SPC-4 §4.6.1, §6.4.2.
     [Fact]
     public void Targets_and_units_that_are_not_there()
     {
@@ -185,6 +192,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal(0x25, driver.Execute(0, [0x03, 0, 0, 0, 18], 18, unit: 1).Data[12]);
     }
 
+    // virtio 1.2 §5.6.6.1: VIRTIO_SCSI_S_OVERRUN and residual.
     [Fact]
     public void Buffers_that_are_shorter_than_the_command_says_are_an_overrun_and_longer_ones_a_residual()
     {
@@ -204,6 +212,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal(9, driver.Execute(0, [0x28, 0, 0, 0, 0, 0, 0, 0, 1], 512, new byte[512]).Response);
     }
 
+    // virtio 1.2 §5.6.4: sense_size, cdb_size, max_target, max_lun; what a reset leaves.
     [Fact]
     public void The_driver_may_set_the_lengths_of_sense_data_and_commands()
     {
@@ -230,6 +239,7 @@ public sealed class VirtioScsiTests : IDisposable
         ulong Config(ulong offset, int width) => _machine.Load(driver.Virtio.Device + offset, width);
     }
 
+    // virtio 1.2 §5.6.6.1.
     [Theory]
     [InlineData(50, 108)]            // a header that ends too soon
     [InlineData(51, 107)]            // no room for a whole response
@@ -243,6 +253,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal((0, 0), driver.Execute(0, [0x00]).Ends);
     }
 
+    // virtio 1.2 §5.6.6.2.
     [Fact]
     public void The_control_queue_answers_for_what_is_there()
     {
@@ -260,6 +271,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal((0, 0), driver.Execute(0, [0x00]).Ends);
     }
 
+    // virtio 1.2 §5.6.6.2: logical unit and nexus reset.
     [Theory]
     [InlineData(4, 1)]
     [InlineData(5, 0)]
@@ -272,6 +284,7 @@ public sealed class VirtioScsiTests : IDisposable
         Assert.Equal((0, 0), driver.Execute(0, [0x00]).Ends);
     }
 
+    // virtio 1.2 §5.6.6.3: VIRTIO_SCSI_T_PARAM_CHANGE.
     [Fact]
     public void A_disk_that_grows_tells_the_guest()
     {
