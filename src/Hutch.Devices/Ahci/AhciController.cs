@@ -46,7 +46,7 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
         // A machine with the chipset's other functions has it where that chipset does.
         if (_bus.Has(LpcBridge.ChipsetSlot, 0)) _bus.AddAt(this, LpcBridge.ChipsetSlot, Function);
         else _ = _bus.Add(this);
-        ResetController();
+        ResetController(machineReset: true);
     }
 
     /// <summary>Guards the registers.</summary>
@@ -71,7 +71,7 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
     /// <inheritdoc/>
     public void Reset()
     {
-        lock (Lock) ResetController();
+        lock (Lock) ResetController(machineReset: true);
         CarryOutResets();
         _bus.ResetFunction(this);
     }
@@ -166,17 +166,17 @@ internal sealed class AhciController : PciFunction, IBusDevice, IWordRegisters, 
         }
         switch (register)
         {
-            case GlobalControl when (value & GlobalReset) != 0: ResetController(); break;
+            case GlobalControl when (value & GlobalReset) != 0: ResetController(machineReset: false); break;
             case GlobalControl: _globalControl = value & GlobalInterruptEnable; break;
             case InterruptStatus: _interruptStatus &= ~value; break;
         }
         return false;
     }
 
-    private void ResetController()
+    private void ResetController(bool machineReset)
     {
         _globalControl = _interruptStatus = 0;
-        foreach (AhciPort port in _ports) port.Reset();
+        foreach (AhciPort port in _ports) port.Reset(machineReset);
         UpdateInterrupt();
     }
 

@@ -45,9 +45,11 @@ internal sealed class AhciPort
     internal bool Interrupts => (_interruptStatus & _interruptEnable) != 0;
 
     /// <summary>A reset of the controller. Under the lock.</summary>
-    internal void Reset()
+    /// <param name="machineReset">Not by the controller's own reset, which leaves the list's and the FIS area's addresses (AHCI 1.3.1 §10.4.3).</param>
+    internal void Reset(bool machineReset)
     {
-        _listBase = _listBaseHigh = _fisBase = _fisBaseHigh = _interruptStatus = _interruptEnable = _sataControl = _sataError = 0;
+        if (machineReset) _listBase = _listBaseHigh = _fisBase = _fisBaseHigh = 0;
+        _interruptStatus = _interruptEnable = _sataControl = _sataError = 0;
         _command = 0;
         StopList();
         ResetDevice();

@@ -204,6 +204,25 @@ public sealed class AhciTests : IDisposable
         Assert.False(_machine.Gsi[gsi]);
     }
 
+    // AHCI 1.3.1 §10.4.3: the controller's own reset takes all but the addresses of list and FIS area; that of the machine takes these too. GHC.HR reads as zero (§3.1.2).
+    [Fact]
+    public void A_reset_of_the_controller_leaves_the_addresses_of_its_lists()
+    {
+        AhciDriver driver = Begin();
+        (uint list, uint fis) = (driver[0x00], driver[0x08]);
+        driver[0x14] = uint.MaxValue;
+        _machine.Store(driver.Base + 4, 3, 4);
+        Assert.Equal(0x8000_0000UL, _machine.Load(driver.Base + 4, 4));
+        Assert.Equal((0u, 0u, list, fis), (driver[0x14], driver[0x18] & 0x11, driver[0x00], driver[0x08]));
+        driver.Start();
+        Assert.Equal(0x50u, driver.Run(0x25, 0, 1, 512) & 0xff);
+
+        _device!.Stop();
+        _device.Reset();
+        _device.Start();
+        Assert.Equal((0u, 0u), (driver[0x00], driver[0x08]));
+    }
+
     // ATA8-ACS §7.21 (PACKET); MMC-6 §6.6.
     [Fact]
     public void The_disc_is_read_by_packets_and_its_tray_opens()
