@@ -204,6 +204,44 @@ public sealed class AhciTests : IDisposable
         Assert.False(_machine.Gsi[gsi]);
     }
 
+    // AHCI 1.3.1 §3.1: CAP, PI and VS are read-only, GHC.AE stays; §3.3: alignment of PxCLB and PxFB, reserved bits of PxIE, PxSIG and PxSSTS are read-only.
+    [Fact]
+    public void Registers_have_their_reserved_and_read_only_bits()
+    {
+        AhciDriver driver = Begin();
+        driver[0x18] = 0;
+        AhciDriver.Wait(() => (driver[0x18] & 0xc000) == 0);
+        ulong[] before = [.. new ulong[] { 0x00, 0x0c, 0x10 }.Select(at => _machine.Load(driver.Base + at, 4))];
+        Assert.Equal(0x0001_0301UL, before[2]);
+        foreach (ulong at in (ulong[])[0x00, 0x0c, 0x10]) _machine.Store(driver.Base + at, ~before[0] & uint.MaxValue, 4);
+        Assert.Equal(before, new ulong[] { 0x00, 0x0c, 0x10 }.Select(at => _machine.Load(driver.Base + at, 4)));
+        _machine.Store(driver.Base + 4, 0, 4);
+        Assert.Equal(0x8000_0000UL, _machine.Load(driver.Base + 4, 4));
+        driver[0x00] = driver[0x08] = driver[0x14] = uint.MaxValue;
+        Assert.Equal((0xffff_fc00u, 0xffff_ff00u, 0xfdc0_00ffu), (driver[0x00], driver[0x08], driver[0x14]));
+        driver[0x24] = driver[0x28] = 0;
+        Assert.Equal((0x101u, 0x133u), (driver[0x24], driver[0x28]));
+        // A list that is not started takes no commands (§3.3.13, §3.3.14).
+        driver[0x34] = driver[0x38] = 1;
+        Assert.Equal((0u, 0u), (driver[0x34], driver[0x38]));
+    }
+
+    // AHCI 1.3.1 §3.3.11: DET of PxSCTL resets the device; §3.3.12 and §3.3.5: DIAG.X of PxSERR and PCS of PxIS say so until ones are written.
+    [Fact]
+    public void A_reset_of_a_port_is_told_by_its_error_register()
+    {
+        AhciDriver driver = Begin();
+        driver[0x18] = 0x10;
+        driver[0x30] = driver[0x10] = uint.MaxValue;
+        Assert.Equal((0u, 0u), (driver[0x30], driver[0x10] & 0x40));
+        driver[0x2c] = 1;
+        Assert.Equal((0u, 0x7fu), (driver[0x28], driver[0x20] & 0xff));
+        driver[0x2c] = 0;
+        Assert.Equal((0x133u, 1u << 26, 0x40u), (driver[0x28], driver[0x30] & 1 << 26, driver[0x10] & 0x40));
+        driver[0x30] = driver[0x10] = uint.MaxValue;
+        Assert.Equal((0u, 0u), (driver[0x30], driver[0x10] & 0x40));
+    }
+
     // AHCI 1.3.1 §10.4.3: the controller's own reset takes all but the addresses of list and FIS area; that of the machine takes these too. GHC.HR reads as zero (§3.1.2).
     [Fact]
     public void A_reset_of_the_controller_leaves_the_addresses_of_its_lists()

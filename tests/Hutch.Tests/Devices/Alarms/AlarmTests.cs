@@ -152,6 +152,34 @@ public sealed class AlarmTests : IDisposable
         device.Dispose();
     }
 
+    // 6300ESB §16: what the registers are after a reset, and the bits that can be written.
+    [Fact]
+    public void Watchdog_registers_have_their_reset_values_and_reserved_bits()
+    {
+        (IDevice device, ulong registers) = Make(new WatchdogConfig("dog"));
+        Assert.Equal((0xf_ffffu, 0xf_ffffu, 0u, 0u), ((uint)_machine.Load(registers, 4), (uint)_machine.Load(registers + 4, 4), (uint)_machine.Load(registers + 8, 4), (uint)_machine.Load(registers + Reload, 4)));
+        Assert.Equal((0u, 0u), (_machine.ReadConfig(1, Configuration, 2), _machine.ReadConfig(1, Lock, 1)));
+        _machine.WriteConfig(1, Configuration, 0xffff, 2);
+        _machine.WriteConfig(1, Lock, 0xfc, 1);
+        Assert.Equal((0x27u, 4u), (_machine.ReadConfig(1, Configuration, 2), _machine.ReadConfig(1, Lock, 1)));
+        // The base address is that of 16 bytes (PCI Local Bus 3.0 §6.2.5.1).
+        _machine.WriteConfig(1, 0x10, 0xffff_ffff);
+        Assert.Equal(0xffff_fff0u, _machine.ReadConfig(1, 0x10));
+        Assert.False(_machine.Timers.IsArmed);
+        device.Dispose();
+    }
+
+    // QEMU docs/specs/pvpanic: bits that the device does not know are ignored, its byte says which it knows, and there is one byte.
+    [Fact]
+    public void A_panic_device_ignores_bits_that_it_does_not_know()
+    {
+        (IDevice device, ulong registers) = Make(new PvpanicConfig("panic"));
+        _machine.Store(registers, 0xfc, 1);
+        Assert.Empty(_machine.Platform.Alarms);
+        Assert.Equal((3u, 0u), ((uint)_machine.Load(registers, 4), (uint)_machine.Load(registers + 1, 1)));
+        device.Dispose();
+    }
+
     // QEMU docs/specs/pvpanic, "Bit Definition" and "PCI Interface".
     [Fact]
     public void A_panic_is_an_alarm_and_a_crash_kernel_only_told_of()

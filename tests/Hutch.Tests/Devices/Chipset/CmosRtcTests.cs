@@ -200,6 +200,21 @@ public sealed class CmosRtcTests : IDisposable
         Assert.Equal(0x80, Read(0x0d));
     }
 
+    // MC146818A, register A: UIP is read-only; register B: SET clears UIE; registers C and D: read-only.
+    [Fact]
+    public void Registers_a_to_d_keep_what_can_be_written()
+    {
+        Write(0x0a, 0xa6);
+        Assert.Equal(0x26, Read(0x0a));
+        Write(0x0b, 0x92);
+        Assert.Equal(0x82, Read(0x0b));
+        Write(0x0b, 0x02);
+        _ = Read(0x0c);
+        Write(0x0c, 0xff);
+        Write(0x0d, 0x7f);
+        Assert.Equal((0x00, 0x80), (Read(0x0c), Read(0x0d)));
+    }
+
     [Fact]
     public void Random_accesses_do_no_harm()
     {

@@ -67,6 +67,32 @@ public sealed class GsiControllerTests : IDisposable
         Assert.Equal(2, _router.Messages.Count);
     }
 
+    // Intel ICH9 data sheet §13.1.14: bit 7 keeps a PCI interrupt from the PIC, bits 3 to 0 say its input; 0, 1, 2, 8 and 13 are reserved.
+    [Theory]
+    [InlineData(0x80, -1)]
+    [InlineData(0x8b, -1)]
+    [InlineData(0x00, -1)]
+    [InlineData(0x01, -1)]
+    [InlineData(0x02, -1)]
+    [InlineData(0x08, -1)]
+    [InlineData(0x0d, -1)]
+    [InlineData(0x03, 3)]
+    [InlineData(0x0b, 11)]
+    [InlineData(0x0f, 15)]
+    public void A_routing_register_leads_a_pci_interrupt_to_the_pic(byte register, int input)
+    {
+        const int PirqC = 2;
+        _gsi.RoutePirqBy(PirqC, register);
+        _gsi.SetLine(16 + PirqC, true);
+        _pic.WriteRegister(0, 0x0a);
+        _pic.WriteRegister(2, 0x0a);
+
+        // The slave's output is the master's input 2.
+        int requests = _pic.ReadRegister(0) & ~4 | _pic.ReadRegister(2) << 8;
+        Assert.Equal(input < 0 ? 0 : 1 << input, requests);
+        Assert.Equal(0x4052u, Assert.Single(_router.Messages).Data);
+    }
+
     [Theory]
     [InlineData(-1)]
     [InlineData(24)]

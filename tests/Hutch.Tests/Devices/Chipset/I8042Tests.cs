@@ -82,8 +82,68 @@ public sealed class I8042Tests
         Assert.False(_wire.Level);
     }
 
+    // IBM PS/2, status register: bit 2 is the system flag, bit 3 tells commands (1) from data (0), bit 4 says that the keyboard is not inhibited.
+    [Fact]
+    public void Status_tells_commands_from_data()
+    {
+        Assert.Equal(0x14, Status);
+        _keyboard.WriteRegister(Command, 0x60);
+        Assert.Equal(0x1c, Status);
+        _keyboard.WriteRegister(Data, 0x05);
+        Assert.Equal(0x14, Status);
+    }
+
+    // IBM PS/2, commands A7h and A8h, ADh and AEh: bits 5 and 4 of the command byte switch the ports off. Without devices both are off after a reset.
+    [Theory]
+    [InlineData(0xa8, 0x14)]
+    [InlineData(0xae, 0x24)]
+    public void Ports_are_switched_on_and_off_by_commands(byte on, byte commandByte)
+    {
+        Assert.Equal(0x34, Ask(0x20));
+        _keyboard.WriteRegister(Command, on);
+        Assert.Equal(commandByte, Ask(0x20));
+        _keyboard.WriteRegister(Command, (byte)(on - 1));
+        Assert.Equal(0x34, Ask(0x20));
+        _keyboard.WriteRegister(Command, on);
+        _keyboard.Reset();
+        Assert.Equal(0x34, Ask(0x20));
+    }
+
+    // IBM PS/2, commands 20h to 3Fh and 60h to 7Fh: the controller's RAM, whose first byte is the command byte.
+    [Theory]
+    [InlineData(0x61)]
+    [InlineData(0x7f)]
+    public void The_controllers_ram_reads_back(byte write)
+    {
+        _keyboard.WriteRegister(Command, write);
+        _keyboard.WriteRegister(Data, 0xa5);
+        Assert.Equal(0xa5, Ask((byte)(write - 0x40)));
+        Assert.Equal(0x34, Ask(0x20));
+    }
+
+    // IBM PS/2, commands C0h (input port; bit 7: the lock is open), DDh and DFh (A20), D0h (output port), D2h (a byte as if the keyboard had sent it).
+    [Fact]
+    public void Both_ports_and_the_output_buffer_can_be_reached()
+    {
+        Assert.Equal(0x80, Ask(0xc0));
+        _keyboard.WriteRegister(Command, 0xdd);
+        Assert.Equal(0x01, Ask(0xd0));
+        _keyboard.WriteRegister(Command, 0xdf);
+        Assert.Equal(0x03, Ask(0xd0));
+        _keyboard.WriteRegister(Command, 0xd2);
+        _keyboard.WriteRegister(Data, 0x5a);
+        Assert.Equal(0x01, Status & 0x21);
+        Assert.Equal(0x5a, _keyboard.ReadRegister(Data));
+    }
+
     [Fact]
     public void Random_accesses_do_no_harm() => RandomAccesses.Run(_keyboard, 2, seed: 8);
 
     private byte Status => _keyboard.ReadRegister(Command);
+
+    private byte Ask(byte command)
+    {
+        _keyboard.WriteRegister(Command, command);
+        return _keyboard.ReadRegister(Data);
+    }
 }

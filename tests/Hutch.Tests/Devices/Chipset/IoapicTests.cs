@@ -29,6 +29,19 @@ public sealed class IoapicTests : IDisposable
         Assert.Equal(0x0500_0000u, ReadIndexed(0));
     }
 
+    // 82093AA §3.2.1: bits 27 to 24 alone; §3.2.3: the arbitration id is loaded with it; §3.2.2 and §3.2.3 are read-only.
+    [Fact]
+    public void The_id_has_four_bits_and_is_that_of_arbitration_too()
+    {
+        WriteIndexed(0, 0xffff_ffff);
+        Assert.Equal((0x0f00_0000u, 0x0f00_0000u), (ReadIndexed(0), ReadIndexed(2)));
+        WriteIndexed(1, 0);
+        WriteIndexed(2, 0);
+        Assert.Equal((0x0017_0020u, 0x0f00_0000u), (ReadIndexed(1), ReadIndexed(2)));
+        _ioapic.Reset();
+        Assert.Equal((0u, 0u), (ReadIndexed(0), ReadIndexed(2)));
+    }
+
     // 82093AA §3.2.4, default value: the mask is set.
     [Fact]
     public void All_pins_are_masked_after_reset()

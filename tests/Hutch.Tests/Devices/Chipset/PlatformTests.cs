@@ -92,6 +92,34 @@ public sealed class PlatformTests
         Assert.Equal(0x02, machine.In(0xcf9));
     }
 
+    // Intel ICH9 data sheet §13.7.5: bits 1 and 3 are kept; bit 2 is not, and the others are reserved.
+    [Fact]
+    public void Reserved_bits_of_the_reset_control_read_as_zero()
+    {
+        using FakeMachine machine = new();
+        Assert.Equal(0, machine.In(0xcf9));
+        machine.Out(0xcf9, 0xfb);
+        Assert.Equal((0, 0x0a), (machine.Platform.Resets, machine.In(0xcf9)));
+        machine.Out(0xcf9, 0xff);
+        Assert.Equal((1, 0x0a), (machine.Platform.Resets, machine.In(0xcf9)));
+        machine.Device.Reset();
+        Assert.Equal(0, machine.In(0xcf9));
+    }
+
+    // Intel ICH9 data sheet §13.7.2, bit 1; IBM PS/2, command D0h: there is one A20.
+    [Fact]
+    public void Port_92_and_the_keyboard_controller_have_the_same_a20()
+    {
+        using FakeMachine machine = new();
+        Assert.Equal(0x02, machine.In(0x92));
+        machine.Out(0x92, 0x00);
+        Assert.Equal(0x00, machine.In(0x92));
+        machine.Out(0x64, 0xd0);
+        Assert.Equal(0x01, machine.In(0x60));
+        machine.Out(0x64, 0xdf);
+        Assert.Equal((0x02, 0), (machine.In(0x92), machine.Platform.Resets));
+    }
+
     // ACPI 6.5 §4.8.3.2, SLP_TYP and SLP_EN.
     [Fact]
     public void Sleep_enable_with_type_soft_off_powers_off()

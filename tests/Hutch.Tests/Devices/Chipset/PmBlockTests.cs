@@ -92,6 +92,59 @@ public sealed class PmBlockTests : IDisposable
         Assert.Equal(2, _platform.PowerOffs);
     }
 
+    // ACPI 6.5 §4.8.3.1, PM1 enable: TMR, GBL, PWRBTN, SLPBTN, RTC and no other event; PM1 status: zeros that are written leave it.
+    [Fact]
+    public void Only_events_that_there_are_can_be_enabled()
+    {
+        Assert.Equal((0u, 0u), (Read(0, 4), Read(0x20, 4)));
+        Write(2, 0xffff, 2);
+        Assert.Equal(0x0721u, Read(2, 2));
+        _pm.PressPowerButton();
+        Write(0, 0xfeff, 2);
+        Assert.Equal(0x0100u, Read(0, 2));
+        Assert.True(_sci.Level);
+        _pm.Reset();
+        Assert.Equal(0u, Read(0, 4));
+        Assert.False(_sci.Level);
+    }
+
+    // ACPI 6.5 §4.8.3.2: BM_RLD and SLP_TYP are kept, GBL_RLS and SLP_EN read as zero, what is reserved is not there.
+    [Fact]
+    public void The_control_register_keeps_what_can_be_read()
+    {
+        Write(4, 0xdfff, 2);
+
+        Assert.Equal(0x1c03u, Read(4, 2));
+        Assert.Equal(0, _platform.PowerOffs);
+    }
+
+    // ACPI 6.5 §4.8.3.3: the timer is read-only. Intel ICH9 data sheet §13.8.3.9: APMC_EN of SMI_EN, which is locked here. What is between them reads as zero.
+    [Fact]
+    public void The_timer_and_smi_en_are_read_only()
+    {
+        uint timer = Read(8, 4);
+        Write(8, ~timer, 4);
+        Assert.Equal(timer, Read(8, 4));
+        Write(0x30, 0, 4);
+        Assert.Equal(0x20u, Read(0x30, 4));
+        Write(0x10, 0xffff_ffff, 4);
+        Assert.Equal(0u, Read(0x10, 4));
+    }
+
+    // ACPI 6.5 §4.8.4.1: an event's status is cleared by a one alone, and enabling does not touch it.
+    [Fact]
+    public void Status_of_general_purpose_events_is_cleared_by_ones()
+    {
+        _pm.RaiseGpe(1);
+        _pm.RaiseGpe(5);
+        Write(0x22, 0xffff, 2);
+        Write(0x20, 0x0002, 2);
+        Assert.Equal(0xffff_0020u, Read(0x20, 4));
+        Assert.True(_sci.Level);
+        Write(0x20, 0x0020, 2);
+        Assert.False(_sci.Level);
+    }
+
     [Fact]
     public void Random_accesses_do_no_harm()
     {

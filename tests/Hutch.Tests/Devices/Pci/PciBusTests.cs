@@ -40,6 +40,15 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(0xffff_ffffu, _machine.In(0xcfc, 4));
     }
 
+    // PCI Local Bus 3.0 §3.2.2.3.2: bits 30 to 24 are reserved, bits 1 and 0 read as zero.
+    [Fact]
+    public void Reserved_bits_of_the_configuration_address_read_as_zero()
+    {
+        _machine.Out(0xcf8, 0xffff_ffff, 4);
+
+        Assert.Equal(0x80ff_fffcu, _machine.In(0xcf8, 4));
+    }
+
     // PCI Local Bus 3.0 §6.1.
     [Fact]
     public void What_is_absent_reads_as_ones()

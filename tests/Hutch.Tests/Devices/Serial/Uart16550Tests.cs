@@ -32,6 +32,20 @@ public sealed class Uart16550Tests : IDisposable
         _channel.Dispose();
     }
 
+    // PC16550D, table I (reset), §8.7 and §8.8: the upper bits of IER and MCR are always zero.
+    [Fact]
+    public void A_reset_leaves_no_interrupts_and_reserved_bits_are_zero()
+    {
+        Write(Ier, 0xff);
+        Write(Mcr, 0xff);
+        Write(Lcr, 0x1b);
+        Assert.Equal((0x0f, 0x1f, 0x1b), (Read(Ier), Read(Mcr), Read(Lcr)));
+        _uart.Reset();
+        Assert.Equal((0, 0x01, 0, 0, 0x60), (Read(Ier), Read(Iir), Read(Lcr), Read(Mcr), Read(Lsr)));
+        Assert.Equal(0, Read(Msr) & 0x0f);
+        Assert.False(_wire.Level);
+    }
+
     // PC16550D §8.4: THRE and TEMT.
     [Fact]
     public void Written_bytes_leave_in_order_and_the_transmitter_is_ready_again()

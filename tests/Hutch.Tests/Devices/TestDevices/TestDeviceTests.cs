@@ -35,6 +35,18 @@ public sealed class TestDeviceTests : IDisposable
         Assert.Equal(0x2469, _machine.Platform.ExitStatus);
     }
 
+    // QEMU's isa-debug-exit: reads give zero, and do not end anything.
+    [Fact]
+    public void Debug_exit_reads_as_zero()
+    {
+        using IDevice device = DeviceFactories.Create(new DebugExitConfig("debug-exit"), _machine.Services);
+        byte[] data = [0xff, 0xff, 0xff, 0xff];
+        _machine.Services.Ports.Read(0xf4, data);
+
+        Assert.Equal(new byte[4], data);
+        Assert.Null(_machine.Platform.ExitStatus);
+    }
+
     [Fact]
     public void Debug_exit_on_a_taken_port_is_refused()
     {

@@ -65,6 +65,22 @@ public sealed class XhciTests : IDisposable
         Assert.Equal(0x40ul, _machine.Load(_driver.Base, 1));
     }
 
+    // xHCI 1.2 §5.4: after a reset the controller is halted; PAGESIZE is 4 KiB; CRCR's pointer reads as zero; DCBAAP is aligned to 64, CONFIG has eight bits of slots.
+    [Fact]
+    public void Operational_registers_have_their_reset_values_and_reserved_bits()
+    {
+        Assert.Equal(0u, _driver.Read(0x44) & 1);
+        _driver.Write(0x40, 2);
+        Assert.Equal((0u, 1u, 1u), (_driver.Read(0x40), _driver.Read(0x44) & 0x1001, _driver.Read(0x48)));
+        Assert.Equal((0u, 0u, 0u, 0u), (_driver.Read(0x54), _driver.Read(0x58), _driver.Read(0x70), _driver.Read(0x78)));
+        _driver.Write(0x54, 0xffff_ffff);
+        _driver.Write(0x58, 0x10_0041);
+        _driver.Write(0x5c, 0);
+        _driver.Write(0x70, 0xffff_ffff);
+        _driver.Write(0x78, 0xffff_ffff);
+        Assert.Equal((0xffffu, 0u, 0xffff_ffc0u, 0xffu), (_driver.Read(0x54), _driver.Read(0x58), _driver.Read(0x70), _driver.Read(0x78)));
+    }
+
     [Fact]
     public void A_port_tells_of_its_device_once()
     {

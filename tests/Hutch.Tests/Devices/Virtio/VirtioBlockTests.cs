@@ -145,6 +145,26 @@ public sealed class VirtioBlockTests : IDisposable
         Assert.Equal(0UL, _machine.Load(driver.Device + 0x100, 4));
     }
 
+    // virtio 1.2 §5.2.1 (device 2), §5.2.3: which feature bits there are, §5.2.4: the fields that they announce, and that none can be written without WCE.
+    [Fact]
+    public void Features_and_the_rest_of_the_configuration_agree()
+    {
+        VirtioDriver driver = Bring(AllFeatures);
+
+        Assert.Equal(0x1042u, _machine.ReadConfig(1, 2, 2));
+        // SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, DISCARD, WRITE_ZEROES; not RO, CONFIG_WCE, MQ.
+        Assert.Equal(1UL << 2 | 1UL << 6 | 1UL << 9 | 1UL << 10 | 1UL << 13 | 1UL << 14, driver.OfferedFeatures() & 0xff_ffff);
+        Assert.Equal((0UL, 0UL, 1UL), (Config(8, 4), Config(32, 1), Config(34, 2)));            // size_max, writeback, num_queues
+        Assert.Equal((1UL << 20, 8UL), (Config(36, 4), Config(40, 4)));                         // max_discard_sectors, max_discard_seg
+        Assert.NotEqual(0UL, Config(44, 4));                                                    // discard_sector_alignment
+        Assert.Equal((1UL << 20, 8UL, 1UL), (Config(48, 4), Config(52, 4), Config(56, 1)));     // max_write_zeroes_sectors, max_write_zeroes_seg, write_zeroes_may_unmap
+        _machine.Store(driver.Device, 1, 8);
+        _machine.Store(driver.Device + 32, 1, 1);
+        Assert.Equal((2048UL, 0UL), (Config(0, 8), Config(32, 1)));
+
+        ulong Config(ulong field, int width) => _machine.Load(driver.Device + field, width);
+    }
+
     [Fact]
     public void A_disk_that_is_not_there_is_the_operators_mistake()
     {

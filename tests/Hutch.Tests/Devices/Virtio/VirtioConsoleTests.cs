@@ -109,6 +109,20 @@ public sealed class VirtioConsoleTests : IDisposable
     [Fact]
     public void Has_one_port() => Assert.Equal(1UL, _machine.Load(_driver.Device + 4, 4));
 
+    // virtio 1.2 §5.3.1 (device 3), §5.3.2 (queues 0 and 1), §5.3.4: cols and rows say nothing without their feature, and the configuration is the device's.
+    [Fact]
+    public void The_configuration_cannot_be_written()
+    {
+        Assert.Equal(0x1043u, _machine.ReadConfig(1, 2, 2));
+        Assert.Equal(0UL, _driver.OfferedFeatures() & 1);
+        Assert.Equal(0UL, _machine.Load(_driver.Device, 4));
+        ulong ports = _machine.Load(_driver.Device + 4, 4);
+        _machine.Store(_driver.Device, uint.MaxValue, 4);
+        _machine.Store(_driver.Device + 4, uint.MaxValue, 4);
+        Assert.Equal((0UL, ports), (_machine.Load(_driver.Device, 4), _machine.Load(_driver.Device + 4, 4)));
+        Assert.Equal("", _channel.Output);
+    }
+
     [Fact]
     public void Closes_its_channel()
     {

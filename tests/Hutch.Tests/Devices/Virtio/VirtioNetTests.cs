@@ -331,6 +331,37 @@ public sealed class VirtioNetTests : IDisposable
         device.Dispose();
     }
 
+    // virtio 1.2 §5.1.1 (device 1), §5.1.3: which feature bits there are, §5.1.4: mac, status, max_virtqueue_pairs, mtu; read-only for the driver (§5.1.4.2).
+    [Fact]
+    public void Features_and_the_configuration_agree()
+    {
+        (IDevice device, VirtioDriver driver) = Make(new FakeNetwork(mtuBytes: 1500), Usual);
+        Assert.Equal(0x1041u, _machine.ReadConfig(1, 2, 2));
+        // CSUM, GUEST_CSUM, MTU, MAC, HOST_TSO4, MRG_RXBUF, STATUS, CTRL_VQ, CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, GUEST_ANNOUNCE, CTRL_MAC_ADDR; not MQ, with one pair.
+        const ulong Offered = Checksum | GuestChecksum | 1 << 3 | 1 << 5 | Tso4 | Mergeable | Status | Control | ControlReceive | ControlVlan | 1 << 20 | Announce | ControlMac;
+        Assert.Equal(Offered, driver.OfferedFeatures() & 0xff_ffff);
+        _machine.Store(driver.Device, ulong.MaxValue, 8);
+        Assert.Equal(Own, Enumerable.Range(0, 6).Select(at => (byte)_machine.Load(driver.Device + (ulong)at, 1)));
+        Assert.Equal((1UL, 1UL, 1500UL), (_machine.Load(driver.Device + 6, 2), _machine.Load(driver.Device + 8, 2), _machine.Load(driver.Device + 10, 2)));
+        device.Dispose();
+    }
+
+    // virtio 1.2 §4.1.4.5 (ISR status, bit 1) and §4.1.4.3 (config_generation), for a driver without MSI-X.
+    [Fact]
+    public void A_change_of_the_configuration_has_a_bit_and_a_generation()
+    {
+        (IDevice device, VirtioDriver driver) = Make(new FakeNetwork(), Usual);
+        _machine.WriteConfig(1, driver.MsixCapability + 2, 0, 2);
+        _ = _machine.Load(driver.Isr, 1);
+        ulong before = _machine.Load(driver.Common + 0x15, 1);
+        Assert.Single(_machine.Services.NetworkCards).SetLink(false);
+        Assert.True(_machine.Gsi[17]);
+        Assert.Equal(2UL, _machine.Load(driver.Isr, 1) & 2);
+        Assert.Equal((before + 1) & 0xff, _machine.Load(driver.Common + 0x15, 1));
+        Assert.Equal(0UL, _machine.Load(driver.Isr, 1) & 2);
+        device.Dispose();
+    }
+
     [Theory]
     [InlineData("53:54:00:01:02:03", 1, 0)]
     [InlineData("00:00:00:00:00:00", 1, 0)]

@@ -86,6 +86,48 @@ public sealed class VirtioPciTests : IDisposable
         Assert.Equal(0UL, _machine.Load(_driver.Common + 0x1c, 2));
     }
 
+    // virtio 1.2 §4.1.4.3: what the common configuration says after a reset (§2.4.1), by power or by a status of 0.
+    [Fact]
+    public void A_reset_leaves_no_queue_and_no_vector()
+    {
+        AssertReset();
+        _driver.Bring(1, Version1);
+        Assert.Equal((15, 1UL, 16UL), (_driver.Status, Common(0x1c, 2), Common(0x18, 2)));
+        _machine.Store(_driver.Common + 0x14, 0, 1);
+        AssertReset();
+
+        void AssertReset()
+        {
+            Assert.Equal((0, 1UL), (_driver.Status, Common(0x12, 2)));                                  // status, num_queues
+            Assert.Equal((0xffffUL, 0xffffUL), (Common(0x10, 2), Common(0x1a, 2)));                     // config_msix_vector, queue_msix_vector
+            Assert.Equal((64UL, 0UL, 0UL), (Common(0x18, 2), Common(0x1c, 2), Common(0x1e, 2)));        // queue_size, queue_enable, queue_notify_off
+            Assert.Equal((0UL, 0UL, 0UL), (Common(0x20, 8), Common(0x28, 8), Common(0x30, 8)));         // queue_desc, queue_driver, queue_device
+        }
+    }
+
+    // virtio 1.2 §4.1.4.3: device_feature, num_queues, config_generation and queue_notify_off are read-only for the driver.
+    [Theory]
+    [InlineData(0x04, 4)]
+    [InlineData(0x12, 2)]
+    [InlineData(0x15, 1)]
+    [InlineData(0x1e, 2)]
+    public void Fields_of_the_device_cannot_be_written(int field, int width)
+    {
+        ulong before = Common(field, width);
+        _machine.Store(_driver.Common + (ulong)field, ~before, width);
+        Assert.Equal(before, Common(field, width));
+    }
+
+    // virtio 1.2 §2.1.1: a driver does not clear bits of the status; those that §2.1 does not have are not taken.
+    [Fact]
+    public void Status_bits_stay_and_reserved_ones_are_not_taken()
+    {
+        _machine.Store(_driver.Common + 0x14, 1 | 0x30, 1);
+        Assert.Equal(1, _driver.Status);
+        _machine.Store(_driver.Common + 0x14, 2, 1);
+        Assert.Equal(3, _driver.Status);
+    }
+
     // virtio 1.2 §4.1.5.1.2.1: NO_VECTOR.
     [Fact]
     public void A_vector_that_does_not_exist_reads_back_as_none()
@@ -201,4 +243,6 @@ public sealed class VirtioPciTests : IDisposable
         _device.Dispose();
         _machine.Dispose();
     }
+
+    private ulong Common(int field, int width) => _machine.Load(_driver.Common + (ulong)field, width);
 }

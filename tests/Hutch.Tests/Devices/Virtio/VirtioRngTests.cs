@@ -31,6 +31,22 @@ public sealed class VirtioRngTests
         }
     }
 
+    // virtio 1.2 §5.4.1 to §5.4.4: device 4, one queue, no feature bits and no configuration.
+    [Fact]
+    public void Has_one_queue_and_nothing_to_configure()
+    {
+        using TestMachine machine = new();
+        using IDevice device = DeviceFactories.Create(new VirtioRngConfig("rng0"), machine.Services);
+        machine.Pci.AssignResources(0, 0);
+        VirtioDriver driver = new(machine, 1);
+
+        Assert.Equal(0x1044u, machine.ReadConfig(1, 2, 2));
+        Assert.Equal(1UL, machine.Load(driver.Common + 0x12, 2));
+        Assert.Equal(0UL, driver.OfferedFeatures() & 0xff_ffff);
+        machine.Store(driver.Device, uint.MaxValue, 4);
+        Assert.Equal(0UL, machine.Load(driver.Device, 8));
+    }
+
     // virtio 1.2 §5.4.6.2: one byte at least, and what the used element says.
     [Fact]
     public void Caps_one_request()

@@ -240,6 +240,24 @@ public sealed class VirtioScsiTests : IDisposable
     }
 
     // virtio 1.2 §5.6.6.1.
+    // virtio 1.2 §5.6.1 (device 8), §5.6.3: HOTPLUG and CHANGE, neither INOUT nor T10_PI; §5.6.4: what is read-only stays.
+    [Fact]
+    public void Features_and_the_rest_of_the_configuration_agree()
+    {
+        ScsiDriver driver = Bring();
+        Assert.Equal(0x1048u, _machine.ReadConfig(1, 2, 2));
+        Assert.Equal(6UL, driver.Virtio.OfferedFeatures() & 0xff_ffff);
+        Assert.Equal(3UL, _machine.Load(driver.Virtio.Common + 0x12, 2));
+        ulong[] before = Fields();
+        Assert.Equal([1, 0xffff, 128, 16, 0], (ulong[])[before[0], before[2], before[3], before[4], before[5]]);
+        Assert.NotEqual(0UL, before[1]);
+        foreach (ulong at in (ulong[])[0, 4, 8, 12, 16, 28, 32]) _machine.Store(driver.Virtio.Device + at, 7, 4);
+        Assert.Equal(before, Fields());
+
+        // num_queues, seg_max, max_sectors, cmd_per_lun, event_info_size, max_channel, max_target, max_lun
+        ulong[] Fields() => [.. new[] { (0, 4), (4, 4), (8, 4), (12, 4), (16, 4), (28, 2), (30, 2), (32, 4) }.Select(field => _machine.Load(driver.Virtio.Device + (ulong)field.Item1, field.Item2))];
+    }
+
     [Theory]
     [InlineData(50, 108)]            // a header that ends too soon
     [InlineData(51, 107)]            // no room for a whole response
