@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
-/// <summary>Virtio 1.2 §5.8: keyboard, mouse and tablet.</summary>
+/// <summary>The device of virtio 1.2 §5.8: keyboard, mouse and tablet.</summary>
 public sealed class VirtioInputTests : IDisposable
 {
     private const ulong Features = (1UL << 32) | (1UL << 29), Buffers = 0x20_0000, Status = 0x21_0000;

@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
-/// <summary>Virtio 1.2 §5.3 with several ports: 0 is a console, 1 and 2 have names.</summary>
+/// <summary>The device of virtio 1.2 §5.3 with several ports: 0 is a console, 1 and 2 have names.</summary>
 public sealed class VirtioSerialTests : IDisposable
 {
     private const ulong Features = (1UL << 32) | (1UL << 29), Multiport = 1 << 1;

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace Hutch.Tests.Devices.Virtio;
 
-/// <summary>Virtio 1.2 §5.10 by its queues.</summary>
+/// <summary>The device of virtio 1.2 §5.10 by its queues.</summary>
 public sealed class VirtioVsockTests : IDisposable
 {
     private const ulong Features = (1UL << 32) | (1UL << 29), Sent = 0x20_0000, Received = 0x22_0000;
