@@ -112,7 +112,7 @@ internal sealed class RfbHandshake(string name, byte[]? password, VncTls? tls)
         bool isChosen = reader.Long() == subtype;
         writer.Byte(isChosen ? 1 : 0).Flush();
         if (!isChosen) throw new InvalidDataException("a security type that was not offered");
-        link.Encrypt(tls);
+        link.Encrypt(tls, isBrowser: false);
     }
 
     private bool CheckPassword(RfbReader reader, RfbWriter writer)

@@ -32,11 +32,11 @@ internal sealed class RfbLink : IDisposable
     internal void SetPatience(int readMs, int writeMs) => (_stream.ReadTimeout, _stream.WriteTimeout) = (readMs, writeMs);
 
     /// <summary>The rest is encrypted. Throws <see cref="InvalidDataException"/> where the client does not manage.</summary>
-    internal void Encrypt(VncTls tls)
+    internal void Encrypt(VncTls tls, bool isBrowser)
     {
         try
         {
-            Continue(tls.Encrypt(_stream));
+            Continue(tls.Encrypt(_stream, isBrowser));
             IsEncrypted = true;
         }
         catch (AuthenticationException refused)

@@ -88,7 +88,7 @@ internal sealed class VncServer : IDisposable
     {
         if (isBrowser)
         {
-            if (_tls is not null) link.Encrypt(_tls);
+            if (_tls is not null) link.Encrypt(_tls, isBrowser: true);
             link.BecomeWebSocket(isOpenToAll: _password is null);
         }
         bool isLocked;

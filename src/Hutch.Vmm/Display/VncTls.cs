@@ -15,17 +15,12 @@ internal sealed class VncTls : IDisposable
 
     private readonly X509Certificate2Collection _chain;
     private readonly X509Certificate2 _certificate;
-    private readonly SslServerAuthenticationOptions _options;
+    private readonly SslStreamCertificateContext _context;
 
     private VncTls(X509Certificate2 certificate, X509Certificate2Collection chain)
     {
         (_certificate, _chain) = (certificate, chain);
-        _options = new SslServerAuthenticationOptions
-        {
-            ServerCertificateContext = SslStreamCertificateContext.Create(certificate, chain, offline: true),
-            EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-        };
+        _context = SslStreamCertificateContext.Create(certificate, chain, offline: true);
     }
 
     /// <summary>Reads the certificate, with those that signed it behind it in its file, and its key. Throws <see cref="ConfigException"/>.</summary>
@@ -46,12 +41,20 @@ internal sealed class VncTls : IDisposable
     }
 
     /// <summary>Encrypts a connection; returns when both sides know the keys. Throws <see cref="AuthenticationException"/> or <see cref="IOException"/>.</summary>
-    internal SslStream Encrypt(Stream plain)
+    /// <param name="plain">The connection.</param>
+    /// <param name="isBrowser">A browser is at the other end. TigerVNC 1.12, Debian 12's, waits for ever behind the session tickets that TLS 1.3 sends with the first words, so that viewers have 1.2.</param>
+    internal SslStream Encrypt(Stream plain, bool isBrowser)
     {
+        SslServerAuthenticationOptions options = new()
+        {
+            ServerCertificateContext = _context,
+            EnabledSslProtocols = isBrowser ? SslProtocols.Tls12 | SslProtocols.Tls13 : SslProtocols.Tls12,
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+        };
         SslStream stream = new(plain, leaveInnerStreamOpen: false);
         try
         {
-            stream.AuthenticateAsServer(_options);
+            stream.AuthenticateAsServer(options);
             return stream;
         }
         catch
