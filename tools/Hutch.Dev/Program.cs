@@ -21,6 +21,7 @@ internal static class Program
         ./dev fmt                 format the sources
         ./dev conformance [N]     the CPU engine against the host CPU: N random vectors of each instruction form (default 550: more than 3 million in all)
         ./dev guest [WORD]        guest tests, those whose full name contains WORD
+        ./dev guest install       installs Debian with its own installer, from its netboot kernel and from a disc: most of an hour each
         ./dev models              boots a guest on every CPU model that this host can give, and compares what it finds
         ./dev bench boot [RUNS]   boot CPU time and memory beside QEMU's
         ./dev bench stress [N]    N boots in a row under load
@@ -69,6 +70,9 @@ internal static class Program
             case "tidy": return Run(root, "dotnet", "test", "tests/Hutch.Tests", "-v", "q", "--filter", "FullyQualifiedName~Tidy|FullyQualifiedName~Architecture");
             case "fmt": return Run(root, "dotnet", "format", "Hutch.slnx", "--no-restore");
             case "conformance": return Conformance(root, second.Length == 0 ? "550" : second);
+            case "guest" when second == "install":
+                Environment.SetEnvironmentVariable("HUTCH_INSTALL", "1");
+                return Run(root, "dotnet", "test", "tests/Hutch.GuestTests", "-v", "q", "--filter", "FullyQualifiedName~InstallerTests", "--logger", "console;verbosity=detailed");
             case "guest": return Test(root, "Hutch.GuestTests", second);
             case "models":
                 Environment.SetEnvironmentVariable("HUTCH_ALL_CPU_MODELS", "1");
