@@ -1,6 +1,8 @@
 using System;
+using System.Globalization;
 using System.IO;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
 using System.Threading.Tasks;
 using Xunit;
@@ -23,17 +25,123 @@ public sealed class DeviceTests : IDisposable
     }
 
     [Fact]
-    public async Task A_virtio_console_writes_to_its_file()
+    public async Task Consoles_ports_and_sockets_lead_to_the_host()
     {
-        string file = _folder.File("console");
-        await using (Vm vm = await Vm.Boot("--device", $"virtio-console,backend=file:{file}"))
+        string file = _folder.File("console"), port = _folder.File("port"), vsock = _folder.File("vsock");
+        await using (Vm vm = await Vm.Boot("--device", $"virtio-console,backend=file:{file}", "--device", $"virtserialport,name=org.hutch.test.0,path={port}", "--device", $"vsock,cid=3,path={vsock}"))
         {
             await vm.Shell("seq 1 2000 >/dev/hvc0");
+            await TalkByPort(vm, port);
+            await ConnectToHost(vm, port, vsock);
+            await ConnectToGuest(vm, port, vsock);
             Assert.Equal(0, await vm.PowerOff());
         }
         string[] lines = File.ReadAllText(file).Replace("\r", "", StringComparison.Ordinal).TrimEnd().Split('\n');
         Assert.Equal(2000, lines.Length);
         Assert.Equal("2000", lines[^1]);
+    }
+
+    // Bytes go both ways, more than any buffer holds; the guest sees a client go.
+    private static async Task TalkByPort(Vm vm, string path)
+    {
+        await vm.Shell("until name=$(grep -lx org.hutch.test.0 /sys/class/virtio-ports/*/name); do usleep 20000; done; port=/dev/$(basename ${name%/name}); [ -c $port ]");
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+        byte[] sent = new byte[300_000];
+        new Random(1).NextBytes(sent);
+        using (Socket client = await Connect(path))
+        {
+            // A write waits until the guest knows that a client is there.
+            await vm.Shell("exec 3<>$port; echo ready >&3; cat /bin/busybox >&3 & cat <&3 >/tmp/came & true");
+            Assert.Equal("ready\n", Encoding.ASCII.GetString(await Receive(client, 6)));
+            Task<byte[]> received = Receive(client, int.Parse(await vm.Shell("stat -c %s /bin/busybox"), CultureInfo.InvariantCulture));
+            await client.SendAsync(sent);
+            Assert.Equal(await vm.Shell("sha256sum </bin/busybox | cut -c 1-64"), Convert.ToHexStringLower(SHA256.HashData(await received)));
+        }
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(sent)), await vm.Shell("wait; exec 3>&-; sha256sum </tmp/came | cut -c 1-64"));
+    }
+
+    // The guest's program comes by the port and connects to a socket of the host.
+    private static async Task ConnectToHost(Vm vm, string port, string path)
+    {
+        await Bring(vm, port, listens: false);
+        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await vm.Shell("! /tmp/program /bin/true");
+        listener.Bind(new UnixDomainSocketEndPoint($"{path}_{VsockProgram.Port}"));
+        listener.Listen(1);
+        await vm.Shell("/tmp/program /bin/sh -c 'head -c 200000 | sha256sum | cut -c 1-64; cat /bin/busybox' & true");
+        using Socket client = await listener.AcceptAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        byte[] sent = new byte[200_000];
+        new Random(2).NextBytes(sent);
+        await client.SendAsync(sent);
+        byte[] received = await Receive(client, int.MaxValue);
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(sent)), Encoding.ASCII.GetString(received, 0, 64));
+        Assert.Equal(await vm.Shell("wait; sha256sum </bin/busybox | cut -c 1-64"), Convert.ToHexStringLower(SHA256.HashData(received.AsSpan(65))));
+    }
+
+    // The host connects to a program of the guest's by the line that Firecracker's users know.
+    private static async Task ConnectToGuest(Vm vm, string port, string path)
+    {
+        byte[] line = Encoding.ASCII.GetBytes($"CONNECT {VsockProgram.Port}\n");
+        using (Socket refused = await Connect(path))
+        {
+            await refused.SendAsync(line);
+            Assert.Empty(await Receive(refused, int.MaxValue));
+        }
+        await Bring(vm, port, listens: true);
+        await vm.Shell("/tmp/program /bin/sh -c 'while read line; do echo heard $line; done' & true");
+        Socket client;
+        string answer;
+        // It may not listen yet.
+        for (int tries = 0; ; tries++)
+        {
+            client = await Connect(path);
+            await client.SendAsync(line);
+            answer = Encoding.ASCII.GetString(await Receive(client, 14));
+            if (answer.Length != 0 || tries == 100) break;
+            client.Dispose();
+            await Task.Delay(50);
+        }
+        using Socket connected = client;
+        Assert.StartsWith("OK 1", answer, StringComparison.Ordinal);
+        Assert.EndsWith("\n", answer, StringComparison.Ordinal);
+        await client.SendAsync("ping\n"u8.ToArray());
+        Assert.Equal("heard ping\n", Encoding.ASCII.GetString(await Receive(client, 11)));
+        client.Shutdown(SocketShutdown.Send);
+        Assert.Empty(await Receive(client, int.MaxValue));
+        await vm.Shell("wait");
+    }
+
+    // A program comes to the guest by the port.
+    private static async Task Bring(Vm vm, string port, bool listens)
+    {
+        using (Socket client = await Connect(port))
+        {
+            await vm.Shell("(exec 3<>$port; echo ready >&3; cat <&3 >/tmp/program) & true");
+            Assert.Equal("ready\n", Encoding.ASCII.GetString(await Receive(client, 6)));
+            await client.SendAsync(VsockProgram.Make(listens));
+        }
+        await vm.Shell("wait; chmod +x /tmp/program");
+    }
+
+    private static async Task<Socket> Connect(string path)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(path));
+        return socket;
+    }
+
+    // So many bytes, or all until the end.
+    private static async Task<byte[]> Receive(Socket socket, int most)
+    {
+        using MemoryStream all = new();
+        byte[] buffer = new byte[64 << 10];
+        while (all.Length < most)
+        {
+            int count = await socket.ReceiveAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, most - all.Length))).AsTask().WaitAsync(TimeSpan.FromSeconds(120));
+            if (count == 0) break;
+            all.Write(buffer, 0, count);
+        }
+        return all.ToArray();
     }
 
     [Fact]

@@ -168,6 +168,18 @@ public sealed class PlacementTests : IDisposable
     }
 
     [Fact]
+    public async Task A_guests_nodes_have_memory_of_the_hosts_nodes()
+    {
+        await using PlacedVm vm = await PlacedVm.Start(_folder, "--memory", "40M", "--numa", "node,cpus=0,memory=24M", "--numa", "node,memory=16M,host=bind:0");
+        string[] bound = Assert.Single(await File.ReadAllLinesAsync($"/proc/{vm.ProcessId}/numa_maps"), static line => $"{line} ".Contains(" bind:0 ", StringComparison.Ordinal)).Split(' ');
+        ulong start = Convert.ToUInt64(bound[0], 16);
+        // The kernel keeps apart what it treats differently.
+        string[] maps = await File.ReadAllLinesAsync($"/proc/{vm.ProcessId}/maps");
+        Assert.Contains(maps, line => line.StartsWith($"{start:x}-{start + (16 << 20):x} ", StringComparison.Ordinal));
+        Assert.Contains(maps, line => line.StartsWith($"{start - (24 << 20):x}-{start:x} ", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Memory_becomes_huge_pages_when_told()
     {
         await using PlacedVm vm = await PlacedVm.Start(_folder, "--memory", "40M");
@@ -202,6 +214,9 @@ public sealed class PlacementTests : IDisposable
     [InlineData(1, "cannot run on host CPUs 4000", "--vcpu-pin", "0=4000")]
     [InlineData(1, "The machine's 64 vCPUs cannot each have a host CPU", "--cpus", "64", "--pin", "auto")]
     [InlineData(1, "cannot come from NUMA nodes 900", "--numa", "bind:900")]
+    [InlineData(1, "cannot come from NUMA nodes 900", "--memory", "40M", "--numa", "node,cpus=0,memory=40M,host=bind:900")]
+    [InlineData(1, "vCPU 0 is in no NUMA node", "--memory", "40M", "--numa", "node,memory=40M")]
+    [InlineData(2, "--numa 'bind:1'", "--numa", "bind:0", "--numa", "bind:1")]
     [InlineData(1, "no multiple of a huge page", "--memory", "33M", "--huge-pages", "2M")]
     [InlineData(1, "nr_hugepages", "--memory", "2G", "--huge-pages", "1G")]
     [InlineData(1, "is not in the hierarchy", "--cgroup", "/nonexistent/group")]
