@@ -17,8 +17,9 @@ internal sealed class Ps2Input : IDevice
         _keyboard = new Ps2Keyboard(controller);
         _mouse = new Ps2Mouse(controller);
         controller.Plug(_keyboard, _mouse);
-        services.Input.Keyboards.Add(_keyboard);
-        services.Input.Pointers.Add(_mouse);
+        // The board's own come first, wherever they stand in the definition: what was added to a machine is preferred.
+        services.Input.Keyboards.Insert(0, _keyboard);
+        services.Input.Pointers.Insert(0, _mouse);
     }
 
     /// <inheritdoc/>
