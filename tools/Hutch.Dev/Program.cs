@@ -122,9 +122,10 @@ internal static class Program
     private static int Number(string[] arguments, int index, int unsaid) =>
         arguments.Length > index ? int.Parse(arguments[index], System.Globalization.CultureInfo.InvariantCulture) : unsaid;
 
+    // Whoever names tests wants to see each of them, and why one failed.
     private static int Test(string root, string project, string word) => word.Length == 0
         ? Run(root, "dotnet", "test", $"tests/{project}", "-v", "q")
-        : Run(root, "dotnet", "test", $"tests/{project}", "-v", "q", "--filter", $"FullyQualifiedName~{word}");
+        : Run(root, "dotnet", "test", $"tests/{project}", "-v", "q", "--filter", $"FullyQualifiedName~{word}", "--logger", "console;verbosity=normal");
 
     private static int Conformance(string root, string rounds)
     {
