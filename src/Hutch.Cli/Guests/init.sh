@@ -11,7 +11,8 @@ set --
 for alias in /sys/bus/virtio/devices/*/modalias; do
     read -r name <"$alias" && case $name in
         virtio:d00000001v*) card=$name ;;
-        *) set -- "$@" "$name" ;;
+        # Once for all devices of a type.
+        *) case " $* " in *" $name "*) ;; *) set -- "$@" "$name" ;; esac ;;
     esac
 done 2>/dev/null
 [ $# = 0 ] || modprobe -a "$@"
