@@ -92,7 +92,7 @@ internal sealed class E1000Card : EthernetCard, IBusDevice, IWordRegisters
     }
 
     /// <inheritdoc/>
-    private protected override void OnStopped() => _interrupts.Flush();
+    private protected override void OnStopped() => _interrupts.Settle();
 
     /// <inheritdoc/>
     private protected override void OnLinkChanged()

@@ -93,6 +93,13 @@ internal sealed class E1000Interrupts : IDisposable
         Update();
     }
 
+    /// <summary>The machine stands: nothing is delayed, and the line is kept down no longer, so that a restored card's is as the saved one's was.</summary>
+    internal void Settle()
+    {
+        _risen = long.MinValue / 2;
+        Flush();
+    }
+
     /// <summary>The timer's time has come.</summary>
     internal void Expire()
     {
@@ -123,7 +130,7 @@ internal sealed class E1000Interrupts : IDisposable
         Update();
     }
 
-    /// <summary>Saves or restores the registers; nothing is delayed while the machine stands.</summary>
+    /// <summary>Saves or restores the registers; nothing is delayed or kept down while the machine stands.</summary>
     internal void Exchange(StateFields fields)
     {
         fields.Value("causes", ref _causes);

@@ -399,6 +399,21 @@ public sealed class E1000Tests : IDisposable
         Assert.True(_driver.Interrupts);
     }
 
+    // A saved state has no time of the throttle's in it, so that the line is up before it is made.
+    [Fact]
+    public void A_machine_that_stands_keeps_no_line_down()
+    {
+        (_driver[0xc4], _driver[0xd0]) = (1000, 4);
+        _driver[0xc8] = 4;
+        _ = _driver[0xc0];
+        _driver[0xc8] = 4;
+        Assert.False(_driver.Interrupts);
+        _driver.Device.Stop();
+        Assert.True(_driver.Interrupts);
+        _driver.Device.Start();
+        Assert.Equal(4u, _driver[0xc0]);
+    }
+
     // 8254x §13.4.30 (RDTR).
     [Fact]
     public void A_received_frame_interrupts_after_its_delay_and_at_most_after_the_absolute_one()
