@@ -159,6 +159,13 @@ internal abstract class VirtioDevice : IDisposable
     /// <summary>Serves the queues of a worker until they are empty: the queue of its number, or all where it is the only one. On the worker, with the driver active.</summary>
     private protected abstract void ServeQueues(int worker);
 
+    /// <summary>Answers a read of configuration space from all of its bytes; those behind its end read as zero.</summary>
+    internal static void CopyConfig(ReadOnlySpan<byte> config, ulong offset, Span<byte> data)
+    {
+        data.Clear();
+        if (offset < (ulong)config.Length) config.Slice((int)offset, Math.Min(data.Length, config.Length - (int)offset)).CopyTo(data);
+    }
+
     /// <summary>Pops the next chain of a queue into <see cref="Chain"/>; a queue that the driver broke marks the device.</summary>
     private protected bool TryPop(VirtQueue queue)
     {

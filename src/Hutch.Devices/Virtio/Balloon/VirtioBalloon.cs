@@ -69,8 +69,7 @@ internal sealed class VirtioBalloon : VirtioDevice, IBalloon
         config.Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(config[WantedPages..], Volatile.Read(ref _wanted));
         BinaryPrimitives.WriteUInt32LittleEndian(config[ActualPages..], Volatile.Read(ref _actual));
-        data.Clear();
-        if (offset < ConfigBytes) config.Slice((int)offset, Math.Min(data.Length, ConfigBytes - (int)offset)).CopyTo(data);
+        CopyConfig(config, offset, data);
     }
 
     /// <inheritdoc/>

@@ -60,11 +60,7 @@ internal sealed class VirtioBlockConfigSpace
     internal static uint MaxRange => MaxRangeSectors;
 
     /// <summary>Reads; bytes past the end are zero.</summary>
-    internal void Read(ulong offset, Span<byte> data)
-    {
-        data.Clear();
-        if (offset < ConfigBytes) _bytes.AsSpan((int)offset, Math.Min(data.Length, ConfigBytes - (int)offset)).CopyTo(data);
-    }
+    internal void Read(ulong offset, Span<byte> data) => VirtioDevice.CopyConfig(_bytes, offset, data);
 
     private void Put32(int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(_bytes.AsSpan(offset), value);
 }

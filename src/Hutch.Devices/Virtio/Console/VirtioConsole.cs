@@ -45,8 +45,7 @@ internal sealed class VirtioConsole : VirtioDevice
         Span<byte> config = stackalloc byte[12];
         config.Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(config[4..], 1);
-        data.Clear();
-        if (offset < (ulong)config.Length) config.Slice((int)offset, Math.Min(data.Length, config.Length - (int)offset)).CopyTo(data);
+        CopyConfig(config, offset, data);
     }
 
     /// <inheritdoc/>

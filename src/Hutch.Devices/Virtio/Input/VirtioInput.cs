@@ -55,8 +55,7 @@ internal abstract class VirtioInput : VirtioDevice
         config.Clear();
         (config[ConfigSelect], config[ConfigSubselect]) = (_select, _subselect);
         config[ConfigSize] = (byte)Answer(config[ConfigAnswer..]);
-        data.Clear();
-        if (offset < ConfigBytes) config.Slice((int)offset, Math.Min(data.Length, ConfigBytes - (int)offset)).CopyTo(data);
+        CopyConfig(config, offset, data);
     }
 
     /// <inheritdoc/>

@@ -64,8 +64,7 @@ internal sealed class VirtioMem : VirtioDevice, IPluggableMemory
         BinaryPrimitives.WriteUInt64LittleEndian(config[UsableSize..], _memory.PluggableBytes);
         BinaryPrimitives.WriteUInt64LittleEndian(config[PluggedSize..], PluggedBytes);
         BinaryPrimitives.WriteUInt64LittleEndian(config[RequestedSize..], Requested);
-        data.Clear();
-        if (offset < ConfigBytes) config.Slice((int)offset, Math.Min(data.Length, ConfigBytes - (int)offset)).CopyTo(data);
+        CopyConfig(config, offset, data);
     }
 
     /// <inheritdoc/>

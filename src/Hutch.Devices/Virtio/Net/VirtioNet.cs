@@ -83,8 +83,7 @@ internal sealed class VirtioNet : VirtioDevice, INetworkCard
         BinaryPrimitives.WriteUInt16LittleEndian(config[Status..], (ushort)Volatile.Read(ref _status));
         BinaryPrimitives.WriteUInt16LittleEndian(config[MaxPairs..], (ushort)_pairs.Length);
         BinaryPrimitives.WriteUInt16LittleEndian(config[Mtu..], (ushort)_mtuBytes);
-        data.Clear();
-        if (offset < ConfigBytes) config.Slice((int)offset, Math.Min(data.Length, ConfigBytes - (int)offset)).CopyTo(data);
+        CopyConfig(config, offset, data);
     }
 
     /// <inheritdoc/>

@@ -107,8 +107,7 @@ internal sealed class VirtioScsi : VirtioDevice
         Put32(config, SenseSize, (uint)SenseBytes);
         Put32(config, CommandSize, (uint)CommandBytes);
         BinaryPrimitives.WriteUInt16LittleEndian(config[MaxTarget..], (ushort)Math.Max(0, _disks.Length - 1));
-        data.Clear();
-        if (offset < ConfigBytes) config.Slice((int)offset, Math.Min(data.Length, ConfigBytes - (int)offset)).CopyTo(data);
+        CopyConfig(config, offset, data);
     }
 
     /// <summary>The driver may set the lengths of sense data and commands (§5.6.4); impossible ones are dropped.</summary>

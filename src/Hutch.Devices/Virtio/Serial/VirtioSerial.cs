@@ -50,12 +50,8 @@ internal sealed class VirtioSerial : VirtioDevice
         Span<byte> config = stackalloc byte[ConfigBytes];
         config.Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(config[ConfigMostPorts..], (uint)_ports.Length);
-        data.Clear();
-        if (offset < ConfigBytes) config.Slice((int)offset, Math.Min(data.Length, ConfigBytes - (int)offset)).CopyTo(data);
+        CopyConfig(config, offset, data);
     }
-
-    /// <inheritdoc/>
-    private protected override int WorkerNumber(int queue) => 0;
 
     /// <inheritdoc/>
     private protected override void WaitForWork(int worker)

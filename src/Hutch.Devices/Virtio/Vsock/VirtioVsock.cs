@@ -38,12 +38,8 @@ internal sealed class VirtioVsock : VirtioDevice
     {
         Span<byte> config = stackalloc byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(config, _cid);
-        data.Clear();
-        if (offset < sizeof(ulong)) config.Slice((int)offset, Math.Min(data.Length, sizeof(ulong) - (int)offset)).CopyTo(data);
+        CopyConfig(config, offset, data);
     }
-
-    /// <inheritdoc/>
-    private protected override int WorkerNumber(int queue) => 0;
 
     /// <inheritdoc/>
     private protected override void WaitForWork(int worker)
