@@ -9,8 +9,6 @@ namespace Hutch.Host.Sockets;
 /// <summary>A listening UNIX socket for processes of the same user. One thread accepts; any thread may end it.</summary>
 public sealed unsafe class LocalListener : IDisposable
 {
-    private const int Backlog = 16;
-
     private readonly SafeFileHandle _socket;
     private readonly string _path;
 
@@ -24,19 +22,8 @@ public sealed unsafe class LocalListener : IDisposable
         Libc.UnixAddress address = LocalSocket.Address(path);
         File.Delete(path);
         _socket = LocalSocket.Create(path);
-        try
-        {
-            int fd = (int)_socket.DangerousGetHandle();
-            if (Libc.Bind(fd, &address, (uint)sizeof(Libc.UnixAddress)) != 0) LinuxException.ThrowLast("bind", path);
-            // Before anybody can connect; the directory is closed to other users besides.
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            if (Libc.Listen(fd, Backlog) != 0) LinuxException.ThrowLast("listen", path);
-        }
-        catch
-        {
-            _socket.Dispose();
-            throw;
-        }
+        // The directory is closed to other users besides.
+        LocalSocket.Listen(_socket, path, address);
     }
 
     /// <summary>Waits for a connection of this process's user or of root; others are closed unheard. Null when the listener has ended.</summary>

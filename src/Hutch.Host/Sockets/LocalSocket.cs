@@ -9,12 +9,42 @@ namespace Hutch.Host.Sockets;
 /// <summary>UNIX stream sockets by their system calls: the framework's own would cost a process more to load than all that goes over them.</summary>
 internal static unsafe class LocalSocket
 {
+    /// <summary>Connections that may wait to be accepted.</summary>
+    private const int Backlog = 16;
+
     /// <summary>A new socket. Throws <see cref="LinuxException"/>.</summary>
-    internal static SafeFileHandle Create(string path)
+    /// <param name="path">What it is for, in the error.</param>
+    /// <param name="flags">SOCK_NONBLOCK, or nothing.</param>
+    internal static SafeFileHandle Create(string path, int flags = 0)
     {
-        int fd = Libc.CreateSocket(Libc.FamilyUnix, Libc.SocketStream | Libc.SocketCloexec, 0);
+        int fd = Libc.CreateSocket(Libc.FamilyUnix, Libc.SocketStream | Libc.SocketCloexec | flags, 0);
         if (fd < 0) LinuxException.ThrowLast("socket", path);
         return new SafeFileHandle(fd, ownsHandle: true);
+    }
+
+    /// <summary>
+    /// Binds a socket to its path, for this user alone, and listens. Takes the socket over where that fails, and leaves no file then. Throws <see cref="LinuxException"/> or
+    /// <see cref="IOException"/>.
+    /// </summary>
+    internal static void Listen(SafeFileHandle socket, string path, Libc.UnixAddress address)
+    {
+        int fd = (int)socket.DangerousGetHandle();
+        bool isBound = false;
+        try
+        {
+            // SAFETY: the address is a copy on this frame, and its size is passed.
+            if (Libc.Bind(fd, &address, (uint)sizeof(Libc.UnixAddress)) != 0) LinuxException.ThrowLast("bind", path);
+            isBound = true;
+            // Before anybody can connect.
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            if (Libc.Listen(fd, Backlog) != 0) LinuxException.ThrowLast("listen", path);
+        }
+        catch
+        {
+            socket.Dispose();
+            if (isBound) File.Delete(path);
+            throw;
+        }
     }
 
     /// <summary>The address of a path. Throws <see cref="IOException"/> where it is longer than an address holds.</summary>

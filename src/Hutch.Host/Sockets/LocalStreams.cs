@@ -11,7 +11,7 @@ namespace Hutch.Host.Sockets;
 /// <summary>UNIX stream sockets (unix(7)) that never wait.</summary>
 public sealed unsafe class LocalStreams : ILocalStreams
 {
-    private const int Backlog = 16, StreamFlags = Libc.SocketCloexec | Libc.SocketNonblock;
+    private const int StreamFlags = Libc.SocketCloexec | Libc.SocketNonblock;
     private const int TypeMask = 0xf000, TypeSocket = 0xc000, ConnectionRefused = 111;
 
     /// <inheritdoc/>
@@ -19,25 +19,9 @@ public sealed unsafe class LocalStreams : ILocalStreams
     {
         Libc.UnixAddress address = LocalSocket.Address(path);
         RemoveStale(path, address);
-        SafeFileHandle socket = Create(path);
-        int fd = (int)socket.DangerousGetHandle();
-        bool isBound = false;
-        try
-        {
-            // SAFETY: the address is on this frame, and its size is passed.
-            if (Libc.Bind(fd, &address, (uint)sizeof(Libc.UnixAddress)) != 0) LinuxException.ThrowLast("bind", path);
-            isBound = true;
-            // Before anybody can connect.
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            if (Libc.Listen(fd, Backlog) != 0) LinuxException.ThrowLast("listen", path);
-            return new Listener(socket, path);
-        }
-        catch
-        {
-            socket.Dispose();
-            if (isBound) File.Delete(path);
-            throw;
-        }
+        SafeFileHandle socket = LocalSocket.Create(path, Libc.SocketNonblock);
+        LocalSocket.Listen(socket, path, address);
+        return new Listener(socket, path);
     }
 
     /// <inheritdoc/>
@@ -47,8 +31,8 @@ public sealed unsafe class LocalStreams : ILocalStreams
         try
         {
             Libc.UnixAddress address = LocalSocket.Address(path);
-            socket = Create(path);
-            // SAFETY: as in Listen. A listener whose backlog is full says EAGAIN, which is a refusal like the others.
+            socket = LocalSocket.Create(path, Libc.SocketNonblock);
+            // SAFETY: the address is on this frame, and its size is passed. A listener whose backlog is full says EAGAIN, which is a refusal like the others.
             if (Libc.Connect((int)socket.DangerousGetHandle(), &address, (uint)sizeof(Libc.UnixAddress)) == 0) return new Stream(socket);
         }
         catch (Exception error) when (error is IOException or LinuxException)
@@ -57,13 +41,6 @@ public sealed unsafe class LocalStreams : ILocalStreams
         }
         socket?.Dispose();
         return null;
-    }
-
-    private static SafeFileHandle Create(string path)
-    {
-        int fd = Libc.CreateSocket(Libc.FamilyUnix, Libc.SocketStream | StreamFlags, 0);
-        if (fd < 0) LinuxException.ThrowLast("socket", path);
-        return new SafeFileHandle(fd, ownsHandle: true);
     }
 
     // A socket on which nobody listens any more was left by a process that was killed. Another kind of file refuses too, and is not ours to remove.
