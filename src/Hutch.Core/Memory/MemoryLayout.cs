@@ -48,6 +48,14 @@ public sealed class MemoryLayout
     /// <summary>A bit for each segment of the first megabyte that is no RAM to the guest at all.</summary>
     public ulong HiddenSegments => Volatile.Read(ref _hiddenSegments);
 
+    /// <summary>Whether some of a range is read-only memory already.</summary>
+    public bool HasRom(ulong start, ulong lengthBytes)
+    {
+        foreach (RomRegion rom in Roms)
+            if (start < rom.Start + rom.LengthBytes && rom.Start < start + lengthBytes) return true;
+        return false;
+    }
+
     /// <summary>Adds read-only memory that holds zeros. The guest sees it at once. Before vCPUs run.</summary>
     /// <param name="start">Guest physical address, page aligned, from <see cref="RomWindowStart"/> on.</param>
     /// <param name="lengthBytes">Length in whole pages.</param>
@@ -55,8 +63,7 @@ public sealed class MemoryLayout
     {
         bool fits = start >= RomWindowStart && start < GuestMemory.HighMemoryStart && lengthBytes != 0
             && lengthBytes <= GuestMemory.HighMemoryStart - start && (start | lengthBytes) % PageBytes == 0;
-        foreach (RomRegion other in Roms) fits &= start >= other.Start + other.LengthBytes || other.Start >= start + lengthBytes;
-        if (!fits) throw new ArgumentOutOfRangeException(nameof(start), $"There is no room for {lengthBytes} bytes of read-only memory at 0x{start:x}.");
+        if (!fits || HasRom(start, lengthBytes)) throw new ArgumentOutOfRangeException(nameof(start), $"There is no room for {lengthBytes} bytes of read-only memory at 0x{start:x}.");
         RomRegion rom = new(start, MappedRegion.Allocate(lengthBytes, "Firmware"), lengthBytes, _written, Tell);
         lock (_lock) Volatile.Write(ref _roms, [.. _roms, rom]);
         Tell();

@@ -99,7 +99,7 @@ internal static class Dsdt
             aml.Name("_HID").String("AMZNC10C");
             aml.Name("_CID").String("VMCLOCK");
             aml.Name("_DDN").String("VMCLOCK");
-            aml.Name("_CRS").Buffer(new ResourceTemplate().Memory32Fixed((uint)VmClock.Address, VmClock.PageBytes).ToArray());
+            aml.Name("_CRS").Buffer(new ResourceTemplate().Memory32Fixed((uint)VmClock.Address, GuestPage.Bytes).ToArray());
         }
     }
 

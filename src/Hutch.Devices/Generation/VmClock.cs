@@ -18,10 +18,7 @@ namespace Hutch.Devices.Generation;
 internal sealed class VmClock : IDevice
 {
     /// <summary>Where the page is; the DSDT tells it. The page before it is the generation identifier's.</summary>
-    internal const ulong Address = MemoryLayout.RomWindowStart + PageBytes;
-
-    /// <summary>Length of the page.</summary>
-    internal const int PageBytes = 4096;
+    internal const ulong Address = MemoryLayout.RomWindowStart + GuestPage.Bytes;
 
     // Offsets in the structure, and what stands there.
     private const int SequenceOffset = 12, MarkerOffset = 16, FlagsOffset = 24, StatusOffset = 34, ShiftOffset = 39, CounterOffset = 40, PeriodOffset = 48, SecondsOffset = 72, FractionOffset = 80, GenerationOffset = 104;
@@ -50,10 +47,7 @@ internal sealed class VmClock : IDevice
     internal VmClock(VmClockConfig config, MachineServices services)
     {
         Name = config.Id;
-        foreach (RomRegion other in services.Memory.Layout.Roms)
-            if (other.Start < Address + PageBytes && Address < other.Start + other.LengthBytes)
-                throw new ConfigException($"Device \"{config.Id}\" has no place: another device of its kind, or firmware of 16 MiB, has it; leave one out.");
-        _page = services.Memory.Layout.AddRom(Address, PageBytes);
+        _page = GuestPage.Add(config.Id, Address, services);
         _read = services.ReadClocks;
         _clock = services.Timers.Clock;
         _timer = services.Timers.CreateTimer("vmclock", OnTimer);
@@ -128,7 +122,7 @@ internal sealed class VmClock : IDevice
         Span<byte> structure = _structure;
         structure.Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(structure, Magic);
-        BinaryPrimitives.WriteUInt32LittleEndian(structure[4..], PageBytes);
+        BinaryPrimitives.WriteUInt32LittleEndian(structure[4..], GuestPage.Bytes);
         BinaryPrimitives.WriteUInt16LittleEndian(structure[8..], Version);
         structure[CounterIdOffset] = _counterId;                            // the type of time that follows it is 0, UTC
         BinaryPrimitives.WriteUInt64LittleEndian(structure[MarkerOffset..], _marker);

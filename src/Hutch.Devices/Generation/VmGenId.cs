@@ -19,7 +19,7 @@ internal sealed class VmGenId : IDevice
     /// <summary>The general-purpose event.</summary>
     internal const int GpeNumber = 5;
 
-    private const int IdentifierBytes = 16, PageBytes = 4096;
+    private const int IdentifierBytes = 16;
 
     private readonly RomRegion _page;
     private readonly PmBlock _pm;
@@ -31,9 +31,7 @@ internal sealed class VmGenId : IDevice
     {
         Name = config.Id;
         _pm = services.Chipset?.Pm ?? throw new ConfigException($"Device \"{config.Id}\" needs the chipset; list the platform before it.");
-        foreach (RomRegion other in services.Memory.Layout.Roms)
-            if (other.Start == Address) throw new ConfigException($"Device \"{config.Id}\" has no place: another device of its kind, or firmware of 16 MiB, has it; leave one out.");
-        _page = services.Memory.Layout.AddRom(Address, PageBytes);
+        _page = GuestPage.Add(config.Id, Address, services);
         Span<byte> identifier = stackalloc byte[IdentifierBytes];
         if (config.First is Guid first) first.TryWriteBytes(identifier);
         else HostRandom.Fill(identifier);
