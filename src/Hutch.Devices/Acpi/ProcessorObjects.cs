@@ -26,6 +26,7 @@ internal static class ProcessorObjects
             aml.DoubleWords(Region, "CPP0", "CPP1", "CPN0", "CPN1", "CPD0", "CPD1", "CPEJ", "CPOS");
             WriteStatus(aml);
         }
+        int[]? nodes = Srat.NodesOf(options);
         for (int index = 0; index < cpus.VcpuCount; index++)
         {
             using (aml.Device(NameOf(index)))
@@ -33,7 +34,7 @@ internal static class ProcessorObjects
                 aml.Name("_HID").String("ACPI0007");
                 aml.Name("_UID").Integer((ulong)index);
                 // One that is plugged in has its node from here (ACPI 6.5 §6.2.15).
-                if (Srat.NodeOf(options, index) is int node) aml.Name("_PXM").Integer((ulong)node);
+                if (nodes is not null) aml.Name("_PXM").Integer((ulong)nodes[index]);
                 if (index is > 0 and < CpuHotplug.MostVcpus) WritePlugging(aml, cpus, index);
             }
         }

@@ -19,7 +19,8 @@ internal static class Srat
     {
         AcpiTable table = new("SRAT", 3);
         table.UInt32(1).Zeroes(8);
-        for (int index = 0; index < options.Cpus.VcpuCount; index++) AddProcessor(table, options.Cpus.ApicId(index), (uint)(NodeOf(options, index) ?? 0));
+        int[]? nodes = NodesOf(options);
+        for (int index = 0; index < options.Cpus.VcpuCount; index++) AddProcessor(table, options.Cpus.ApicId(index), (uint)(nodes?[index] ?? 0));
         ulong low = Math.Min(options.MemoryBytes, GuestMemory.LowMemoryLimit);
         if (options.NumaNodes.IsEmpty) AddRam(table, 0, 0, options.MemoryBytes, low);
         ulong start = 0;
@@ -33,12 +34,14 @@ internal static class Srat
         return table.Finish();
     }
 
-    /// <summary>The node of a vCPU; null: the machine has no nodes.</summary>
-    internal static int? NodeOf(AcpiOptions options, int vcpu)
+    /// <summary>The node of each vCPU, which is in one of them as the definition was checked; null: the machine has no nodes.</summary>
+    internal static int[]? NodesOf(AcpiOptions options)
     {
+        if (options.NumaNodes.IsEmpty) return null;
+        int[] nodes = new int[options.Cpus.VcpuCount];
         for (int node = 0; node < options.NumaNodes.Length; node++)
-            if (CpuSet.Parse(options.NumaNodes[node].Cpus)?.Contains(vcpu) == true) return node;
-        return null;
+            foreach (int vcpu in CpuSet.Parse(options.NumaNodes[node].Cpus)?.Numbers ?? []) nodes[vcpu] = node;
+        return nodes;
     }
 
     // §5.2.16.1, §5.2.16.3.

@@ -25,9 +25,6 @@ public sealed class CpuSet : IEquatable<CpuSet>
     /// <summary>The numbers, lowest first.</summary>
     public IEnumerable<int> Numbers => _numbers;
 
-    /// <summary>Whether a number is among them.</summary>
-    public bool Contains(int number) => _numbers.Contains(number);
-
     /// <summary>Reads <c>0-3,8</c>. Null when it is no such list, or names nothing.</summary>
     public static CpuSet? Parse(string text)
     {
