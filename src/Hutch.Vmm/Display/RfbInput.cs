@@ -19,35 +19,11 @@ internal sealed class RfbInput(InputDevices devices, Func<(int Width, int Height
     private (int X, int Y)? _place;
     private int _buttons;
 
-    private IKeyboard? Keyboard
-    {
-        get
-        {
-            for (int i = devices.Keyboards.Count - 1; i >= 0; i--)
-                if (devices.Keyboards[i].IsUsed) return devices.Keyboards[i];
-            return null;
-        }
-    }
+    private IKeyboard? Keyboard => devices.Keyboards.FindLast(static keyboard => keyboard.IsUsed);
 
-    private IPointer? Mouse
-    {
-        get
-        {
-            for (int i = devices.Pointers.Count - 1; i >= 0; i--)
-                if (devices.Pointers[i].IsUsed) return devices.Pointers[i];
-            return null;
-        }
-    }
+    private IPointer? Mouse => devices.Pointers.FindLast(static mouse => mouse.IsUsed);
 
-    private IAbsolutePointer? Tablet
-    {
-        get
-        {
-            foreach (IAbsolutePointer tablet in devices.Tablets)
-                if (tablet.IsUsed) return tablet;
-            return null;
-        }
-    }
+    private IAbsolutePointer? Tablet => devices.Tablets.Find(static tablet => tablet.IsUsed);
 
     /// <summary>A key, by what it means.</summary>
     internal void KeySymbol(uint symbol, bool down)

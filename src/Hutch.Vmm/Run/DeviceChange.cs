@@ -49,9 +49,7 @@ internal sealed class DeviceChange(Machine machine, MachineDefinition definition
     {
         if (!options.TryGetValue("drive", out string? name) || options.Keys.Any(static key => key is not ("drive" or "file" or "force")))
             throw new ConfigException($"The verb '{VmVerb.Media}' has the options 'drive', 'file' and 'force'.");
-        IMediumDrive drive = machine.MediumDrives.FirstOrDefault(each => each.Name == name) ?? throw new ConfigException(machine.MediumDrives.Count == 0
-            ? $"There is no CD-ROM drive '{name}'; the machine has none."
-            : $"There is no CD-ROM drive '{name}'; the machine has {string.Join(", ", machine.MediumDrives.Select(static each => each.Name))}.");
+        IMediumDrive drive = Lookup.Find(machine.MediumDrives, static each => each.Name, name, "CD-ROM drive");
         if (drive.IsLocked && !options.ContainsKey("force"))
         {
             drive.PressEject();

@@ -1,5 +1,4 @@
 using System.Collections.Generic;
-using System.Linq;
 using Hutch.Devices;
 
 namespace Hutch.Vmm.Run;
@@ -18,10 +17,7 @@ internal static class LinkChange
         {
             string[] parts = change.Split('=');
             if (parts.Length != 2 || parts[1] is not ("up" or "down")) throw new ConfigException($"'{change}' is no state of a cable; write CARD=up or CARD=down.");
-            INetworkCard card = cards.FirstOrDefault(each => each.Name == parts[0]) ?? throw new ConfigException(cards.Count == 0
-                ? $"There is no network card '{parts[0]}'; the machine has none."
-                : $"There is no network card '{parts[0]}'; the machine has {string.Join(", ", cards.Select(static each => each.Name))}.");
-            changes.Add((card, parts[1] == "up"));
+            changes.Add((Lookup.Find(cards, static card => card.Name, parts[0], "network card"), parts[1] == "up"));
         }
         foreach ((INetworkCard card, bool up) in changes) card.SetLink(up);
         return SetOptions.Without(options, Option);
