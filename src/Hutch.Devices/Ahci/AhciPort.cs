@@ -231,8 +231,7 @@ internal sealed class AhciPort
             return;
         }
         Drive!.Execute(request);
-        bool stored = request.Operation == AtaOperation.None || request.Advance(Drive.Node);
-        if (stored) End(request);
+        if (request.Advance(Drive.Node)) End(request);
     }
 
     // A control register write: a reset begins, or ends with the signature (ATA8-APT, software reset).
