@@ -46,11 +46,12 @@ internal static class PlacementCommands
         if (changes.Count == 0) throw new UserException("Say what to change, for example: hutch set NAME --vcpu-pin 0=3.", ExitStatus.Usage);
         int seconds = Math.Max(0, result.GetValue(Timeout));
         using VmClient client = VmClient.Connect(result.GetValue(Name)!);
-        if (changes.TryGetValue(PlacementOptions.MemoryChange, out string? memory)) MemoryWait.GiveBackPlugged(client, ulong.Parse(memory, CultureInfo.InvariantCulture), seconds);
+        ulong? memory = changes.TryGetValue(PlacementOptions.MemoryChange, out string? text) ? ulong.Parse(text, CultureInfo.InvariantCulture) : null;
+        if (memory is not null) MemoryWait.GiveBackPlugged(client, memory.Value, seconds);
         if (client.Ask(new VmRequest(VmVerb.Set, changes)) is null)
             throw client.NoAnswer();
         if (changes.ContainsKey(PlacementOptions.VcpuCountChange)) VcpuWait.Until(client, seconds);
-        if (changes.ContainsKey(PlacementOptions.MemoryChange)) MemoryWait.Until(client, seconds);
+        if (memory is not null) MemoryWait.Until(client, memory.Value, seconds);
         return 0;
     }
 

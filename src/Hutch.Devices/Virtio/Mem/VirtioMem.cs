@@ -50,7 +50,9 @@ internal sealed class VirtioMem : VirtioDevice, IPluggableMemory
     public void SetTarget(ulong bytes)
     {
         bytes = (Math.Min(bytes, _memory.PluggableBytes) + (BlockBytes - 1)) & ~(BlockBytes - 1);
-        if (Interlocked.Exchange(ref _requested, bytes) != bytes && IsDriverOk) Transport.InterruptConfig();
+        bool isNew = Interlocked.Exchange(ref _requested, bytes) != bytes;
+        // A driver that could not follow waits ever longer before it tries again; told once more, it tries now.
+        if ((isNew || bytes != PluggedBytes) && IsDriverOk) Transport.InterruptConfig();
     }
 
     /// <inheritdoc/>

@@ -77,6 +77,26 @@ public sealed class VirtioMemTests : IDisposable
         Assert.Equal(Ack, Ask(1, Start + Block, 1));
     }
 
+    // virtio 1.2 §4.1.4.5 (ISR status, bit 1): a driver that has not followed is told again, one that has is left alone.
+    [Fact]
+    public void A_driver_that_lags_behind_is_told_once_more_when_it_is_asked_once_more()
+    {
+        Assert.Equal([2UL, 2, 0], new[] { Told(2 * Block), Told(2 * Block), Followed() });
+
+        ulong Followed()
+        {
+            Assert.Equal(Ack, Ask(0, Start, 2));
+            _ = _machine.Load(_driver.Isr, 1);
+            return Told(2 * Block);
+        }
+    }
+
+    private ulong Told(ulong bytes)
+    {
+        Memory.SetTarget(bytes);
+        return _machine.Load(_driver.Isr, 1) & 2;
+    }
+
     // virtio 1.2 §5.15.6.2: VIRTIO_MEM_RESP_ERROR.
     [Theory]
     [InlineData(0, Start + 4096, 1)]
