@@ -1,0 +1,21 @@
+using Hutch.Daemon.Libvirt.Rpc;
+using Hutch.Management.Domains;
+
+namespace Hutch.Daemon.Libvirt.Procedures;
+
+/// <summary>All that this daemon answers.</summary>
+internal static class DaemonProcedures
+{
+    /// <summary>Makes the table.</summary>
+    /// <param name="domains">Domains of this host.</param>
+    /// <param name="uri">The daemon's name.</param>
+    internal static ProcedureTable Create(IDomainDriver domains, string uri)
+    {
+        ProcedureTable table = new();
+        ConnectionProcedures.AddTo(table, uri);
+        HostProcedures.AddTo(table);
+        DomainProcedures.AddTo(table, domains);
+        PlacementProcedures.AddTo(table, domains);
+        return table;
+    }
+}
