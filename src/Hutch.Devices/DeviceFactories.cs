@@ -10,6 +10,7 @@ using Hutch.Devices.Ide;
 using Hutch.Devices.Input;
 using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
+using Hutch.Devices.Tpm;
 using Hutch.Devices.Usb;
 using Hutch.Devices.Virtio.Balloon;
 using Hutch.Devices.Virtio.Block;
@@ -60,6 +61,7 @@ public static class DeviceFactories
         WatchdogConfig watchdog => new WatchdogFactory().Create(watchdog, services),
         VmGenIdConfig generation => new VmGenIdFactory().Create(generation, services),
         VmClockConfig clock => new VmClockFactory().Create(clock, services),
+        TpmCrbConfig tpm => new TpmCrbFactory().Create(tpm, services),
         PvpanicConfig pvpanic => new PvpanicFactory().Create(pvpanic, services),
         VirtioBalloonConfig balloon => new VirtioBalloonFactory().Create(balloon, services),
         VirtioMemConfig pluggable => new VirtioMemFactory().Create(pluggable, services),

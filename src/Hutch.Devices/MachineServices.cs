@@ -7,6 +7,7 @@ using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
 using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
+using Hutch.Devices.Tpm;
 using Hutch.Host.Events;
 using Hutch.Host.Sockets;
 using Hutch.Host.Time;
@@ -59,6 +60,9 @@ public sealed class MachineServices
 
     /// <summary>UNIX sockets of the host.</summary>
     public ILocalStreams Streams { get; init; } = new LocalStreams();
+
+    /// <summary>Opens the TPM behind a device. Throws <see cref="ConfigException"/>.</summary>
+    public Func<TpmCrbConfig, ITpm> OpenTpm { get; init; } = Swtpm.Open;
 
     /// <summary>Opens the back end of a network card. Throws <see cref="ConfigException"/>.</summary>
     public Func<NetworkRequest, INetBackend> OpenNetwork { get; init; } = static request => throw new ConfigException($"The network card {request.Card} has no networks here.");

@@ -33,10 +33,13 @@ public sealed class SavedStateTests : IDisposable
     }
 
     /// <summary>Saves the machine, which ends it, and goes on with it in a new process.</summary>
-    private async Task<Vm> Move(Vm vm, params string[] options)
+    private Task<Vm> Move(Vm vm, params string[] options) => Move(vm, static () => { }, options);
+
+    private async Task<Vm> Move(Vm vm, Action between, params string[] options)
     {
         await Hutch("save", _name, State);
         Assert.Equal(0, await vm.WaitForExit());
+        between();
         Vm moved = Vm.Restore(State, options);
         // It answers as soon as it has been built.
         while ((await Launcher.Run("status", _name)).Status != 0) Assert.DoesNotContain("hutch:", moved.Errors, StringComparison.Ordinal);
@@ -136,12 +139,16 @@ public sealed class SavedStateTests : IDisposable
     }
 
     [Fact]
-    public async Task A_disk_goes_on_with_what_was_written()
+    public async Task A_disk_and_a_tpm_go_on_with_what_was_written()
     {
         string disk = _folder.Disk("disk", 64 << 20);
-        await using Vm vm = await Boot(1, "--disk", disk);
+        GuestTpm tpm = new(_folder);
+        tpm.Start("first");
+        await using Vm vm = await Boot(1, ["--disk", disk, .. tpm.Options]);
+        string measured = await tpm.Measure(vm);
         await vm.Shell("(while :; do dd if=/dev/vda of=/dev/null bs=64k 2>/dev/null; done) & echo kept | dd of=/dev/vda conv=fsync 2>/dev/null");
-        await using Vm moved = await Move(vm);
+        await using Vm moved = await Move(vm, () => tpm.Start("second"));
+        Assert.Equal(measured, await tpm.Read(moved));
         Assert.Equal("kept", await moved.Shell("head -c 4 /dev/vda"));
         await moved.Shell("echo more | dd of=/dev/vda seek=1 conv=fsync 2>/dev/null");
         await AssertUnharmed(moved);

@@ -12,7 +12,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, vmclock, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -48,6 +48,7 @@ internal static class DeviceOption
             "pvpanic" => new PvpanicConfig(id, Action(value, settings, AlarmAction.Pause)),
             "vmgenid" => new VmGenIdConfig(id, First(value, settings)),
             "vmclock" => new VmClockConfig(id),
+            "tpm-crb" => Tpm(value, settings, id),
             "test-dev" => new TestDeviceConfig(id),
             "VGA" => new VgaConfig(id, (int)Number(value, settings, "vgamem_mb", 16, VgaConfig.MostMemoryMiB),
                 Take(settings, "romfile") is string rom ? DiskOption.CheckedPath("--device", rom) : DisplayOption.FindVideoBios(isNeeded: false)),
@@ -76,6 +77,10 @@ internal static class DeviceOption
         if (Take(settings, "path") is not { Length: > 0 } path) throw OptionText.Bad("--device", value, "a vsock needs path=PATH, the UNIX socket by which the guest is reached.");
         return new VirtioVsockConfig(id, cid, Path.GetFullPath(path));
     }
+
+    private static TpmCrbConfig Tpm(string value, Dictionary<string, string> settings, string id) =>
+        Take(settings, "path") is { Length: > 0 } path ? new TpmCrbConfig(id, Path.GetFullPath(path))
+            : throw OptionText.Bad("--device", value, "a TPM needs path=PATH, the socket of swtpm socket --tpm2 --ctrl type=unixio,path=PATH.");
 
     // On unless it is switched off.
     private static bool Switch(string value, Dictionary<string, string> settings, string key) => Take(settings, key) switch

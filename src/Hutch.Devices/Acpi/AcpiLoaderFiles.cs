@@ -12,7 +12,10 @@ namespace Hutch.Devices.Acpi;
 internal sealed class AcpiLoaderFiles
 {
     /// <summary>Names of the files.</summary>
-    internal const string TablesName = "etc/acpi/tables", RootName = "etc/acpi/rsdp", LoaderName = "etc/table-loader";
+    internal const string TablesName = "etc/acpi/tables", RootName = "etc/acpi/rsdp", LoaderName = "etc/table-loader", TpmLogName = "etc/tpm/log";
+
+    /// <summary>Length of the log of a machine with a TPM, the least that a PC may have (TCG ACPI Specification 1.2, table 7).</summary>
+    internal const int TpmLogBytes = 64 << 10;
 
     // Firmware reads lengths before it has chosen addresses that the tables tell, and these change how many windows there are.
     private const int SpareBytes = 1024, LengthUnit = 4096;
@@ -20,7 +23,7 @@ internal sealed class AcpiLoaderFiles
     private const int CommandBytes = 128, NameBytes = 56;
     private const uint Allocate = 1, AddPointer = 2, AddChecksum = 3;
     private const byte HighZone = 1, SegmentFZone = 2;
-    private const int TablesAlignment = 64, RootAlignment = 16;
+    private const int TablesAlignment = 64, RootAlignment = 16, LogAlignment = 64;
 
     // Offsets in the FADT, the RSDP and every table's header (ACPI 6.5 §5.2.9, §5.2.5.3, §5.2.6).
     private const uint FadtFacs = 36, FadtDsdt = 40, FadtLongDsdt = 140, RootRsdt = 16, RootXsdt = 24, RootChecksum = 8, RootLongChecksum = 32, TableLength = 4, TableChecksum = 9;
@@ -34,7 +37,7 @@ internal sealed class AcpiLoaderFiles
     internal AcpiLoaderFiles(AcpiOptions options, int tablesBytes = 0)
     {
         List<byte> tables = [];
-        (uint fadt, uint rsdt, uint xsdt) = AcpiTables.Lay(tables, 0, options);
+        (uint fadt, uint? tpm2, uint rsdt, uint xsdt) = AcpiTables.Lay(tables, 0, options);
         int length = tablesBytes != 0 ? tablesBytes : (tables.Count + SpareBytes + LengthUnit - 1) / LengthUnit * LengthUnit;
         if (tables.Count > length) throw new InvalidOperationException("The ACPI tables have outgrown their file.");
         Tables = [.. tables, .. new byte[length - tables.Count]];
@@ -46,6 +49,12 @@ internal sealed class AcpiLoaderFiles
         AddAddress(TablesName, TablesName, fadt + FadtDsdt, 4);
         AddAddress(TablesName, TablesName, fadt + FadtLongDsdt, 8);
         AddSum(TablesName, fadt + TableChecksum, fadt, LengthOf(fadt));
+        if (tpm2 is uint tpm)
+        {
+            AddAllocation(TpmLogName, LogAlignment, HighZone);
+            AddAddress(TablesName, TpmLogName, tpm + Tpm2.LogAddressOffset, 8);
+            AddSum(TablesName, tpm + TableChecksum, tpm, LengthOf(tpm));
+        }
         AddRootTable(rsdt, 4);
         AddRootTable(xsdt, 8);
         AddAddress(RootName, TablesName, RootRsdt, 4);

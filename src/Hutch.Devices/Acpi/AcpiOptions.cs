@@ -44,6 +44,12 @@ public sealed record AcpiOptions
     /// <summary>There is a VM clock.</summary>
     public bool HasVmClock { get; init; }
 
+    /// <summary>There is a TPM.</summary>
+    public bool HasTpm { get; init; }
+
+    /// <summary>Length of the log that firmware writes of what it measures; 0: there is no firmware.</summary>
+    public uint TpmLogBytes { get; init; }
+
     /// <summary>There are high-precision event timers.</summary>
     public bool HasHpet { get; init; }
 
@@ -89,6 +95,7 @@ public sealed record AcpiOptions
             HasVga = definition.Devices.Any(static device => device is VgaConfig),
             HasGenerationId = definition.Devices.Any(static device => device is VmGenIdConfig),
             HasVmClock = definition.Devices.Any(static device => device is VmClockConfig),
+            HasTpm = definition.Devices.Any(static device => device is TpmCrbConfig),
             HasHpet = platform.Hpet,
             PciWindow64Start = windowStart,
             PciWindow64LengthBytes = windowLengthBytes,

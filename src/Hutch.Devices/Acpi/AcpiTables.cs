@@ -8,7 +8,7 @@ using Hutch.Devices.Pci;
 namespace Hutch.Devices.Acpi;
 
 /// <summary>
-/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, HPET where there is one, SRAT where there are nodes or memory can be plugged in, and SLIT where there are nodes. The range must be
+/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, HPET where there is one, TPM2 where there is a TPM, SRAT where there are nodes or memory can be plugged in, and SLIT where there are nodes. The range must be
 /// reserved in the memory map that the guest gets.
 /// </summary>
 public static class AcpiTables
@@ -29,7 +29,7 @@ public static class AcpiTables
         List<byte> image = [];
         // The RSDP comes first, so its place is known; its content follows when the places of RSDT and XSDT are.
         Place(image, (uint)BaseAddress, new byte[RsdpLengthBytes], TableAlignment);
-        (_, uint rsdt, uint xsdt) = Lay(image, (uint)BaseAddress, options);
+        (_, _, uint rsdt, uint xsdt) = Lay(image, (uint)BaseAddress, options);
         if (image.Count > MaximumLengthBytes)
             throw new ConfigException($"The ACPI tables for {options.Cpus.VcpuCount} vCPUs do not fit below the F segment; use fewer vCPUs.");
         byte[] bytes = [.. image];
@@ -41,7 +41,7 @@ public static class AcpiTables
     /// <param name="image">What lies at <paramref name="start"/> so far.</param>
     /// <param name="start">Address of the image's first byte, a multiple of 64.</param>
     /// <param name="options">The machine.</param>
-    internal static (uint Fadt, uint Rsdt, uint Xsdt) Lay(List<byte> image, uint start, AcpiOptions options)
+    internal static (uint Fadt, uint? Tpm2, uint Rsdt, uint Xsdt) Lay(List<byte> image, uint start, AcpiOptions options)
     {
         uint facs = Place(image, start, BuildFacs(), FacsAlignment);
         uint dsdt = Place(image, start, Dsdt.Build(options), TableAlignment);
@@ -50,6 +50,8 @@ public static class AcpiTables
         List<uint> tables = [fadt, madt];
         if (options.EcamStart != 0) tables.Add(Place(image, start, BuildMcfg(options.EcamStart), TableAlignment));
         if (options.HasHpet) tables.Add(Place(image, start, BuildHpet(), TableAlignment));
+        uint? tpm = options.HasTpm ? Place(image, start, Tpm2.Build(options), TableAlignment) : null;
+        if (tpm is uint tpm2) tables.Add(tpm2);
         if (options.PluggableBytes != 0 || !options.NumaNodes.IsEmpty) tables.Add(Place(image, start, Srat.Build(options), TableAlignment));
         if (!options.NumaNodes.IsEmpty) tables.Add(Place(image, start, Slit.Build(options), TableAlignment));
         AcpiTable rsdt = new("RSDT", 1), xsdt = new("XSDT", 1);
@@ -59,7 +61,7 @@ public static class AcpiTables
             xsdt.UInt64(table);
         }
         uint root = Place(image, start, rsdt.Finish(), TableAlignment);
-        return (fadt, root, Place(image, start, xsdt.Finish(), TableAlignment));
+        return (fadt, tpm, root, Place(image, start, xsdt.Finish(), TableAlignment));
     }
 
     private static uint Place(List<byte> image, uint start, byte[] table, int alignment)

@@ -3,6 +3,7 @@ using Hutch.Devices.Chipset;
 using Hutch.Devices.Generation;
 using Hutch.Devices.Pci;
 using Hutch.Devices.Serial;
+using Hutch.Devices.Tpm;
 using Hutch.Model.Machine;
 
 namespace Hutch.Devices.Acpi;
@@ -34,6 +35,7 @@ internal static class Dsdt
             if (options.HasHpet) WriteDevice(aml, "HPET", "PNP0103", new ResourceTemplate().Memory32Fixed((uint)Hpet.BaseAddress, (uint)Hpet.LengthBytes));
             if (options.HasGenerationId) WriteGenerationId(aml);
             if (options.HasVmClock) WriteVmClock(aml);
+            if (options.HasTpm) WriteTpm(aml);
             using (aml.Device(PciHost))
             {
                 WriteHostBridge(aml, options);
@@ -100,6 +102,16 @@ internal static class Dsdt
             aml.Name("_CID").String("VMCLOCK");
             aml.Name("_DDN").String("VMCLOCK");
             aml.Name("_CRS").Buffer(new ResourceTemplate().Memory32Fixed((uint)VmClock.Address, GuestPage.Bytes).ToArray());
+        }
+    }
+
+    /// <summary>Where the TPM is. The name is that of a TPM 2.0 whose maker has none of his own (TCG ACPI Specification 1.2).</summary>
+    private static void WriteTpm(AmlWriter aml)
+    {
+        using (aml.Device("TPM"))
+        {
+            aml.Name("_HID").String("MSFT0101");
+            aml.Name("_CRS").Buffer(new ResourceTemplate().Memory32Fixed((uint)TpmCrb.Address, TpmCrb.LengthBytes).ToArray());
         }
     }
 

@@ -48,6 +48,7 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
         if (config.Menu && config.MenuMilliseconds is int milliseconds) items.SetFile("etc/boot-menu-wait", Number(milliseconds));
         // Without a display SeaBIOS shows text on the first serial port instead.
         if (!definition.Devices.Any(static device => device is VgaConfig) && definition.Devices.Any(static device => device is SerialConfig { Port: 1 })) items.SetFile("etc/sercon-port", Number(SerialPorts.PortOf(1)));
+        if (definition.Devices.Any(static device => device is TpmCrbConfig)) items.SetFile(AcpiLoaderFiles.TpmLogName, new byte[AcpiLoaderFiles.TpmLogBytes]);
         AddSmbios(items);
         Refresh(items);
         foreach (FwCfgEntry entry in config.Entries) FirmwareFactory.AddEntry(items, entry);
@@ -59,7 +60,7 @@ internal sealed class FirmwareContents(MachineDefinition definition, GuestMemory
     /// <summary>Makes the ACPI tables anew from where things are now.</summary>
     internal void Refresh(FwCfgItems items)
     {
-        AcpiOptions options = AcpiOptions.Describe(definition, highWindowStart, highWindowBytes) with { AbsentVcpus = Absent };
+        AcpiOptions options = AcpiOptions.Describe(definition, highWindowStart, highWindowBytes) with { AbsentVcpus = Absent, TpmLogBytes = AcpiLoaderFiles.TpmLogBytes };
         (ulong first, ulong last) = pci.HighRange();
         if (last != 0)
         {

@@ -7,7 +7,8 @@ internal static unsafe partial class Libc
 {
     internal const int FamilyUnix = 1, SocketStream = 1, SocketCloexec = 0x80000, SocketNonblock = 0x800;
     internal const int SocketLevel = 1, SocketPeerCredentials = 17;
-    internal const int SendNoSignal = 0x4000, ShutdownBoth = 2;
+    internal const int SendNoSignal = 0x4000, DontWait = 0x40, ShutdownBoth = 2;
+    internal const int PassDescriptors = 1;
     internal const short PollReadHangUp = 0x2000;
     internal const int OpenCreate = 0x40, OpenExclusive = 0x80, OpenTruncate = 0x200, OpenDirectory = 0x10000, OpenNoFollow = 0x20000;
 
@@ -31,6 +32,15 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
     internal static partial nint Send(int fd, void* source, nuint length, int flags);
+
+    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
+    internal static partial nint Receive(int fd, void* destination, nuint length, int flags);
+
+    [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
+    internal static partial nint SendMessage(int fd, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
+    internal static partial int CreateSocketPair(int family, int type, int protocol, int* ends);
 
     [LibraryImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
     internal static partial int GetSocketOption(int fd, int level, int option, void* value, uint* length);
@@ -59,5 +69,31 @@ internal static unsafe partial class Libc
         internal int Pid;
         internal uint User;
         internal uint Group;
+    }
+
+    /// <summary>struct msghdr (sendmsg(2)) on 64-bit Linux.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct MessageHeader
+    {
+        internal void* Name;
+        internal uint NameLength;
+        internal Files.IoSegment* Segments;
+        internal nuint SegmentCount;
+        internal void* Control;
+        internal nuint ControlLength;
+        internal int Flags;
+    }
+
+    /// <summary>struct cmsghdr (cmsg(3)) with one descriptor behind it, and its padding.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 24)]
+    internal struct DescriptorMessage
+    {
+        /// <summary>What <see cref="Length"/> says: the header and the descriptor, without padding.</summary>
+        internal const int UsedBytes = 20;
+
+        internal nuint Length;
+        internal int Level;
+        internal int Type;
+        internal int Descriptor;
     }
 }

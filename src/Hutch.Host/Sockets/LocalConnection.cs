@@ -66,7 +66,7 @@ public sealed unsafe class LocalConnection : IDisposable
             try
             {
                 _socket.DangerousAddRef(ref held);
-                return Send((int)_socket.DangerousGetHandle(), data, patienceMs);
+                return LocalSocket.Send((int)_socket.DangerousGetHandle(), data, patienceMs);
             }
             catch (ObjectDisposedException)
             {
@@ -99,24 +99,6 @@ public sealed unsafe class LocalConnection : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
-
-    private static bool Send(int fd, ReadOnlySpan<byte> data, int patienceMs)
-    {
-        const int DontWait = 0x40;
-        while (data.Length != 0)
-        {
-            nint sent;
-            // SAFETY: the span is pinned for the call and no more than its length is passed.
-            fixed (byte* start = data) sent = Libc.Send(fd, start, (nuint)data.Length, Libc.SendNoSignal | DontWait);
-            if (sent >= 0) data = data[(int)sent..];
-            else if (Marshal.GetLastPInvokeError() == Libc.Eagain)
-            {
-                if (!OpenFile.Wait(fd, Libc.PollOut, patienceMs)) return false;
-            }
-            else if (Marshal.GetLastPInvokeError() != Libc.Eintr) return false;
-        }
-        return true;
-    }
 
     // Moves what waits to the front and grows the buffer up to a line's limit. Returns where to search on.
     private int MakeRoom(int waiting)

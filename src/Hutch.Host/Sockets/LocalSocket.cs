@@ -1,6 +1,8 @@
 using System;
 using System.IO;
+using System.Runtime.InteropServices;
 using System.Text;
+using Hutch.Host.Events;
 using Hutch.Host.Linux;
 using Microsoft.Win32.SafeHandles;
 
@@ -57,6 +59,24 @@ internal static unsafe class LocalSocket
         // SAFETY: the length was just checked; the rest of the field is zero, which ends the path.
         bytes.CopyTo(new Span<byte>(address.Path, Libc.UnixAddress.PathBytes));
         return address;
+    }
+
+    /// <summary>Sends bytes. False when the peer is gone or did not read for <paramref name="patienceMs"/>.</summary>
+    internal static bool Send(int fd, ReadOnlySpan<byte> data, int patienceMs)
+    {
+        while (data.Length != 0)
+        {
+            nint sent;
+            // SAFETY: the span is pinned for the call and no more than its length is passed.
+            fixed (byte* start = data) sent = Libc.Send(fd, start, (nuint)data.Length, Libc.SendNoSignal | Libc.DontWait);
+            if (sent >= 0) data = data[(int)sent..];
+            else if (Marshal.GetLastPInvokeError() == Libc.Eagain)
+            {
+                if (!OpenFile.Wait(fd, Libc.PollOut, patienceMs)) return false;
+            }
+            else if (Marshal.GetLastPInvokeError() != Libc.Eintr) return false;
+        }
+        return true;
     }
 
     /// <summary>The user at the other end, as the kernel recorded it when the connection was made; null when it does not say.</summary>

@@ -26,6 +26,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(PvpanicConfig), "pvpanic")]
 [JsonDerivedType(typeof(VmGenIdConfig), "vmgenid")]
 [JsonDerivedType(typeof(VmClockConfig), "vmclock")]
+[JsonDerivedType(typeof(TpmCrbConfig), "tpm-crb")]
 [JsonDerivedType(typeof(DebugConsoleConfig), "debugcon")]
 [JsonDerivedType(typeof(DebugExitConfig), "debug-exit")]
 [JsonDerivedType(typeof(TestDeviceConfig), "test-dev")]

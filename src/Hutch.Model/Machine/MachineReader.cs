@@ -127,6 +127,7 @@ public static class MachineReader
             "i6300esb" or "pvpanic" => AlarmJson.Read(id, Text(device, "type"), device),
             "vmgenid" => new VmGenIdConfig(id, OptionalText(device, "First") is string first ? Guid.Parse(first) : null),
             "vmclock" => new VmClockConfig(id),
+            "tpm-crb" => new TpmCrbConfig(id, Text(device, "Path")),
             "test-dev" => new TestDeviceConfig(id),
             "vga" => new VgaConfig(id, device.GetProperty("MemoryMiB").GetInt32(), OptionalText(device, "RomPath")),
             "ps2-input" => new Ps2InputConfig(id),

@@ -156,6 +156,7 @@ public static class MachineWriter
         PvpanicConfig => "pvpanic",
         VmGenIdConfig => "vmgenid",
         VmClockConfig => "vmclock",
+        TpmCrbConfig => "tpm-crb",
         TestDeviceConfig => "test-dev",
         VgaConfig => "vga",
         Ps2InputConfig => "ps2-input",
@@ -191,6 +192,7 @@ public static class MachineWriter
                 writer.WriteNumber("Cid", vsock.Cid);
                 writer.WriteString("Path", vsock.Path);
                 break;
+            case TpmCrbConfig tpm: writer.WriteString("Path", tpm.Path); break;
             case VirtioBalloonConfig balloon:
                 writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
                 writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);

@@ -30,7 +30,7 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
         Services = new MachineServices
         {
             Memory = Memory, Cpus = new CpuTopology(1, 2, 1), AbsentVcpus = 2, Ports = new AddressBus("ports"), Mmio = new AddressBus("mmio"), Interrupts = this, Timers = Time, Platform = this,
-            OpenDisk = _ => new FuzzDisk(seed, reach, () => _isMade), OpenChannel = _ => Channel, OpenNetwork = _ => Network, Streams = new FuzzStreams(seed, reach),
+            OpenDisk = _ => new FuzzDisk(seed, reach, () => _isMade), OpenChannel = _ => Channel, OpenNetwork = _ => Network, Streams = new FuzzStreams(seed, reach), OpenTpm = _ => new FuzzTpm(seed, reach),
         };
         DeviceConfig config = kind.Config(_folder);
         if (config is not PlatformConfig) _devices.Add(DeviceFactories.Create(new PlatformConfig("platform", kind.Machine), Services));

@@ -35,6 +35,7 @@ internal static class FuzzedDevices
         new("pvpanic", static _ => new PvpanicConfig("panic"), Plain),
         new("vmgenid", static _ => new VmGenIdConfig("generation"), Plain),
         new("vmclock", static _ => new VmClockConfig("clock"), Plain),
+        new("tpm-crb", static _ => new TpmCrbConfig("tpm", "/t"), static (machine, random) => new TpmDriver(machine, random)),
         new("i6300esb", static _ => new WatchdogConfig("dog"), Plain),
         new("vga", static _ => new VgaConfig("vga", MemoryMiB: 1), Plain),
         new("ps2-input", static _ => new Ps2InputConfig("ps2"), Plain),

@@ -178,6 +178,7 @@ public sealed class OptionTests
         Assert.Equal(new VirtioInputConfig("virtio-tablet1", VirtioInputKind.Tablet), DeviceOption.Parse("virtio-tablet", 1));
         Assert.Equal((VirtioInputKind.Keyboard, VirtioInputKind.Mouse), (Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-keyboard", 0)).Kind, Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-mouse", 0)).Kind));
         Assert.Equal(new VirtioVsockConfig("vsock4", 3, "/v"), DeviceOption.Parse("vsock,cid=3,path=/v", 4));
+        Assert.Equal(new TpmCrbConfig("tpm-crb1", "/t"), DeviceOption.Parse("tpm-crb,path=/t", 1));
         Assert.Equal(new SerialPortConfig("virtserialport2", "/a", "org.qemu.guest_agent.0"), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtserialport,name=org.qemu.guest_agent.0,path=/a", 2)).Ports));
         Assert.Equal(new SerialPortConfig("con", "/c", IsConsole: true), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtconsole,path=/c,id=con", 0)).Ports));
         Assert.Equal(new VirtioConsoleConfig("c", new CharacterBackend(CharacterBackendKind.File, "/x")), DeviceOption.Parse("virtio-console,id=c,backend=file:/x", 0));
@@ -188,6 +189,7 @@ public sealed class OptionTests
     [InlineData("vsock,path=/a", "a vsock needs cid=N")]
     [InlineData("vsock,cid=2,path=/a", "from 3 to 4294967294")]
     [InlineData("vsock,cid=3", "a vsock needs path=PATH")]
+    [InlineData("tpm-crb", "a TPM needs path=PATH")]
     [InlineData("virtserialport,path=/a", "a port needs the name")]
     [InlineData("virtserialport,name=a", "a port needs path=PATH")]
     [InlineData("virtserialport,path=/a,name=a/b", "the name of a port has 1 to 63 letters")]

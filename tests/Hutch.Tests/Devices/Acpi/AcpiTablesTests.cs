@@ -95,6 +95,33 @@ public sealed class AcpiTablesTests
         Assert.DoesNotContain("HPET", Tables(AcpiTables.Build(Options)).Keys);
     }
 
+    // TCG ACPI Specification 1.2, table 7. The log is firmware's: it allocates it and adds its address, and then makes the table's sum.
+    [Fact]
+    public void The_table_of_a_tpm_says_where_its_control_area_is_and_that_a_crb_starts_commands()
+    {
+        Dictionary<string, byte[]> tables = Tables(AcpiTables.Build(Options with { HasTpm = true }));
+        byte[] tpm2 = tables["TPM2"];
+
+        Assert.Equal((76, 4, 0), (tpm2.Length, tpm2[8], Sum(tpm2)));
+        Assert.Equal(0xfed4_0040UL, UInt64(tpm2, 40));
+        Assert.Equal((7u, 0u, 0UL), (UInt32(tpm2, 48), UInt32(tpm2, 64), UInt64(tpm2, 68)));
+        Assert.NotEqual(-1, tables["DSDT"].AsSpan().IndexOf("MSFT0101"u8));
+        Assert.DoesNotContain("TPM2", Tables(AcpiTables.Build(Options)).Keys);
+
+        AcpiLoaderFiles files = new(Options with { HasTpm = true, TpmLogBytes = AcpiLoaderFiles.TpmLogBytes });
+        int table = files.Tables.AsSpan().IndexOf("TPM2"u8);
+        Assert.Equal(0x1_0000u, UInt32(files.Tables, table + 64));
+        List<(uint Kind, string File, string Source, uint Offset)> commands = [];
+        for (int at = 0; at < files.Loader.Length; at += 128)
+            commands.Add((UInt32(files.Loader, at), Name(files.Loader, at + 4), Name(files.Loader, at + 60), UInt32(files.Loader, at + 116)));
+        Assert.Contains(commands, command => command.Kind == 1 && command.File == "etc/tpm/log");
+        int pointer = commands.IndexOf((2, "etc/acpi/tables", "etc/tpm/log", (uint)table + 68));
+        int sum = Enumerable.Range(0, commands.Count).First(i => commands[i].Kind == 3 && UInt32(files.Loader, (i * 128) + 60) == (uint)table + 9);
+        Assert.InRange(pointer, 0, sum - 1);
+    }
+
+    private static string Name(byte[] commands, int offset) => Encoding.ASCII.GetString(commands, offset, 56).TrimEnd('\0');
+
     // ACPI 6.5 §5.2.9.3: bit 1 is the keyboard controller, bit 2 the lack of VGA.
     [Theory]
     [InlineData(false, false, 0x15)]

@@ -24,6 +24,7 @@ public sealed class DisassemblyTests
         HasGenerationId = true,
         HasHpet = true,
         HasVmClock = true,
+        HasTpm = true,
     };
 
     [IaslFact]
@@ -46,6 +47,8 @@ public sealed class DisassemblyTests
         Assert.Contains("Notify (\\_SB.VGEN, 0x80)", text, StringComparison.Ordinal);
         Assert.Contains("Name (_HID, \"AMZNC10C\")", text, StringComparison.Ordinal);
         Assert.Contains("0xFF001000,         // Address Base", text, StringComparison.Ordinal);
+        Assert.Contains("Name (_HID, \"MSFT0101\"", text, StringComparison.Ordinal);
+        Assert.Contains("0xFED40000,         // Address Base", text, StringComparison.Ordinal);
         Assert.Contains("EisaId (\"PNP0103\")", text, StringComparison.Ordinal);
         Assert.Contains("Name (_PXM, Zero)", text, StringComparison.Ordinal);
         Assert.Contains("Name (_PXM, One)", text, StringComparison.Ordinal);
@@ -78,7 +81,7 @@ public sealed class DisassemblyTests
     [IaslFact]
     public void Fixed_tables_disassemble_without_a_warning()
     {
-        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT", "SLIT", "HPET" })
+        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT", "SLIT", "HPET", "TPM2" })
         {
             string text = Disassemble(signature);
             Assert.DoesNotContain("Invalid", text, StringComparison.OrdinalIgnoreCase);

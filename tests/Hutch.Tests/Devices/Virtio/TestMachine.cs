@@ -7,6 +7,7 @@ using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
 using Hutch.Devices;
 using Hutch.Devices.Pci;
+using Hutch.Devices.Tpm;
 using Hutch.Host.Events;
 using Hutch.Host.Sockets;
 using Hutch.Host.Time;
@@ -18,7 +19,7 @@ namespace Hutch.Tests.Devices.Virtio;
 /// <summary>Guest RAM, buses and a PCI bus, with interrupts recorded instead of delivered.</summary>
 internal sealed class TestMachine : IDisposable
 {
-    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0, MachineKind machine = MachineKind.Q35, ILocalStreams? streams = null)
+    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0, MachineKind machine = MachineKind.Q35, ILocalStreams? streams = null, ITpm? tpm = null)
     {
         Memory = GuestMemory.Create(32 << 20, pluggableBytes, hugePages: false);
         Services = new MachineServices
@@ -33,6 +34,7 @@ internal sealed class TestMachine : IDisposable
             OpenChannel = _ => channel ?? throw new ConfigException("No channel."),
             OpenNetwork = _ => Network ?? throw new ConfigException("No network."),
             Streams = streams ?? new FakeStreams(),
+            OpenTpm = _ => tpm ?? throw new ConfigException("No TPM."),
             Gsi = Gsi,
         };
         Pci = new PciBus(Services, machine);

@@ -50,6 +50,7 @@ public sealed class MachineReaderTests
         new WatchdogConfig("dog0"), new WatchdogConfig("dog1", AlarmAction.PowerOff), new PvpanicConfig("panic0"), new PvpanicConfig("panic1", AlarmAction.None),
         new VmGenIdConfig("generation0"), new VmGenIdConfig("generation1", new Guid("324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87")),
         new VmClockConfig("clock0"),
+        new TpmCrbConfig("tpm0", "/t"),
         new DebugExitConfig("exit", 0x501, 1),
         new TestDeviceConfig("test"),
         new VgaConfig("vga0", 32, "/rom"),

@@ -5,6 +5,7 @@ using Hutch.Core.Engine;
 using Hutch.Core.State;
 using Hutch.Host.Time;
 using Hutch.Model.Machine;
+using Hutch.Tests.Devices.Tpm;
 using Hutch.Tests.Vmm.Boot;
 using Hutch.Tests.Vmm.Run;
 using Hutch.Vmm.Build;
@@ -102,6 +103,14 @@ internal sealed class SnapshotMachine : IDisposable
                     new AtaDriveConfig("cdrom0", new DiskConfig(Path.Combine(folder, "image"), "raw", ReadOnly: true), IsCdRom: true)]),
             ],
         };
+    }
+
+    /// <summary>A machine with a TPM, whose emulator is there for one machine.</summary>
+    internal static MachineDefinition WithTpm(string folder)
+    {
+        string path = Path.Combine(folder, "tpm");
+        _ = new FakeSwtpm(path);
+        return Everything(folder) with { Devices = [new PlatformConfig("platform"), new TpmCrbConfig("tpm0", path)] };
     }
 
     /// <summary>Lets the boot processor do something, then stops the machine again.</summary>

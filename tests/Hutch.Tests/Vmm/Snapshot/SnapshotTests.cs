@@ -317,7 +317,7 @@ public sealed class SnapshotTests : IDisposable
     public void The_schema_only_grows()
     {
         List<string> now = [];
-        Func<string, MachineDefinition>[] machines = [SnapshotMachine.Everything, SnapshotMachine.WithFirmware, SnapshotMachine.Pc];
+        Func<string, MachineDefinition>[] machines = [SnapshotMachine.Everything, SnapshotMachine.WithFirmware, SnapshotMachine.Pc, SnapshotMachine.WithTpm];
         foreach (Func<string, MachineDefinition> definition in machines)
         {
             using SnapshotMachine machine = new(definition(_folder));
