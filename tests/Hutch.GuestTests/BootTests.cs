@@ -30,10 +30,13 @@ public sealed partial class BootTests
     public async Task A_topology_is_what_the_guest_sees()
     {
         await using Vm vm = await Vm.Boot("--cpus", "sockets=2,cores=2,threads=1", "--memory", "512M",
-            "--numa", "node,cpus=0-1,memory=256M", "--numa", "node,cpus=2-3,memory=256M", "--numa", "dist,src=0,dst=1,val=30");
+            "--numa", "node,cpus=0-1,memory=256M", "--numa", "node,cpus=2-3,memory=256M", "--numa", "dist,src=0,dst=1,val=30",
+            "--numa", "hmat,initiator=0,target=0,latency=80,bandwidth=40000", "--numa", "hmat,initiator=1,target=1,latency=90,bandwidth=100000", "--numa", "hmat,initiator=0,target=1,latency=140,bandwidth=20000");
         Assert.Equal("4", await vm.Shell("nproc"));
         Assert.Equal("2", await vm.Shell("sort -u /sys/devices/system/cpu/cpu*/topology/physical_package_id | wc -l"));
         Assert.Equal("0-1\n2-3\n10 30\n30 10", await vm.Shell("cat /sys/devices/system/node/node?/cpulist /sys/devices/system/node/node?/distance"));
+        // Of each node's memory what the node itself reaches it with.
+        Assert.Equal("80\n90\n40000\n100000", await vm.Shell("cd /sys/devices/system/node; cat node0/access0/initiators/read_latency node1/access0/initiators/write_latency node?/access0/initiators/read_bandwidth; cd"));
         string[] kilobytes = (await vm.Shell("awk '/MemTotal/{print $4}' /sys/devices/system/node/node?/meminfo")).Split('\n');
         Assert.Equal(2, kilobytes.Length);
         Assert.All(kilobytes, static text => Assert.InRange(int.Parse(text, CultureInfo.InvariantCulture), 180 << 10, 256 << 10));

@@ -170,13 +170,18 @@ public sealed class PlacementTests : IDisposable
     [Fact]
     public async Task A_guests_nodes_have_memory_of_the_hosts_nodes()
     {
-        await using PlacedVm vm = await PlacedVm.Start(_folder, "--memory", "40M", "--numa", "node,cpus=0,memory=24M", "--numa", "node,memory=16M,host=bind:0");
+        await using PlacedVm vm = await PlacedVm.Start(_folder, "--memory", "40M", "--numa", "node,cpus=0,memory=24M", "--numa", "node,memory=16M,host=bind:0,merge=on,huge-pages=none");
         string[] bound = Assert.Single(await File.ReadAllLinesAsync($"/proc/{vm.ProcessId}/numa_maps"), static line => $"{line} ".Contains(" bind:0 ", StringComparison.Ordinal)).Split(' ');
         ulong start = Convert.ToUInt64(bound[0], 16);
         // The kernel keeps apart what it treats differently.
         string[] maps = await File.ReadAllLinesAsync($"/proc/{vm.ProcessId}/maps");
         Assert.Contains(maps, line => line.StartsWith($"{start:x}-{start + (16 << 20):x} ", StringComparison.Ordinal));
         Assert.Contains(maps, line => line.StartsWith($"{start - (24 << 20):x}-{start:x} ", StringComparison.Ordinal));
+        string[] details = await File.ReadAllLinesAsync($"/proc/{vm.ProcessId}/smaps");
+        Assert.Equal(["mg", "nh"], FlagsAt(start).Intersect(["mg", "nh"]).Order());
+        Assert.Empty(FlagsAt(start - (24 << 20)).Intersect(["mg", "nh"]));
+
+        string[] FlagsAt(ulong address) => details.SkipWhile(line => !line.StartsWith($"{address:x}-", StringComparison.Ordinal)).First(static line => line.StartsWith("VmFlags:", StringComparison.Ordinal)).Split(' ');
     }
 
     [Fact]

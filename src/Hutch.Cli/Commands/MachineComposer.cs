@@ -25,7 +25,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         CheckImage(request);
         (CpuTopology cpus, ulong absent) = request.Cpus is null ? (new CpuTopology(1, 1, 1), 0) : CpuOptions.ParseTopology(request.Cpus);
         (ulong memory, ulong pluggable) = request.Memory is null ? (Math.Min(MemorySize.DefaultBytes, hostMemoryBytes), 0) : MemorySize.ParseGrowing(request.Memory, hostMemoryBytes);
-        (ImmutableArray<NumaNode> nodes, ImmutableArray<NumaDistance> distances) = NumaOption.Parse(request.Numa);
+        (ImmutableArray<NumaNode> nodes, ImmutableArray<NumaDistance> distances, ImmutableArray<NumaAccess> accesses) = NumaOption.Parse(request.Numa);
         string name = Name(request);
         MachineDefinition definition = new()
         {
@@ -36,6 +36,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             AbsentVcpus = absent,
             NumaNodes = nodes,
             NumaDistances = distances,
+            NumaAccesses = accesses,
             Cpu = request.Cpu is null ? CpuModel.Max : CpuOptions.ParseModel(request.Cpu),
             Engine = request.Engine is null ? EngineChoice.Auto : EngineOption.Parse(request.Engine),
             Devices = [.. Devices(request, cpus, name), .. pluggable == 0 ? Array.Empty<DeviceConfig>() : [new VirtioMemConfig("memory0")]],

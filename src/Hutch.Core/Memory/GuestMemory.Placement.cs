@@ -23,8 +23,14 @@ public sealed partial class GuestMemory
     }
 
     /// <summary>Lets the host merge pages with equal ones of other programs, or takes them apart again.</summary>
-    public void SetMergeable(bool mergeable) => _region.SetMergeable(mergeable);
+    public void SetMergeable(bool mergeable) => _region.SetMergeable(mergeable, 0, LengthBytes);
 
-    /// <summary>As <see cref="MappedRegion.SetTransparentHugePages"/>.</summary>
-    public void SetTransparentHugePages(bool huge) => _region.SetTransparentHugePages(huge);
+    /// <summary>As above, for a part of RAM by its place without the hole.</summary>
+    public void SetMergeable(bool mergeable, ulong offset, ulong lengthBytes) => _region.SetMergeable(mergeable, offset, lengthBytes);
+
+    /// <summary>As <see cref="MappedRegion.SetTransparentHugePages"/>, for all RAM.</summary>
+    public void SetTransparentHugePages(bool huge) => _region.SetTransparentHugePages(huge, 0, LengthBytes);
+
+    /// <summary>As above, for a part of RAM by its place without the hole.</summary>
+    public void SetTransparentHugePages(bool huge, ulong offset, ulong lengthBytes) => _region.SetTransparentHugePages(huge, offset, lengthBytes);
 }

@@ -23,6 +23,9 @@ public sealed record AcpiOptions
     /// <summary>Distances between them.</summary>
     public ImmutableArray<NumaDistance> NumaDistances { get; init; } = [];
 
+    /// <summary>How fast they reach memory; empty: the guest is not told.</summary>
+    public ImmutableArray<NumaAccess> NumaAccesses { get; init; } = [];
+
     /// <summary>RAM that the guest has from the start, in bytes. Told only where memory can be plugged in, or has nodes.</summary>
     public ulong MemoryBytes { get; init; }
 
@@ -88,6 +91,7 @@ public sealed record AcpiOptions
             AbsentVcpus = definition.AbsentVcpus,
             NumaNodes = definition.NumaNodes,
             NumaDistances = definition.NumaDistances,
+            NumaAccesses = definition.NumaAccesses,
             MemoryBytes = definition.MemoryBytes,
             PluggableBytes = definition.PluggableBytes,
             SerialPorts = ports.ToImmutable(),

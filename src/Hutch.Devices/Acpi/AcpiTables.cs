@@ -8,7 +8,7 @@ using Hutch.Devices.Pci;
 namespace Hutch.Devices.Acpi;
 
 /// <summary>
-/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, HPET where there is one, TPM2 where there is a TPM, SRAT where there are nodes or memory can be plugged in, and SLIT where there are nodes. The range must be
+/// Builds all ACPI tables (ACPI 6.5 §5.2) as one image for the BIOS area: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT, MCFG where there is such a space, HPET where there is one, TPM2 where there is a TPM, SRAT where there are nodes or memory can be plugged in, SLIT where there are nodes, and HMAT where it is known how fast they are. The range must be
 /// reserved in the memory map that the guest gets.
 /// </summary>
 public static class AcpiTables
@@ -54,6 +54,7 @@ public static class AcpiTables
         if (tpm is uint tpm2) tables.Add(tpm2);
         if (options.PluggableBytes != 0 || !options.NumaNodes.IsEmpty) tables.Add(Place(image, start, Srat.Build(options), TableAlignment));
         if (!options.NumaNodes.IsEmpty) tables.Add(Place(image, start, Slit.Build(options), TableAlignment));
+        if (!options.NumaAccesses.IsEmpty) tables.Add(Place(image, start, Hmat.Build(options), TableAlignment));
         AcpiTable rsdt = new("RSDT", 1), xsdt = new("XSDT", 1);
         foreach (uint table in tables)
         {

@@ -81,17 +81,17 @@ public sealed unsafe partial class MappedRegion
         if (Libc.Munlock(Start, (nuint)LengthBytes) != 0) LinuxException.ThrowLast("munlock", "Memory");
     }
 
-    /// <summary>Lets the kernel make huge pages of the region's in time, or no more of them.</summary>
-    public void SetTransparentHugePages(bool huge)
-    {
-        // SAFETY: the whole mapping.
-        if (Libc.Madvise(Start, (nuint)LengthBytes, huge ? Libc.MadvHugePage : Libc.MadvNoHugePage) != 0) LinuxException.ThrowLast("madvise", "Transparent huge pages");
-    }
+    /// <summary>Lets the kernel make huge pages of a part's in time, or no more of them.</summary>
+    public void SetTransparentHugePages(bool huge, ulong offset, ulong lengthBytes) => Advise(huge ? Libc.MadvHugePage : Libc.MadvNoHugePage, offset, lengthBytes, "Transparent huge pages");
 
-    /// <summary>Lets the kernel merge pages with equal ones of other programs (KSM), or takes them apart again.</summary>
-    public void SetMergeable(bool mergeable)
+    /// <summary>Lets the kernel merge a part's pages with equal ones of other programs (KSM), or takes them apart again.</summary>
+    public void SetMergeable(bool mergeable, ulong offset, ulong lengthBytes) => Advise(mergeable ? Libc.MadvMergeable : Libc.MadvUnmergeable, offset, lengthBytes, "Merging of memory");
+
+    private void Advise(int advice, ulong offset, ulong lengthBytes, string purpose)
     {
-        // SAFETY: the whole mapping.
-        if (Libc.Madvise(Start, (nuint)LengthBytes, mergeable ? Libc.MadvMergeable : Libc.MadvUnmergeable) != 0) LinuxException.ThrowLast("madvise", "Merging of memory");
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lengthBytes, LengthBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, LengthBytes - lengthBytes);
+        // SAFETY: a part of the mapping, as was just checked; the advice changes no content.
+        if (Libc.Madvise(Start + offset, (nuint)lengthBytes, advice) != 0) LinuxException.ThrowLast("madvise", purpose);
     }
 }

@@ -26,6 +26,9 @@ public sealed record MachineDefinition
     /// <summary>Distances between them that are not 20.</summary>
     public ImmutableArray<NumaDistance> NumaDistances { get; init; } = [];
 
+    /// <summary>How fast nodes reach memory; empty: the guest is not told.</summary>
+    public ImmutableArray<NumaAccess> NumaAccesses { get; init; } = [];
+
     /// <summary>CPU model.</summary>
     public required CpuModel Cpu { get; init; }
 

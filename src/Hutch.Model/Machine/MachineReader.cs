@@ -60,8 +60,9 @@ public static class MachineReader
             PluggableBytes = root.TryGetProperty("PluggableBytes", out JsonElement pluggable) ? pluggable.GetUInt64() : 0,
             Cpus = new CpuTopology(cpus.GetProperty("Sockets").GetInt32(), cpus.GetProperty("Cores").GetInt32(), cpus.GetProperty("Threads").GetInt32(), cpus.GetProperty("Dies").GetInt32()),
             AbsentVcpus = root.TryGetProperty("AbsentVcpus", out JsonElement absent) ? absent.GetUInt64() : 0,
-            NumaNodes = ReadList(root, "NumaNodes", static node => new NumaNode(Text(node, "Cpus"), node.GetProperty("MemoryBytes").GetUInt64(), OptionalText(node, "HostMemory"))),
+            NumaNodes = ReadList(root, "NumaNodes", ReadNode),
             NumaDistances = ReadList(root, "NumaDistances", static one => new NumaDistance(one.GetProperty("From").GetInt32(), one.GetProperty("To").GetInt32(), one.GetProperty("Value").GetInt32())),
+            NumaAccesses = ReadList(root, "NumaAccesses", static one => new NumaAccess(one.GetProperty("Initiator").GetInt32(), one.GetProperty("Target").GetInt32(), one.GetProperty("LatencyNanoseconds").GetInt32(), one.GetProperty("BandwidthMegabytes").GetInt32())),
             Cpu = new CpuModel(Text(cpu, "Name"), Texts(cpu, "Added"), Texts(cpu, "Removed")),
             Engine = Text(root, "Engine") switch
             {
@@ -79,6 +80,12 @@ public static class MachineReader
             Json = Flag(root, "Json"),
         };
     }
+
+    private static NumaNode ReadNode(JsonElement node) => new(Text(node, "Cpus"), node.GetProperty("MemoryBytes").GetUInt64(), OptionalText(node, "HostMemory"))
+    {
+        Mergeable = OptionalFlag(node, "Mergeable"),
+        TransparentHugePages = OptionalFlag(node, "TransparentHugePages"),
+    };
 
     private static Placement ReadPlacement(JsonElement placement)
     {
@@ -169,6 +176,9 @@ public static class MachineReader
 
     /// <summary>A truth value that is false where it is missing.</summary>
     internal static bool Flag(JsonElement parent, string name) => parent.TryGetProperty(name, out JsonElement value) && value.GetBoolean();
+
+    // A truth value that may be missing or null.
+    private static bool? OptionalFlag(JsonElement parent, string name) => parent.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value.GetBoolean() : null;
 
     /// <summary>A number that may be missing or null.</summary>
     internal static int? OptionalNumber(JsonElement parent, string name) =>

@@ -82,6 +82,8 @@ public static class MachineWriter
             writer.WriteString("Cpus", node.Cpus);
             writer.WriteNumber("MemoryBytes", node.MemoryBytes);
             writer.WriteString("HostMemory", node.HostMemory);
+            if (node.Mergeable is bool mergeable) writer.WriteBoolean("Mergeable", mergeable);
+            if (node.TransparentHugePages is bool huge) writer.WriteBoolean("TransparentHugePages", huge);
             writer.WriteEndObject();
         }
         writer.WriteEndArray();
@@ -92,6 +94,17 @@ public static class MachineWriter
             writer.WriteNumber("From", one.From);
             writer.WriteNumber("To", one.To);
             writer.WriteNumber("Value", one.Value);
+            writer.WriteEndObject();
+        }
+        writer.WriteEndArray();
+        writer.WriteStartArray("NumaAccesses");
+        foreach (NumaAccess one in definition.NumaAccesses)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("Initiator", one.Initiator);
+            writer.WriteNumber("Target", one.Target);
+            writer.WriteNumber("LatencyNanoseconds", one.LatencyNanoseconds);
+            writer.WriteNumber("BandwidthMegabytes", one.BandwidthMegabytes);
             writer.WriteEndObject();
         }
         writer.WriteEndArray();

@@ -26,6 +26,7 @@ internal static class NumaLimits
             CheckVcpus(definition);
             CheckMemory(definition);
         }
+        CheckAccesses(definition);
         HashSet<(int, int)> ways = [];
         foreach (NumaDistance one in definition.NumaDistances)
         {
@@ -34,6 +35,24 @@ internal static class NumaLimits
             if (one.From == one.To ? one.Value != ToItself : one.Value is <= ToItself or > Unreachable)
                 throw new ConfigException($"NUMA node {one.To} cannot be {one.Value} away from node {one.From}: a node is {ToItself} from itself, and {ToItself + 1} to {Unreachable} from another; correct --numa dist.");
             if (!ways.Add((one.From, one.To))) throw new ConfigException($"The distance from NUMA node {one.From} to {one.To} is there twice; leave one --numa dist out.");
+        }
+    }
+
+    private static void CheckAccesses(MachineDefinition definition)
+    {
+        int count = definition.NumaNodes.Length;
+        HashSet<(int, int)> ways = [];
+        foreach (NumaAccess one in definition.NumaAccesses)
+        {
+            if ((uint)one.Initiator >= (uint)count || (uint)one.Target >= (uint)count)
+                throw new ConfigException($"It is said how fast NUMA node {one.Initiator} reaches the memory of node {one.Target}, and the guest has {count} nodes, from 0 on; correct --numa hmat.");
+            if (definition.NumaNodes[one.Initiator].Cpus.Length == 0)
+                throw new ConfigException($"NUMA node {one.Initiator} has no vCPUs that could reach memory; choose another initiator= for --numa hmat.");
+            if (one.LatencyNanoseconds is < 0 or > NumaAccess.MostLatency)
+                throw new ConfigException($"NUMA node {one.Initiator} cannot reach the memory of node {one.Target} in {one.LatencyNanoseconds} ns: {NumaAccess.MostLatency} are the most that a table can say; correct latency= of --numa hmat.");
+            if (one.BandwidthMegabytes is < 0 or > NumaAccess.MostBandwidth)
+                throw new ConfigException($"NUMA node {one.Initiator} cannot have {one.BandwidthMegabytes} MB of node {one.Target} in a second: {NumaAccess.MostBandwidth} are the most; correct bandwidth= of --numa hmat.");
+            if (!ways.Add((one.Initiator, one.Target))) throw new ConfigException($"How fast NUMA node {one.Initiator} reaches node {one.Target} is there twice; leave one --numa hmat out.");
         }
     }
 

@@ -28,8 +28,8 @@ internal static class GuestRam
         try
         {
             if (placement.Numa is not null) Bind(memory, placement.Numa);
-            BindNodes(memory, definition);
             if (placement.Mergeable) SetMergeable(memory, true);
+            PlaceNodes(memory, definition);
             if (placement.Prealloc) Populate(memory, Math.Clamp(definition.Cpus.VcpuCount, 1, Math.Min(MostThreads, Environment.ProcessorCount)));
             if (placement.Locked) SetLocked(memory, true);
             return memory;
@@ -44,7 +44,7 @@ internal static class GuestRam
     /// <summary>Nothing is asked of its pages, so that a file's can take their place.</summary>
     internal static bool IsOrdinary(MachineDefinition definition) =>
         definition.Placement is { HugePageBytes: 0, TransparentHugePages: false, Numa: null, Mergeable: false, Prealloc: false, Locked: false }
-        && definition.NumaNodes.All(static node => node.HostMemory is null);
+        && definition.NumaNodes.All(static node => node is { HostMemory: null, Mergeable: null, TransparentHugePages: null });
 
     /// <summary>Locks the memory or lets it go. Throws <see cref="ConfigException"/>.</summary>
     internal static void SetLocked(GuestMemory memory, bool locked)
@@ -62,28 +62,32 @@ internal static class GuestRam
     }
 
     /// <summary>Offers the memory for merging or takes it back. Throws <see cref="ConfigException"/>.</summary>
-    internal static void SetMergeable(GuestMemory memory, bool mergeable)
+    internal static void SetMergeable(GuestMemory memory, bool mergeable) => SetMergeable(memory, mergeable, 0, memory.LengthBytes, "--ksm");
+
+    /// <summary>Lets the memory become huge pages in time, or no more of it. Throws <see cref="ConfigException"/>.</summary>
+    internal static void SetTransparentHugePages(GuestMemory memory, bool huge) => SetTransparentHugePages(memory, huge, 0, memory.LengthBytes, "--huge-pages");
+
+    private static void SetMergeable(GuestMemory memory, bool mergeable, ulong start, ulong lengthBytes, string option)
     {
         try
         {
-            memory.SetMergeable(mergeable);
+            memory.SetMergeable(mergeable, start, lengthBytes);
         }
         catch (LinuxException refused)
         {
-            throw new ConfigException($"Guest memory cannot be offered for merging (errno {refused.Errno}): the host's kernel has no KSM, or the memory is of huge pages; do without --ksm.", refused);
+            throw new ConfigException($"Guest memory cannot be offered for merging (errno {refused.Errno}): the host's kernel has no KSM, or the memory is of huge pages; do without {option}.", refused);
         }
     }
 
-    /// <summary>Lets the memory become huge pages in time, or no more of it. Throws <see cref="ConfigException"/>.</summary>
-    internal static void SetTransparentHugePages(GuestMemory memory, bool huge)
+    private static void SetTransparentHugePages(GuestMemory memory, bool huge, ulong start, ulong lengthBytes, string option)
     {
         try
         {
-            memory.SetTransparentHugePages(huge);
+            memory.SetTransparentHugePages(huge, start, lengthBytes);
         }
         catch (LinuxException refused)
         {
-            throw new ConfigException($"Guest memory cannot be of transparent huge pages (errno {refused.Errno}): the host's kernel has none, or the memory is of huge pages already; do without --huge-pages.", refused);
+            throw new ConfigException($"Guest memory cannot be of transparent huge pages (errno {refused.Errno}): the host's kernel has none, or the memory is of huge pages already; do without {option}.", refused);
         }
     }
 
@@ -123,12 +127,15 @@ internal static class GuestRam
     /// <param name="text">Policy and nodes, as <see cref="Placement.Numa"/>.</param>
     internal static void Bind(GuestMemory memory, string text) => Bind(memory, text, 0, memory.LengthBytes);
 
-    private static void BindNodes(GuestMemory memory, MachineDefinition definition)
+    // What is said of a node's memory goes before what is said of all.
+    private static void PlaceNodes(GuestMemory memory, MachineDefinition definition)
     {
         ulong start = 0;
         foreach (NumaNode node in definition.NumaNodes)
         {
             if (node.HostMemory is not null) Bind(memory, node.HostMemory, start, node.MemoryBytes);
+            if (node.Mergeable is bool mergeable) SetMergeable(memory, mergeable, start, node.MemoryBytes, "merge= of --numa node");
+            if (node.TransparentHugePages is bool huge) SetTransparentHugePages(memory, huge, start, node.MemoryBytes, "huge-pages= of --numa node");
             start += node.MemoryBytes;
         }
     }

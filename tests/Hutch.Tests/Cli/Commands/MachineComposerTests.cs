@@ -59,9 +59,10 @@ public sealed class MachineComposerTests
     [Fact]
     public void Nodes_of_the_guest_are_numbered_as_they_are_written()
     {
-        MachineDefinition machine = Compose(new RunRequest { Numa = ["node,cpus=0-1,cpus=4,memory=256M,host=bind:0-1", "dist,src=0,dst=1,val=21", "node,memory=1G"] });
-        Assert.Equal([new NumaNode("0-1,4", 256 << 20, "bind:0-1"), new NumaNode("", 1 << 30)], machine.NumaNodes.ToArray());
+        MachineDefinition machine = Compose(new RunRequest { Numa = ["node,cpus=0-1,cpus=4,memory=256M,host=bind:0-1", "dist,src=0,dst=1,val=21", "node,memory=1G,merge=on,huge-pages=none", "hmat,initiator=0,target=1,latency=120", "hmat,target=0,initiator=0,latency=80,bandwidth=40000"] });
+        Assert.Equal([new NumaNode("0-1,4", 256 << 20, "bind:0-1"), new NumaNode("", 1 << 30) { Mergeable = true, TransparentHugePages = false }], machine.NumaNodes.ToArray());
         Assert.Equal([new NumaDistance(0, 1, 21)], machine.NumaDistances.ToArray());
+        Assert.Equal([new NumaAccess(0, 1, 120, 0), new NumaAccess(0, 0, 80, 40_000)], machine.NumaAccesses.ToArray());
     }
 
     [Theory]
@@ -70,6 +71,12 @@ public sealed class MachineComposerTests
     [InlineData("node,memory=1G,memory=1G", "'memory=1G' is not understood")]
     [InlineData("node,memory=1G,host=0", "'host=0' is not understood")]
     [InlineData("node,nodeid=1,memory=1G", "'nodeid=1' is not understood")]
+    [InlineData("node,memory=1G,merge=yes", "'merge=yes' is not understood")]
+    [InlineData("node,memory=1G,huge-pages=2M", "'huge-pages=2M' is not understood")]
+    [InlineData("hmat,initiator=0,target=1", "write hmat,")]
+    [InlineData("hmat,initiator=0,latency=5", "write hmat,")]
+    [InlineData("hmat,initiator=0,target=1,latency=5,latency=6", "write hmat,")]
+    [InlineData("hmat,initiator=0,target=1,latency=5ns", "write hmat,")]
     [InlineData("dist,src=0,dst=1", "write dist,")]
     [InlineData("dist,src=0,dst=1,val=256", "write dist,")]
     [InlineData("dist,src=0,src=1,val=25", "write dist,")]

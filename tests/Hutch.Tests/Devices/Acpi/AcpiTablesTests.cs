@@ -266,6 +266,36 @@ public sealed class AcpiTablesTests
         Assert.NotEqual(-1, new AcpiLoaderFiles(options).Tables.AsSpan().IndexOf("SLIT"u8));
     }
 
+    // ACPI 6.5 §5.2.28.3: who is near to which memory; §5.2.28.4: a table of numbers for each kind, in picoseconds and megabytes a second.
+    [Fact]
+    public void Hmat_says_how_fast_memory_is_where_that_was_said()
+    {
+        AcpiOptions options = Options with
+        {
+            MemoryBytes = 96 << 20, NumaNodes = [new NumaNode("0-1", 32 << 20), new NumaNode("", 32 << 20), new NumaNode("2-3", 32 << 20)],
+            NumaAccesses = [new NumaAccess(0, 0, 80, 100_000), new NumaAccess(0, 1, 65_534, 0), new NumaAccess(2, 1, 0, 5)],
+        };
+        byte[] hmat = Tables(AcpiTables.Build(options))["HMAT"];
+        List<byte[]> entries = [];
+        for (int at = 40; at < hmat.Length; at += (int)UInt32(hmat, at + 4)) entries.Add(hmat[at..(at + (int)UInt32(hmat, at + 4))]);
+
+        Assert.Equal((2, 0u, 0), (hmat[8], UInt32(hmat, 36), Sum(hmat)));
+        Assert.Equal([0, 0, 0, 1, 1], entries.Select(entry => (int)entry[0]));
+        Assert.Equal([(40, 1, 0u, 0u), (40, 0, 0u, 1u), (40, 1, 2u, 2u)], entries.Take(3).Select(entry => (entry.Length, (int)entry[8], UInt32(entry, 12), UInt32(entry, 16))));
+        byte[] latency = entries[3], bandwidth = entries[4];
+        Assert.Equal((0, 0, 2u, 3u, 1000UL), (latency[8], latency[9], UInt32(latency, 12), UInt32(latency, 16), UInt64(latency, 24)));
+        Assert.Equal([0, 2, 0, 1, 2], Enumerable.Range(0, 5).Select(i => (int)UInt32(latency, 32 + (4 * i))));
+        Assert.Equal([80, 65_534, 0, 0, 0, 0], Numbers(latency));
+        // Numbers of 16 bits do not hold 100,000: their unit is 10, and what is less is not nothing.
+        Assert.Equal((3, 10UL), (bandwidth[9], UInt64(bandwidth, 24)));
+        Assert.Equal([10_000, 0, 0, 0, 1, 0], Numbers(bandwidth));
+
+        Assert.DoesNotContain("HMAT", Tables(AcpiTables.Build(options with { NumaAccesses = [] })).Keys);
+        // A kind of which nobody said anything has no table.
+        Assert.Equal(40 + (3 * 40) + latency.Length, Tables(AcpiTables.Build(options with { NumaAccesses = [new NumaAccess(0, 1, 100, 0)] }))["HMAT"].Length);
+        static IEnumerable<int> Numbers(byte[] entry) => Enumerable.Range(0, 6).Select(i => (int)BinaryPrimitives.ReadUInt16LittleEndian(entry.AsSpan(52 + (2 * i))));
+    }
+
     // PCI Firmware 3.3 §4.1.2.
     [Fact]
     public void Mcfg_gives_the_whole_bus_range()

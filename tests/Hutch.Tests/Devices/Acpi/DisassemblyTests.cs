@@ -21,6 +21,7 @@ public sealed class DisassemblyTests
         PluggableBytes = 1UL << 30,
         NumaNodes = [new NumaNode("0", 256 << 20), new NumaNode("1", 256 << 20)],
         NumaDistances = [new NumaDistance(0, 1, 30)],
+        NumaAccesses = [new NumaAccess(0, 1, 120, 20_000)],
         HasGenerationId = true,
         HasHpet = true,
         HasVmClock = true,
@@ -81,7 +82,7 @@ public sealed class DisassemblyTests
     [IaslFact]
     public void Fixed_tables_disassemble_without_a_warning()
     {
-        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT", "SLIT", "HPET", "TPM2" })
+        foreach (string signature in new[] { "FACP", "APIC", "MCFG", "SRAT", "SLIT", "HPET", "TPM2", "HMAT" })
         {
             string text = Disassemble(signature);
             Assert.DoesNotContain("Invalid", text, StringComparison.OrdinalIgnoreCase);

@@ -70,6 +70,15 @@ public sealed class MachineLimitsTests
         Assert.Contains("cannot be 256 away", Distances(new NumaDistance(0, 1, 256)), StringComparison.Ordinal);
         Assert.Contains("cannot be 20 away", Distances(new NumaDistance(1, 1, 20)), StringComparison.Ordinal);
         Assert.Contains("twice", Distances(new NumaDistance(0, 1, 20), new NumaDistance(0, 1, 21)), StringComparison.Ordinal);
+        NumaNode memory = new("", 4 << 20), most = new("2-3", 28 << 20);
+        MachineLimits.Check(four with { NumaNodes = [first, most, memory], NumaAccesses = [new NumaAccess(1, 2, 65_534, 1_000_000_000), new NumaAccess(0, 0, 80, 0)] }, 8UL << 30);
+        string Accesses(params NumaAccess[] accesses) => Refusal(four with { NumaNodes = [first, most, memory], NumaAccesses = [.. accesses] });
+        Assert.Contains("node 0 reaches the memory of node 3, and the guest has 3 nodes", Accesses(new NumaAccess(0, 3, 80, 0)), StringComparison.Ordinal);
+        Assert.Contains("node 2 has no vCPUs", Accesses(new NumaAccess(2, 0, 80, 0)), StringComparison.Ordinal);
+        Assert.Contains("in 65535 ns", Accesses(new NumaAccess(0, 1, 65_535, 0)), StringComparison.Ordinal);
+        Assert.Contains("1000000001 MB", Accesses(new NumaAccess(0, 1, 0, 1_000_000_001)), StringComparison.Ordinal);
+        Assert.Contains("twice", Accesses(new NumaAccess(0, 1, 80, 0), new NumaAccess(0, 1, 0, 8)), StringComparison.Ordinal);
+
         Assert.Contains("the guest has 0 nodes", Refusal(four with { NumaDistances = [new NumaDistance(0, 1, 20)] }), StringComparison.Ordinal);
     }
 
