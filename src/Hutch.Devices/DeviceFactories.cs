@@ -46,6 +46,7 @@ public static class DeviceFactories
         VgaConfig vga => new VgaFactory().Create(vga, services),
         Ps2InputConfig input => new Ps2InputFactory().Create(input, services),
         XhciConfig xhci => new XhciFactory().Create(xhci, services),
+        UhciConfig uhci => new UhciFactory().Create(uhci, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
         VirtioScsiConfig scsi => new VirtioScsiFactory().Create(scsi, services),

@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Hutch.GuestTests;
 
-/// <summary>The machine pc, with Linux's own driver of its IDE controller.</summary>
+/// <summary>The machine pc, with Linux's own drivers of its IDE and USB controllers.</summary>
 public sealed class PcTests : IDisposable
 {
     // What Linux says when it is told that it goes on as a copy.
@@ -23,19 +23,21 @@ public sealed class PcTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task Linux_drives_ide_disks_and_a_disc_and_a_saved_pc_goes_on_with_them()
+    public async Task Linux_drives_ide_disks_a_disc_and_usb_1_and_a_saved_pc_goes_on_with_them()
     {
-        string disk = _folder.File("disk"), disc = _folder.File("disc"), state = _folder.File("state");
+        string disk = _folder.File("disk"), disc = _folder.File("disc"), state = _folder.File("state"), socket = _folder.File("vnc");
         byte[] content = RandomNumberGenerator.GetBytes(4 << 20);
         File.WriteAllBytes(disk, content);
         File.WriteAllBytes(disc, RandomNumberGenerator.GetBytes(2 << 20));
         string disk1 = _folder.Disk("disk1", 8 << 20);
         long marker, generation;
-        await using (Vm vm = await Vm.Boot([.. StockGuest.Options, "--machine", "pc", "--name", _name, "--net", "none", "--device", "vmgenid", "--device", "vmclock",
+        await using (Vm vm = await Vm.Boot([.. StockGuest.Options, "--machine", "pc", "--name", _name, "--net", "none", "--device", "vmgenid", "--device", "vmclock", "--display", $"vnc=unix:{socket}", "--device", "usb-kbd",
             "--disk", $"{disk},bus=ide,format=raw,serial=first", "--disk", $"{disk1},bus=ide,format=raw,serial=second", "--cdrom", disc]))
         {
-            Assert.Equal("0x1237\n0x7000\n0x7010\n0x7113", await vm.Shell("cd /sys/bus/pci/devices; cat 0000:00:00.0/device 0000:00:01.?/device; cd"));
+            Assert.Equal("0x1237\n0x7000\n0x7010\n0x7020\n0x7113", await vm.Shell("cd /sys/bus/pci/devices; cat 0000:00:00.0/device 0000:00:01.?/device; cd"));
             Assert.EndsWith("/ata_piix", await vm.Shell("readlink /sys/bus/pci/devices/0000:00:01.1/driver"), StringComparison.Ordinal);
+            using (VncClient viewer = await VncClient.Connect(socket)) await UsbTests.TypeAndPoint(vm, viewer);
+            Assert.EndsWith("/uhci_hcd", await vm.Shell("readlink /sys/bus/pci/devices/0000:00:01.2/driver"), StringComparison.Ordinal);
             // The disks are found at once, in an order of Linux's.
             await vm.Shell("for d in sda sdb; do dd if=/sys/block/$d/device/vpd_pg80 bs=1 skip=4 2>/dev/null | grep -q first && first=/dev/$d || second=/dev/$d; done; [ $first ] && [ $second ]");
             Assert.Equal($"{Sum(content)}  -\n{Sum(File.ReadAllBytes(disc))}  -", await vm.Shell("sha256sum <$first; sha256sum </dev/sr0"));
@@ -56,6 +58,7 @@ public sealed class PcTests : IDisposable
         await using Vm back = Vm.Restore(state);
         back.Send("\n");
         await back.WaitFor("~ # ");
+        using (VncClient viewer = await VncClient.Connect(socket)) await UsbTests.TypeAndPoint(back, viewer);
         Assert.Equal($"{Sum(content)}  -\n{Sum(File.ReadAllBytes(disc))}  -", await back.Shell("echo 3 >/proc/sys/vm/drop_caches; dd if=$second bs=1M count=4 2>/dev/null | sha256sum; sha256sum </dev/sr0"));
         Assert.Equal("", await back.Shell("dmesg -r | grep '^<[0-3]>' || true"));
         Assert.Equal("1", await back.Shell(Forks));

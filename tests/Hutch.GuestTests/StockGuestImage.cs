@@ -18,7 +18,7 @@ internal static class StockGuestImage
     private const string KernelPackage = "linux-image-amd64", ShellPackage = "busybox-static";
 
     // What is loaded, in the end.
-    private static readonly string[] Wanted = ["e1000", "8139cp", "ata_piix", "ahci", "sd_mod", "sr_mod", "isofs", "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "i6300esb", "pvpanic-pci", "button", "evdev", "xhci-pci", "usbhid", "hid-generic"];
+    private static readonly string[] Wanted = ["e1000", "8139cp", "ata_piix", "ahci", "sd_mod", "sr_mod", "isofs", "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "i6300esb", "pvpanic-pci", "button", "evdev", "xhci-pci", "ehci-pci", "uhci-hcd", "usbhid", "hid-generic"];
 
     private const string Init = """
         #!/bin/busybox sh

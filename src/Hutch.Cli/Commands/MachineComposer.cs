@@ -109,7 +109,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
             devices.Add(device);
         }
         AddDisplay(request, devices);
-        PlugComposer.Plug(devices);
+        PlugComposer.Plug(devices, platform.Machine);
         if (!entropy) devices.Add(new VirtioRngConfig("rng0"));
         if (FirmwareComposer.IsWanted(request)) FirmwareComposer.Add(request, devices);
         CheckNames(devices);
@@ -137,7 +137,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         if (request.Display is null or "none") return;
         devices.Add(new Ps2InputConfig("ps2"));
         // With a tablet the guest's pointer is where the viewer's is.
-        if (!devices.Exists(static device => device is VirtioInputConfig { Kind: VirtioInputKind.Tablet } || device is XhciConfig usb && usb.Devices.Any(static one => one.Kind == UsbDeviceKind.Tablet)))
+        if (!devices.Exists(static device => device is VirtioInputConfig { Kind: VirtioInputKind.Tablet } || device is UsbControllerConfig usb && usb.Devices.Any(static one => one.Kind == UsbDeviceKind.Tablet)))
             devices.Add(new XhciConfig("", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet)]));
         if (devices.Exists(static device => device is VgaConfig)) return;
         bool hasBios = FirmwareComposer.IsWanted(request) && request.Firmware is null or "seabios";

@@ -12,7 +12,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, qemu-xhci, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -42,6 +42,8 @@ internal static class DeviceOption
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
             "debug-exit" => new DebugExitConfig(id, (ushort)Number(value, settings, "iobase", 0xf4, ushort.MaxValue), (int)Number(value, settings, "iosize", 4, 4)),
             "qemu-xhci" => new XhciConfig(id, []),
+            "piix3-usb-uhci" => new UhciConfig(id, UhciModel.Piix3, []),
+            "ich9-usb-uhci1" => new UhciConfig(id, UhciModel.Ich9, []),
             "usb-tablet" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Tablet)]),
             "usb-kbd" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Keyboard)]),
             "i6300esb" => new WatchdogConfig(id, Action(value, settings, AlarmAction.Reset)),

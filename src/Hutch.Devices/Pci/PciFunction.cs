@@ -25,6 +25,7 @@ internal abstract class PciFunction
     private int _capabilityEnd = FirstCapability;
     private Msix? _msix;
     private int _msixCapability;
+    private int _pin;
     private volatile bool _interrupt;
     private bool _hasResources;
 
@@ -78,7 +79,7 @@ internal abstract class PciFunction
         {
             if (bar.Region is BusRegion region && region.MoveTo(null)) OnMoved(bar, region);
         }
-        _bus!.SetInterrupt(this, pin: 0, false);
+        _bus!.SetInterrupt(this, _pin, false);
         _bus = null;
     }
 
@@ -185,7 +186,7 @@ internal abstract class PciFunction
         UpdateInterruptLine();
     }
 
-    /// <summary>Level of the function's INTA. Any thread.</summary>
+    /// <summary>Level of the function's interrupt pin. Any thread.</summary>
     private protected void SetInterrupt(bool asserted)
     {
         if (_interrupt == asserted) return;
@@ -196,8 +197,12 @@ internal abstract class PciFunction
     /// <summary>Lets the guest write bits of a register.</summary>
     private protected void MakeWritable(int offset, byte mask) => _writable[offset] = mask;
 
-    /// <summary>Says that the function uses INTA.</summary>
-    private protected void UseInterruptPin() => _config[InterruptPin] = 1;
+    /// <summary>Says that the function uses an interrupt pin: 0 to 3 for INTA to INTD.</summary>
+    private protected void UseInterruptPin(int pin = 0)
+    {
+        _pin = pin;
+        _config[InterruptPin] = (byte)(pin + 1);
+    }
 
     /// <summary>Adds a BAR. <paramref name="lengthBytes"/> is a power of two.</summary>
     private protected PciBar AddBar(int index, PciBarKind kind, ulong lengthBytes, IBusDevice device, bool isPrefetchable = false)
@@ -289,5 +294,5 @@ internal abstract class PciFunction
     }
 
     private void UpdateInterruptLine() =>
-        _bus?.SetInterrupt(this, pin: 0, _interrupt && (CommandRegister & CommandInterruptDisable) == 0);
+        _bus?.SetInterrupt(this, _pin, _interrupt && (CommandRegister & CommandInterruptDisable) == 0);
 }

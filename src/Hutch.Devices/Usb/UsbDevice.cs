@@ -26,6 +26,9 @@ internal abstract class UsbDevice(string name)
     /// <summary>Who carries its data; null: not plugged in.</summary>
     internal IUsbHost? Host { get; set; }
 
+    /// <summary>How fast its bus is; set by who it is plugged into, before it is described.</summary>
+    internal UsbSpeed Speed { get; set; } = UsbSpeed.High;
+
     /// <summary>The host has chosen its configuration.</summary>
     internal bool IsConfigured => _configuration != 0;
 
@@ -97,6 +100,16 @@ internal abstract class UsbDevice(string name)
     };
 
     private static byte[] Text(string text) => [(byte)(2 + 2 * text.Length), StringDescriptor, .. Encoding.Unicode.GetBytes(text)];
+}
+
+/// <summary>Speeds of a bus (USB 2.0 §5.3.1.1).</summary>
+internal enum UsbSpeed
+{
+    /// <summary>12 Mbit/s, with frames of 1 ms.</summary>
+    Full,
+
+    /// <summary>480 Mbit/s, with microframes of 125 µs.</summary>
+    High,
 }
 
 /// <summary>What carries the data of USB devices.</summary>

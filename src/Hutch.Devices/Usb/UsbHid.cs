@@ -7,7 +7,11 @@ namespace Hutch.Devices.Usb;
 /// A human interface device with one interface and one interrupt endpoint (HID 1.11). Reports wait in a queue until the guest takes them, so that no click and no key is lost; when
 /// the queue is full the newest report takes the place of the one before it. The idle rate is kept for the guest, but no report is repeated by it.
 /// </summary>
-internal abstract class UsbHid(string name) : UsbDevice(name)
+/// <param name="name">The device's name.</param>
+/// <param name="subclass">1: it has the boot protocol.</param>
+/// <param name="protocol">1 keyboard, 2 mouse, 0 neither.</param>
+/// <param name="descriptionBytes">Length of the report descriptor.</param>
+internal abstract class UsbHid(string name, byte subclass, byte protocol, int descriptionBytes) : UsbDevice(name)
 {
     /// <summary>Endpoint 1 sends the reports.</summary>
     private const int ReportEndpoint = 1;
@@ -18,12 +22,19 @@ internal abstract class UsbHid(string name) : UsbDevice(name)
     private const byte BootProtocol = 0, ReportProtocol = 1, InputReport = 1;
     private const int HidOffset = 18, HidBytes = 9;
 
+    // How often it is asked, as bInterval says it (USB 2.0 §9.6.6): every 8 frames, every 32 microframes.
+    private const byte FullInterval = 8, HighInterval = 6;
+
+    private readonly byte[] _fullLayout = ConfigurationOf(subclass, protocol, descriptionBytes, FullInterval), _highLayout = ConfigurationOf(subclass, protocol, descriptionBytes, HighInterval);
     private readonly byte[] _queue = new byte[MostReports * LongestReport];
     private int _count;
     private byte _protocol = ReportProtocol, _idle;
 
     /// <summary>No report is longer.</summary>
     private protected const int LongestReport = 8;
+
+    /// <inheritdoc/>
+    private protected sealed override ReadOnlySpan<byte> Configuration => Speed == UsbSpeed.High ? _highLayout : _fullLayout;
 
     /// <summary>Bytes of a report.</summary>
     private protected abstract int ReportBytes { get; }
@@ -104,19 +115,16 @@ internal abstract class UsbHid(string name) : UsbDevice(name)
         Host?.Wake(this, ReportEndpoint);
     }
 
-    /// <summary>The device descriptor of such a device at high speed, with strings 1 to 3.</summary>
+    /// <summary>The device descriptor of such a device, with strings 1 to 3.</summary>
     private protected static byte[] DeviceOf(ushort product) =>
         [18, 1, 0x00, 0x02, 0, 0, 0, 64, 0x27, 0x06, (byte)product, (byte)(product >> 8), 0, 0, 1, 2, 3, 1];
 
-    /// <summary>The configuration: one interface of the class HID with the report endpoint, asked every 4 ms (HID 1.11 §7.1).</summary>
-    /// <param name="subclass">1: it has the boot protocol.</param>
-    /// <param name="protocol">1 keyboard, 2 mouse, 0 neither.</param>
-    /// <param name="descriptionBytes">Length of the report descriptor.</param>
-    private protected static byte[] ConfigurationOf(byte subclass, byte protocol, int descriptionBytes) =>
+    // One interface of the class HID with the report endpoint (HID 1.11 §7.1).
+    private static byte[] ConfigurationOf(byte subclass, byte protocol, int descriptionBytes, byte interval) =>
     [
         9, 2, 34, 0, 1, 1, 0, 0xe0, 50,
         9, 4, 0, 0, 1, 3, subclass, protocol, 0,
         HidBytes, HidDescriptor, 0x11, 0x01, 0, 1, ReportDescriptor, (byte)descriptionBytes, (byte)(descriptionBytes >> 8),
-        7, 5, 0x80 | ReportEndpoint, 3, LongestReport, 0, 6,
+        7, 5, 0x80 | ReportEndpoint, 3, LongestReport, 0, interval,
     ];
 }

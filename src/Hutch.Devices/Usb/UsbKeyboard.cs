@@ -8,14 +8,13 @@ namespace Hutch.Devices.Usb;
 /// A keyboard that firmware understands too (HID 1.11 appendix B.1, the boot keyboard). While the machine stands still nothing is typed; keys that were let go meanwhile are released
 /// when it goes on.
 /// </summary>
-internal sealed class UsbKeyboard(string name) : UsbHid(name), IKeyboard
+internal sealed class UsbKeyboard(string name) : UsbHid(name, subclass: 1, protocol: 1, Description.Length), IKeyboard
 {
     private const int Bytes = 8, Product = 0x0002, KeyCount = 256, MostKeys = 6;
     private const byte RollOver = 1, CapsLockLight = 2;
 
     private static readonly string[] Words = ["Hutch", "USB Keyboard", "1"];
     private static readonly byte[] Identity = DeviceOf(Product);
-    private static readonly byte[] Layout = ConfigurationOf(subclass: 1, protocol: 1, Description.Length);
 
     // By usage.
     private readonly BitArray _held = new(KeyCount);
@@ -40,9 +39,6 @@ internal sealed class UsbKeyboard(string name) : UsbHid(name), IKeyboard
 
     /// <inheritdoc/>
     private protected override ReadOnlySpan<byte> Device => Identity;
-
-    /// <inheritdoc/>
-    private protected override ReadOnlySpan<byte> Configuration => Layout;
 
     /// <inheritdoc/>
     private protected override ReadOnlySpan<string> Strings => Words;

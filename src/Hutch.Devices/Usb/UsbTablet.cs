@@ -4,13 +4,12 @@ using Hutch.Core.State;
 namespace Hutch.Devices.Usb;
 
 /// <summary>A pointing device that tells places, as a graphics tablet does, so that a viewer's pointer and the guest's are one (HID usage tables 1.12, Generic Desktop and Button).</summary>
-internal sealed class UsbTablet(string name) : UsbHid(name), IAbsolutePointer
+internal sealed class UsbTablet(string name) : UsbHid(name, subclass: 0, protocol: 0, Description.Length), IAbsolutePointer
 {
     private const int Bytes = 6, Product = 0x0001, MostWheel = 127;
 
     private static readonly string[] Words = ["Hutch", "USB Tablet", "1"];
     private static readonly byte[] Identity = DeviceOf(Product);
-    private static readonly byte[] Layout = ConfigurationOf(subclass: 0, protocol: 0, Description.Length);
 
     private bool _running;
     private ushort _x, _y;
@@ -32,9 +31,6 @@ internal sealed class UsbTablet(string name) : UsbHid(name), IAbsolutePointer
 
     /// <inheritdoc/>
     private protected override ReadOnlySpan<byte> Device => Identity;
-
-    /// <inheritdoc/>
-    private protected override ReadOnlySpan<byte> Configuration => Layout;
 
     /// <inheritdoc/>
     private protected override ReadOnlySpan<string> Strings => Words;

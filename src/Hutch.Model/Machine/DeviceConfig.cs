@@ -33,6 +33,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VgaConfig), "vga")]
 [JsonDerivedType(typeof(Ps2InputConfig), "ps2-input")]
 [JsonDerivedType(typeof(XhciConfig), "xhci")]
+[JsonDerivedType(typeof(UhciConfig), "uhci")]
 public abstract record DeviceConfig(string Id)
 {
     /// <summary>The PCI slot of a PCI device, 1 to 30; null: the first free one.</summary>

@@ -154,7 +154,7 @@ public static class MachineWriter
         VirtioScsiConfig => "virtio-scsi",
         AhciConfig => "ahci",
         IdeConfig => "ide",
-        XhciConfig => "xhci",
+        UsbControllerConfig usb => UsbJson.TypeOf(usb),
         DebugConsoleConfig => "debugcon",
         VirtioConsoleConfig => "virtio-console",
         VirtioSerialConfig => "virtio-serial",
@@ -193,7 +193,7 @@ public static class MachineWriter
             case VirtioScsiConfig scsi: DiskJson.Write(writer, scsi); break;
             case AhciConfig ahci: DiskJson.Write(writer, ahci.Drives); break;
             case IdeConfig ide: DiskJson.Write(writer, ide.Drives); break;
-            case XhciConfig usb: UsbJson.Write(writer, usb); break;
+            case UsbControllerConfig usb: UsbJson.Write(writer, usb); break;
             case DebugConsoleConfig debug:
                 writer.WriteNumber("Port", debug.Port);
                 WriteBackend(writer, debug.Backend);

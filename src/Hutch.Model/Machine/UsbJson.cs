@@ -7,11 +7,15 @@ namespace Hutch.Model.Machine;
 /// <summary>USB controllers as JSON, both ways.</summary>
 internal static class UsbJson
 {
-    private static readonly string[] Kinds = [nameof(UsbDeviceKind.Tablet), nameof(UsbDeviceKind.Keyboard)];
+    private static readonly string[] Kinds = [nameof(UsbDeviceKind.Tablet), nameof(UsbDeviceKind.Keyboard)], Models = [nameof(UhciModel.Piix3), nameof(UhciModel.Ich9)];
+
+    /// <summary>The name of a controller's type.</summary>
+    internal static string TypeOf(UsbControllerConfig config) => config is UhciConfig ? "uhci" : "xhci";
 
     /// <summary>Writes what a controller has beside its name.</summary>
-    internal static void Write(Utf8JsonWriter writer, XhciConfig config)
+    internal static void Write(Utf8JsonWriter writer, UsbControllerConfig config)
     {
+        if (config is UhciConfig uhci) writer.WriteString("Model", Models[(int)uhci.Model]);
         writer.WriteStartArray("Devices");
         foreach (UsbDeviceConfig device in config.Devices)
         {
@@ -23,18 +27,21 @@ internal static class UsbJson
         writer.WriteEndArray();
     }
 
-    /// <summary>Reads a controller. Throws <see cref="FormatException"/> for a kind that there is not.</summary>
-    internal static XhciConfig Read(string id, JsonElement controller)
+    /// <summary>Reads a controller of a type. Throws <see cref="FormatException"/> for a kind that there is not.</summary>
+    internal static UsbControllerConfig Read(string id, string type, JsonElement controller)
     {
         JsonElement list = controller.GetProperty("Devices");
         UsbDeviceConfig[] devices = new UsbDeviceConfig[list.GetArrayLength()];
         for (int index = 0; index < devices.Length; index++)
-        {
-            string kind = MachineReader.Text(list[index], "Kind");
-            int number = Array.IndexOf(Kinds, kind);
-            if (number < 0) throw new FormatException($"'{kind}' is no USB device.");
-            devices[index] = new UsbDeviceConfig(MachineReader.Text(list[index], "Id"), (UsbDeviceKind)number);
-        }
-        return new XhciConfig(id, ImmutableArray.Create(devices));
+            devices[index] = new UsbDeviceConfig(MachineReader.Text(list[index], "Id"), (UsbDeviceKind)Choice(list[index], "Kind", Kinds, "USB device"));
+        ImmutableArray<UsbDeviceConfig> all = ImmutableArray.Create(devices);
+        return type == "uhci" ? new UhciConfig(id, (UhciModel)Choice(controller, "Model", Models, "USB controller"), all) : new XhciConfig(id, all);
+    }
+
+    private static int Choice(JsonElement parent, string property, string[] choices, string what)
+    {
+        string text = MachineReader.Text(parent, property);
+        int number = Array.IndexOf(choices, text);
+        return number >= 0 ? number : throw new FormatException($"'{text}' is no {what}.");
     }
 }

@@ -61,6 +61,8 @@ internal static class FuzzedDevices
             static (machine, random) => new IdeDriver(machine, random)) { Machine = MachineKind.Pc },
         new("xhci", static _ => new XhciConfig("usb", [new UsbDeviceConfig("tablet", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd", UsbDeviceKind.Keyboard)]),
             static (machine, random) => new XhciDriver(machine, random)),
+        new("uhci", static _ => new UhciConfig("usb", UhciModel.Ich9, [new UsbDeviceConfig("tablet", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd", UsbDeviceKind.Keyboard)]),
+            static (machine, random) => new UhciDriver(machine, random)),
     ];
 
     private static FuzzDriver Plain(FuzzMachine machine, Random random) => new(machine, random);

@@ -190,6 +190,18 @@ public sealed class MachineComposerTests
     }
 
     [Fact]
+    public void Usb_devices_go_into_the_controller_that_such_a_machine_has()
+    {
+        UhciConfig own = Assert.Single(Compose(new RunRequest { Machine = "pc", Devices = ["usb-kbd", "usb-tablet"] }).Devices.OfType<UhciConfig>());
+        Assert.Equal(("usb", UhciModel.Piix3, 2), (own.Id, own.Model, own.Devices.Length));
+        Assert.Equal("tablet0", Assert.Single(Assert.Single(Compose(new RunRequest { Machine = "pc", Display = "vnc=:0" }).Devices.OfType<UhciConfig>()).Devices).Id);
+        UsbControllerConfig wanted = Assert.Single(Compose(new RunRequest { Machine = "pc", Devices = ["usb-kbd", "qemu-xhci", "usb-tablet", "usb-tablet"] }).Devices.OfType<UsbControllerConfig>());
+        Assert.Equal((true, 3), (wanted is XhciConfig, wanted.Devices.Length));
+        Assert.Equal(UhciModel.Ich9, Assert.Single(Compose(new RunRequest { Devices = ["ich9-usb-uhci1", "usb-kbd"] }).Devices.OfType<UhciConfig>()).Model);
+        Assert.Contains("qemu-xhci", Assert.Throws<UserException>(() => Compose(new RunRequest { Machine = "pc", Devices = ["usb-kbd", "usb-tablet", "usb-tablet"] })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Standard_input_and_names_have_one_owner()
     {
         Assert.Throws<UserException>(() => Compose(new RunRequest { Devices = ["virtio-console,backend=stdio"] }));

@@ -185,6 +185,8 @@ internal sealed class TestMachine : IDisposable
 
         internal bool IsArmed { get { lock (_lock) return _deadline != long.MaxValue; } }
 
+        internal long Deadline { get { lock (_lock) return _deadline; } }
+
         public IHostTimer CreateTimer(string name, Action expired)
         {
             _expired = expired;

@@ -57,6 +57,7 @@ public sealed class MachineReaderTests
         new VgaConfig("vga1"),
         new Ps2InputConfig("ps2"),
         new XhciConfig("usb", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd0", UsbDeviceKind.Keyboard)]),
+        new UhciConfig("uhci0", UhciModel.Piix3, [new UsbDeviceConfig("tablet1", UsbDeviceKind.Tablet)]), new UhciConfig("uhci1", UhciModel.Ich9, []),
     ];
 
     private static MachineDefinition Full(EngineChoice engine) => new()

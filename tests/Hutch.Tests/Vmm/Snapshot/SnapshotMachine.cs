@@ -90,7 +90,7 @@ internal sealed class SnapshotMachine : IDisposable
         };
     }
 
-    /// <summary>A pc that boots from firmware, with its IDE controller.</summary>
+    /// <summary>A pc that boots from firmware, with its IDE and USB controllers.</summary>
     internal static MachineDefinition Pc(string folder)
     {
         MachineDefinition plain = WithFirmware(folder);
@@ -101,6 +101,7 @@ internal sealed class SnapshotMachine : IDisposable
                 new PlatformConfig("platform", MachineKind.Pc), plain.Devices[1], new SerialConfig("com1", 1, new CharacterBackend(CharacterBackendKind.None)),
                 new IdeConfig("ide", [new AtaDriveConfig("ide0", new DiskConfig(Path.Combine(folder, "sata"))), new AtaDriveConfig("ide1", new DiskConfig(Path.Combine(folder, "disk"))),
                     new AtaDriveConfig("cdrom0", new DiskConfig(Path.Combine(folder, "image"), "raw", ReadOnly: true), IsCdRom: true)]),
+                new UhciConfig("uhci", UhciModel.Piix3, [new UsbDeviceConfig("tablet1", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd1", UsbDeviceKind.Keyboard)]),
             ],
         };
     }

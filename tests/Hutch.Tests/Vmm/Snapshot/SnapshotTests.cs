@@ -113,15 +113,16 @@ public sealed class SnapshotTests : IDisposable
         }
     }
 
-    // The IDE channels and bus masters, and the chipset's configuration space by ports.
+    // The IDE channels and bus masters, the USB controller, and the chipset's configuration space by ports.
     private static void PokePc(IVcpuExits exits, Random random, int accesses)
     {
         byte[] data = new byte[4];
         for (int i = 0; i < accesses; i++)
         {
             random.NextBytes(data);
-            switch (random.Next(6))
+            switch (random.Next(7))
             {
+                case 6: exits.WritePort((ushort)(0xc100 + random.Next(20)), data.AsSpan(0, 1)); break;
                 case 0: exits.WritePort((ushort)((random.Next(2) == 0 ? 0x1f1 : 0x171) + random.Next(6)), data.AsSpan(0, 1)); break;
                 case 1: exits.WritePort(random.Next(2) == 0 ? (ushort)0x1f7 : (ushort)0x177, [random.Next(2) == 0 ? data[0] : (byte)0xec]); break;
                 case 2: exits.WritePort(random.Next(2) == 0 ? (ushort)0x1f0 : (ushort)0x170, data.AsSpan(0, 2)); break;
@@ -136,6 +137,10 @@ public sealed class SnapshotTests : IDisposable
             exits.WritePort(0xcf8, BitConverter.GetBytes(0x8000_0920u));
             exits.WritePort(0xcfc, BitConverter.GetBytes(0xc000u));
             exits.WritePort(0xcf8, BitConverter.GetBytes(0x8000_0904u));
+            exits.WritePort(0xcfc, [5, 0]);
+            exits.WritePort(0xcf8, BitConverter.GetBytes(0x8000_0a20u));
+            exits.WritePort(0xcfc, BitConverter.GetBytes(0xc100u));
+            exits.WritePort(0xcf8, BitConverter.GetBytes(0x8000_0a04u));
             exits.WritePort(0xcfc, [5, 0]);
         }
     }
