@@ -47,6 +47,7 @@ public static class DeviceFactories
         Ps2InputConfig input => new Ps2InputFactory().Create(input, services),
         XhciConfig xhci => new XhciFactory().Create(xhci, services),
         UhciConfig uhci => new UhciFactory().Create(uhci, services),
+        EhciConfig ehci => new EhciFactory().Create(ehci, services),
         TestDeviceConfig testDevice => new TestDeviceFactory().Create(testDevice, services),
         VirtioBlockConfig block => new VirtioBlockFactory().Create(block, services),
         VirtioScsiConfig scsi => new VirtioScsiFactory().Create(scsi, services),

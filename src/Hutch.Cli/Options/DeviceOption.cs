@@ -12,7 +12,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, ich9-usb-ehci1, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -44,8 +44,9 @@ internal static class DeviceOption
             "qemu-xhci" => new XhciConfig(id, []),
             "piix3-usb-uhci" => new UhciConfig(id, UhciModel.Piix3, []),
             "ich9-usb-uhci1" => new UhciConfig(id, UhciModel.Ich9, []),
-            "usb-tablet" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Tablet)]),
-            "usb-kbd" => new XhciConfig("", [new UsbDeviceConfig(id, UsbDeviceKind.Keyboard)]),
+            "ich9-usb-ehci1" => new EhciConfig(id, []),
+            "usb-tablet" => UsbDevice(value, settings, id, UsbDeviceKind.Tablet),
+            "usb-kbd" => UsbDevice(value, settings, id, UsbDeviceKind.Keyboard),
             "i6300esb" => new WatchdogConfig(id, Action(value, settings, AlarmAction.Reset)),
             "pvpanic" => new PvpanicConfig(id, Action(value, settings, AlarmAction.Pause)),
             "vmgenid" => new VmGenIdConfig(id, First(value, settings)),
@@ -61,6 +62,14 @@ internal static class DeviceOption
     }
 
     private static string? Take(Dictionary<string, string> settings, string key) => settings.Remove(key, out string? text) ? text : null;
+
+    // USB 2, at high speed where the controller has it, unless it is to be a device of USB 1.
+    private static XhciConfig UsbDevice(string value, Dictionary<string, string> settings, string id, UsbDeviceKind kind) => Take(settings, "usb_version") switch
+    {
+        null or "2" => new XhciConfig("", [new UsbDeviceConfig(id, kind)]),
+        "1" => new XhciConfig("", [new UsbDeviceConfig(id, kind) { IsFullSpeed = true }]),
+        _ => throw OptionText.Bad("--device", value, "usb_version is 1 or 2."),
+    };
 
     private static SerialPortConfig Port(string value, Dictionary<string, string> settings, string id, bool isConsole)
     {

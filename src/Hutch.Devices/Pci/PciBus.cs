@@ -141,7 +141,7 @@ public sealed class PciBus
         }
     }
 
-    /// <summary>Places a function of the chipset where the chipset has it; function 0 of the slot first.</summary>
+    /// <summary>Places a function where its chip has it; function 0 of the slot first. A slot with more functions than that one is not for plugging.</summary>
     internal void AddAt(PciFunction function, int slot, int number)
     {
         lock (_lock)
@@ -152,6 +152,7 @@ public sealed class PciBus
             if (number != 0) (_functions[slot * FunctionCount] ?? throw new InvalidOperationException($"{function.Name} needs function 0 of its slot.")).BecomeMultifunction();
             function.Attach(this, slot, number);
             _functions[index] = function;
+            _chosen[slot] = false;
         }
     }
 

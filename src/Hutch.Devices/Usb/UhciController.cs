@@ -250,8 +250,8 @@ internal sealed class UhciController : PciFunction, IBusDevice, IDevice, IUsbHos
         UpdateLine();
     }
 
-    // A bus that sleeps is woken (§2.1.2, Resume Detect).
-    private void Resume()
+    /// <summary>A bus that sleeps is woken, by a device or because one came or went (§2.1.2, Resume Detect).</summary>
+    internal void Resume()
     {
         if ((_command & GlobalSuspend) == 0) return;
         _command |= ForceResume;

@@ -25,6 +25,14 @@ internal sealed class UhciPort(UsbPacketDevice? device)
         _status |= ConnectChange;
     }
 
+    /// <summary>What is plugged in is another controller's now.</summary>
+    internal void Disconnect()
+    {
+        if (!_isConnected) return;
+        _isConnected = false;
+        _status = (ushort)((_status & PortChanges) | ConnectChange | ((_status & PortEnabled) != 0 ? EnableChange : 0));
+    }
+
     /// <summary>Reads PORTSC.</summary>
     internal ushort Read() => (ushort)(_status | AlwaysOne | (_isConnected ? Connected | ((_status & PortReset) == 0 ? IdleLine : 0) : 0));
 

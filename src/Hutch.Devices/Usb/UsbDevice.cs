@@ -26,6 +26,9 @@ internal abstract class UsbDevice(string name)
     /// <summary>Who carries its data; null: not plugged in.</summary>
     internal IUsbHost? Host { get; set; }
 
+    /// <summary>The fastest bus that it works at.</summary>
+    internal UsbSpeed Fastest { get; init; } = UsbSpeed.High;
+
     /// <summary>How fast its bus is; set by who it is plugged into, before it is described.</summary>
     internal UsbSpeed Speed { get; set; } = UsbSpeed.High;
 

@@ -23,8 +23,10 @@ internal static class UsbDevices
 
     private static UsbDevice Make(UsbDeviceConfig config) => config.Kind switch
     {
-        UsbDeviceKind.Tablet => new UsbTablet(config.Id),
-        UsbDeviceKind.Keyboard => new UsbKeyboard(config.Id),
+        UsbDeviceKind.Tablet => new UsbTablet(config.Id) { Fastest = FastestOf(config) },
+        UsbDeviceKind.Keyboard => new UsbKeyboard(config.Id) { Fastest = FastestOf(config) },
         _ => throw new ConfigException($"The USB device '{config.Id}' cannot be made: there is no kind {(int)config.Kind}; leave it out."),
     };
+
+    private static UsbSpeed FastestOf(UsbDeviceConfig config) => config.IsFullSpeed ? UsbSpeed.Full : UsbSpeed.High;
 }

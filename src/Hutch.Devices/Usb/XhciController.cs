@@ -45,7 +45,7 @@ internal sealed class XhciController : PciFunction, IBusDevice, IWordRegisters, 
         UseInterruptPin();
         Put16(SerialBusRelease, 0x30 | (0x20 << (8 * (FrameAdjustment - SerialBusRelease))));
         _ = _bus.Add(this);
-        foreach (UsbDevice device in devices) device.Host = this;
+        foreach (UsbDevice device in devices) (device.Host, device.Speed) = (this, device.Fastest);
         ResetController();
     }
 

@@ -44,7 +44,7 @@ internal sealed class XhciPort(int number, UsbDevice? device)
     internal void Reset()
     {
         _status = PortPower | ((Device is null ? LinkRxDetect : LinkPolling) << LinkShift);
-        if (Device is not null) _status |= Connected | ConnectChange | (HighSpeed << SpeedShift);
+        if (Device is not null) _status |= Connected | ConnectChange | ((uint)(Device.Speed == UsbSpeed.High ? HighSpeed : FullSpeed) << SpeedShift);
     }
 
     /// <summary>Saves or restores it, with the device.</summary>

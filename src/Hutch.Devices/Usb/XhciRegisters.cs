@@ -31,8 +31,8 @@ internal static class XhciRegisters
     /// <summary>PORTSC's link states: running, not connected, asked for its speed.</summary>
     internal const uint LinkU0 = 0, LinkU3 = 3, LinkRxDetect = 5, LinkPolling = 7;
 
-    /// <summary>Where link state and speed are in PORTSC; the speed of the devices that there are.</summary>
-    internal const int LinkShift = 5, SpeedShift = 10, HighSpeed = 3;
+    /// <summary>Where link state and speed are in PORTSC; speeds (§7.2.2.1.1).</summary>
+    internal const int LinkShift = 5, SpeedShift = 10, FullSpeed = 1, HighSpeed = 3;
 
     /// <summary>Interrupter 0, from <see cref="RuntimeStart"/>.</summary>
     internal const int Management = 0x20, Moderation = 0x24, SegmentCount = 0x28, SegmentTable = 0x30, EventDequeue = 0x38;

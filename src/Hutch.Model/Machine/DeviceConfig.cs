@@ -34,6 +34,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(Ps2InputConfig), "ps2-input")]
 [JsonDerivedType(typeof(XhciConfig), "xhci")]
 [JsonDerivedType(typeof(UhciConfig), "uhci")]
+[JsonDerivedType(typeof(EhciConfig), "ehci")]
 public abstract record DeviceConfig(string Id)
 {
     /// <summary>The PCI slot of a PCI device, 1 to 30; null: the first free one.</summary>

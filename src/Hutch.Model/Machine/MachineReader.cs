@@ -130,7 +130,7 @@ public static class MachineReader
             "virtio-mem" => new VirtioMemConfig(id),
             "virtio-net" or "e1000" or "rtl8139" => NetJson.Read(id, Text(device, "type"), device),
             "debug-exit" => new DebugExitConfig(id, device.GetProperty("Port").GetUInt16(), device.GetProperty("SizeBytes").GetInt32()),
-            "xhci" or "uhci" => UsbJson.Read(id, Text(device, "type"), device),
+            "xhci" or "uhci" or "ehci" => UsbJson.Read(id, Text(device, "type"), device),
             "i6300esb" or "pvpanic" => AlarmJson.Read(id, Text(device, "type"), device),
             "vmgenid" => new VmGenIdConfig(id, OptionalText(device, "First") is string first ? Guid.Parse(first) : null),
             "vmclock" => new VmClockConfig(id),

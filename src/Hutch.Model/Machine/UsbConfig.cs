@@ -44,10 +44,24 @@ public enum UhciModel
     Ich9,
 }
 
+/// <summary>A USB 2 controller of an ICH9 (EHCI) with its three USB 1 companions, four functions of a slot.</summary>
+/// <param name="Id">Device name.</param>
+/// <param name="Devices">The devices.</param>
+public sealed record EhciConfig(string Id, ImmutableArray<UsbDeviceConfig> Devices) : UsbControllerConfig(Id, Devices)
+{
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override int PortCount => 6;
+}
+
 /// <summary>A USB device.</summary>
 /// <param name="Id">Its name, unique among the machine's devices.</param>
 /// <param name="Kind">What it is.</param>
-public sealed record UsbDeviceConfig(string Id, UsbDeviceKind Kind);
+public sealed record UsbDeviceConfig(string Id, UsbDeviceKind Kind)
+{
+    /// <summary>It is a device of USB 1, which no bus makes faster than 12 Mbit/s.</summary>
+    public bool IsFullSpeed { get; init; }
+}
 
 /// <summary>Kinds of USB devices.</summary>
 public enum UsbDeviceKind

@@ -10,7 +10,7 @@ internal static class UsbJson
     private static readonly string[] Kinds = [nameof(UsbDeviceKind.Tablet), nameof(UsbDeviceKind.Keyboard)], Models = [nameof(UhciModel.Piix3), nameof(UhciModel.Ich9)];
 
     /// <summary>The name of a controller's type.</summary>
-    internal static string TypeOf(UsbControllerConfig config) => config is UhciConfig ? "uhci" : "xhci";
+    internal static string TypeOf(UsbControllerConfig config) => config switch { UhciConfig => "uhci", EhciConfig => "ehci", _ => "xhci" };
 
     /// <summary>Writes what a controller has beside its name.</summary>
     internal static void Write(Utf8JsonWriter writer, UsbControllerConfig config)
@@ -22,6 +22,7 @@ internal static class UsbJson
             writer.WriteStartObject();
             writer.WriteString("Id", device.Id);
             writer.WriteString("Kind", Kinds[(int)device.Kind]);
+            if (device.IsFullSpeed) writer.WriteBoolean("IsFullSpeed", true);
             writer.WriteEndObject();
         }
         writer.WriteEndArray();
@@ -33,9 +34,14 @@ internal static class UsbJson
         JsonElement list = controller.GetProperty("Devices");
         UsbDeviceConfig[] devices = new UsbDeviceConfig[list.GetArrayLength()];
         for (int index = 0; index < devices.Length; index++)
-            devices[index] = new UsbDeviceConfig(MachineReader.Text(list[index], "Id"), (UsbDeviceKind)Choice(list[index], "Kind", Kinds, "USB device"));
+            devices[index] = new UsbDeviceConfig(MachineReader.Text(list[index], "Id"), (UsbDeviceKind)Choice(list[index], "Kind", Kinds, "USB device")) { IsFullSpeed = MachineReader.Flag(list[index], "IsFullSpeed") };
         ImmutableArray<UsbDeviceConfig> all = ImmutableArray.Create(devices);
-        return type == "uhci" ? new UhciConfig(id, (UhciModel)Choice(controller, "Model", Models, "USB controller"), all) : new XhciConfig(id, all);
+        return type switch
+        {
+            "uhci" => new UhciConfig(id, (UhciModel)Choice(controller, "Model", Models, "USB controller"), all),
+            "ehci" => new EhciConfig(id, all),
+            _ => new XhciConfig(id, all),
+        };
     }
 
     private static int Choice(JsonElement parent, string property, string[] choices, string what)

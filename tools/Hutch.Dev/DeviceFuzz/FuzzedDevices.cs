@@ -63,6 +63,8 @@ internal static class FuzzedDevices
             static (machine, random) => new XhciDriver(machine, random)),
         new("uhci", static _ => new UhciConfig("usb", UhciModel.Ich9, [new UsbDeviceConfig("tablet", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd", UsbDeviceKind.Keyboard)]),
             static (machine, random) => new UhciDriver(machine, random)),
+        new("ehci", static _ => new EhciConfig("usb", [new UsbDeviceConfig("tablet", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd", UsbDeviceKind.Keyboard), new UsbDeviceConfig("slow", UsbDeviceKind.Tablet) { IsFullSpeed = true }]),
+            static (machine, random) => new EhciDriver(machine, random)),
     ];
 
     private static FuzzDriver Plain(FuzzMachine machine, Random random) => new(machine, random);

@@ -198,6 +198,9 @@ public sealed class MachineComposerTests
         UsbControllerConfig wanted = Assert.Single(Compose(new RunRequest { Machine = "pc", Devices = ["usb-kbd", "qemu-xhci", "usb-tablet", "usb-tablet"] }).Devices.OfType<UsbControllerConfig>());
         Assert.Equal((true, 3), (wanted is XhciConfig, wanted.Devices.Length));
         Assert.Equal(UhciModel.Ich9, Assert.Single(Compose(new RunRequest { Devices = ["ich9-usb-uhci1", "usb-kbd"] }).Devices.OfType<UhciConfig>()).Model);
+        UsbControllerConfig both = Assert.Single(Compose(new RunRequest { Devices = ["ich9-usb-ehci1", "usb-kbd,usb_version=1", "usb-tablet"] }).Devices.OfType<EhciConfig>());
+        Assert.Equal([true, false], both.Devices.Select(static device => device.IsFullSpeed));
+        Assert.Throws<UserException>(() => Compose(new RunRequest { Devices = ["usb-kbd,usb_version=3"] }));
         Assert.Contains("qemu-xhci", Assert.Throws<UserException>(() => Compose(new RunRequest { Machine = "pc", Devices = ["usb-kbd", "usb-tablet", "usb-tablet"] })).Message, StringComparison.Ordinal);
     }
 

@@ -117,6 +117,20 @@ public sealed class XhciTests : IDisposable
         Assert.Equal("USB Tablet", System.Text.Encoding.Unicode.GetString(_driver.Bytes(22)[2..]));
     }
 
+    // xHCI 1.2 §7.2.2.1.1, default speeds; USB 2.0 §9.6.6: the endpoint is to be asked every 8 frames.
+    [Fact]
+    public void A_device_of_USB_1_is_at_full_speed()
+    {
+        using TestMachine machine = new();
+        using IDevice device = DeviceFactories.Create(new XhciConfig("usb", [new UsbDeviceConfig("slow", UsbDeviceKind.Tablet) { IsFullSpeed = true }]), machine.Services);
+        machine.Pci.AssignResources(0, 0);
+        XhciDriver driver = new(machine, 1);
+        driver.Start();
+        Assert.Equal(1u, driver.Read(0x440) >> 10 & 0xf);
+        Assert.Equal((Success, 0), driver.Control(driver.Connect(1), 0x80, 6, 0x0200, 0, 34));
+        Assert.Equal(8, driver.Bytes(34)[33]);
+    }
+
     // USB 2.0 §8.5.3.4; xHCI 1.2 §4.6.8.
     [Fact]
     public void What_a_device_does_not_know_stalls_until_the_endpoint_is_reset()

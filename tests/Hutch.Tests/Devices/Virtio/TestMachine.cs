@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading;
 using Hutch.Block.Graph;
 using Hutch.Core.Bus;
@@ -170,12 +171,12 @@ internal sealed class TestMachine : IDisposable
         }
     }
 
-    /// <summary>Time that a test moves by hand, and one timer at the most.</summary>
-    internal sealed class HandTimers : ITimerService, IClock, IHostTimer
+    /// <summary>Time that a test moves by hand.</summary>
+    internal sealed class HandTimers : ITimerService, IClock
     {
         private readonly Lock _lock = new();
-        private Action? _expired;
-        private long _now = 1_000_000_000_000, _deadline = long.MaxValue;
+        private readonly List<HandTimer> _timers = [];
+        private long _now = 1_000_000_000_000;
 
         public IClock Clock => this;
 
@@ -183,37 +184,44 @@ internal sealed class TestMachine : IDisposable
 
         public DateTimeOffset UtcNow => default;
 
-        internal bool IsArmed { get { lock (_lock) return _deadline != long.MaxValue; } }
+        internal bool IsArmed => Deadline != long.MaxValue;
 
-        internal long Deadline { get { lock (_lock) return _deadline; } }
+        internal long Deadline { get { lock (_lock) return _timers.Select(static timer => timer.Deadline).DefaultIfEmpty(long.MaxValue).Min(); } }
 
         public IHostTimer CreateTimer(string name, Action expired)
         {
-            _expired = expired;
-            return this;
+            HandTimer timer = new(this, expired);
+            lock (_lock) _timers.Add(timer);
+            return timer;
         }
 
-        public void Arm(long deadlineNanoseconds)
-        {
-            lock (_lock) _deadline = deadlineNanoseconds;
-        }
-
-        public void Disarm()
-        {
-            lock (_lock) _deadline = long.MaxValue;
-        }
-
-        public void Dispose() => Disarm();
-
+        // What a timer arms when it fires waits for the next move.
         internal void Advance(long nanoseconds)
         {
+            List<HandTimer> due;
             lock (_lock)
             {
                 _now += nanoseconds;
-                if (_now < _deadline) return;
-                _deadline = long.MaxValue;
+                due = _timers.FindAll(timer => timer.Deadline <= _now);
+                foreach (HandTimer timer in due) timer.Deadline = long.MaxValue;
             }
-            _expired?.Invoke();
+            foreach (HandTimer timer in due) timer.Expired();
+        }
+
+        private sealed class HandTimer(HandTimers time, Action expired) : IHostTimer
+        {
+            internal long Deadline { get; set; } = long.MaxValue;
+
+            internal Action Expired => expired;
+
+            public void Arm(long deadlineNanoseconds)
+            {
+                lock (time._lock) Deadline = deadlineNanoseconds;
+            }
+
+            public void Disarm() => Arm(long.MaxValue);
+
+            public void Dispose() => Disarm();
         }
     }
 

@@ -58,6 +58,7 @@ public sealed class MachineReaderTests
         new Ps2InputConfig("ps2"),
         new XhciConfig("usb", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd0", UsbDeviceKind.Keyboard)]),
         new UhciConfig("uhci0", UhciModel.Piix3, [new UsbDeviceConfig("tablet1", UsbDeviceKind.Tablet)]), new UhciConfig("uhci1", UhciModel.Ich9, []),
+        new EhciConfig("ehci", [new UsbDeviceConfig("tablet2", UsbDeviceKind.Tablet) { IsFullSpeed = true }]),
     ];
 
     private static MachineDefinition Full(EngineChoice engine) => new()
