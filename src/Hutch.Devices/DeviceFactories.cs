@@ -21,6 +21,7 @@ using Hutch.Devices.Virtio.Net;
 using Hutch.Devices.Virtio.Rng;
 using Hutch.Devices.Virtio.Scsi;
 using Hutch.Devices.Virtio.Serial;
+using Hutch.Devices.Virtio.VhostUser;
 using Hutch.Devices.Virtio.Vsock;
 using Hutch.Model.Machine;
 
@@ -57,6 +58,8 @@ public static class DeviceFactories
         VirtioSerialConfig ports => new VirtioSerialFactory().Create(ports, services),
         VirtioInputConfig input => new VirtioInputFactory().Create(input, services),
         VirtioVsockConfig vsock => new VirtioVsockFactory().Create(vsock, services),
+        VhostUserFsConfig files => new VhostUserFsFactory().Create(files, services),
+        VhostUserBlockConfig disk => new VhostUserBlockFactory().Create(disk, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         E1000Config e1000 => new E1000Factory().Create(e1000, services),
         Rtl8139Config rtl8139 => new Rtl8139Factory().Create(rtl8139, services),

@@ -13,7 +13,7 @@ internal static class Initramfs
 {
     /// <summary>What the guest can load: drivers of the virtual devices and the power button, and file systems of disks (ext4 is part of the kernel). Others come in as dependencies.</summary>
     internal static readonly IReadOnlyList<string> WantedModules =
-        ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtio_balloon", "virtio_mem", "virtio_net", "virtio_input", "vmw_vsock_virtio_transport", "vfat", "nls_cp437", "nls_ascii", "nls_utf8", "isofs", "squashfs",
+        ["virtio_pci", "virtio_blk", "virtio_console", "virtio_rng", "virtio_balloon", "virtio_mem", "virtio_net", "virtio_input", "vmw_vsock_virtio_transport", "virtiofs", "vfat", "nls_cp437", "nls_ascii", "nls_utf8", "isofs", "squashfs",
         "button", "evdev"];
 
     private const string Filesystems = "dev /dev devtmpfs defaults 0 0\nproc /proc proc defaults 0 0\nsys /sys sysfs defaults 0 0\ntmp /tmp tmpfs defaults 0 0\n";

@@ -2,6 +2,8 @@ using System;
 using System.Buffers;
 using System.Collections.Generic;
 using System.IO;
+using System.Numerics;
+using System.Text;
 using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Options;
@@ -12,7 +14,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, ich9-usb-ehci1, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, vhost-user-fs, vhost-user-blk, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, ich9-usb-ehci1, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -37,6 +39,9 @@ internal static class DeviceOption
             "virtio-mouse" => new VirtioInputConfig(id, VirtioInputKind.Mouse),
             "virtio-tablet" => new VirtioInputConfig(id, VirtioInputKind.Tablet),
             "vsock" => Vsock(value, settings, id),
+            "vhost-user-fs" => Files(value, settings, id),
+            "vhost-user-blk" => new VhostUserBlockConfig(id, Take(settings, "path") is { Length: > 0 } path ? Path.GetFullPath(path)
+                : throw OptionText.Bad("--device", value, "a vhost-user-blk needs path=PATH, the UNIX socket of the program that has the disk.")),
             "virtio-serial" => new VirtioSerialConfig(id, []),
             "virtserialport" or "virtconsole" => new VirtioSerialConfig("", [Port(value, settings, id, isConsole: parts[0] == "virtconsole")]),
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
@@ -92,6 +97,16 @@ internal static class DeviceOption
     private static TpmCrbConfig Tpm(string value, Dictionary<string, string> settings, string id) =>
         Take(settings, "path") is { Length: > 0 } path ? new TpmCrbConfig(id, Path.GetFullPath(path))
             : throw OptionText.Bad("--device", value, "a TPM needs path=PATH, the socket of swtpm socket --tpm2 --ctrl type=unixio,path=PATH.");
+    private static VhostUserFsConfig Files(string value, Dictionary<string, string> settings, string id)
+    {
+        if (Take(settings, "path") is not { Length: > 0 } path) throw OptionText.Bad("--device", value, "a vhost-user-fs needs path=PATH, the UNIX socket of its back end (virtiofsd --socket-path=PATH).");
+        if (Take(settings, "tag") is not { } tag || Encoding.UTF8.GetByteCount(tag) is 0 or > VhostUserFsConfig.LongestTag)
+            throw OptionText.Bad("--device", value, $"a vhost-user-fs needs tag=NAME, of 1 to {VhostUserFsConfig.LongestTag} bytes, by which the guest mounts it.");
+        uint size = Number(value, settings, "queue-size", VhostUserFsConfig.UsualQueueSize, VhostUserFsConfig.MostQueueSize);
+        if (size < VhostUserFsConfig.LeastQueueSize || !BitOperations.IsPow2(size))
+            throw OptionText.Bad("--device", value, $"queue-size is a power of two from {VhostUserFsConfig.LeastQueueSize} to {VhostUserFsConfig.MostQueueSize}.");
+        return new VhostUserFsConfig(id, Path.GetFullPath(path), tag, (int)size);
+    }
 
     // On unless it is switched off.
     private static bool Switch(string value, Dictionary<string, string> settings, string key) => Take(settings, key) switch

@@ -19,11 +19,12 @@ internal struct TimeSpec
     internal long Nanoseconds;
 }
 
-/// <summary>libc calls that wait and wake (poll(2), eventfd(2), futex(2), prctl(2)). No policy: callers check results.</summary>
+/// <summary>libc calls that wait and wake (poll(2), eventfd(2), pipe(2), futex(2), prctl(2)). No policy: callers check results.</summary>
 internal static unsafe partial class Libc
 {
     internal const short PollIn = 1, PollOut = 4, PollErr = 8, PollHup = 0x10;
     internal const int EfdCloexec = 0x80000, EfdNonblock = 0x800;
+    internal const int PipeCloexec = 0x80000, PipeNonblock = 0x800;
     internal const int FutexWakePrivate = 1 | 128, FutexWaitBitsetPrivate = 9 | 128;
     internal const uint FutexMatchAny = uint.MaxValue;
     internal const int PrSetTimerSlack = 29;
@@ -34,6 +35,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
     internal static partial int CreateEventFd(uint initial, int flags);
+
+    [LibraryImport("libc", EntryPoint = "pipe2", SetLastError = true)]
+    internal static partial int CreatePipe(int* ends, int flags);
 
     /// <summary>futex(2) through syscall(2); x86-64 passes the arguments of a variadic integer call as of any other.</summary>
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]

@@ -2,13 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Hutch.Host.Linux;
 
-/// <summary>libc calls that map memory (mmap(2), memfd_create(2)). No policy: callers check results.</summary>
+/// <summary>libc calls that map memory (mmap(2), memfd_create(2), seals of fcntl(2)). No policy: callers check results.</summary>
 internal static unsafe partial class Libc
 {
     internal const int ProtNone = 0, ProtRead = 1, ProtWrite = 2, ProtExec = 4;
     internal const int MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20, MapNoReserve = 0x4000;
     internal const int MadvHugePage = 14, MadvNoHugePage = 15, MadvDontNeed = 4;
-    internal const uint MfdCloexec = 1;
+    internal const uint MfdCloexec = 1, MfdAllowSealing = 2;
+    internal const int FcntlAddSeals = 1033, SealSeal = 1, SealShrink = 2, SealGrow = 4;
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     internal static partial void* Mmap(void* address, nuint length, int protection, int flags, int fd, nint offset);
@@ -27,6 +28,10 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
     internal static partial int Ftruncate(int fd, nint length);
+
+    // Variadic in C; an integer travels in the same register either way.
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    internal static partial int FcntlSeal(int fd, int command, int seals);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     internal static partial int Close(int fd);

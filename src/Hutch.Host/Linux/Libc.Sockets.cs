@@ -6,9 +6,8 @@ namespace Hutch.Host.Linux;
 internal static unsafe partial class Libc
 {
     internal const int FamilyUnix = 1, SocketStream = 1, SocketCloexec = 0x80000, SocketNonblock = 0x800;
-    internal const int SocketLevel = 1, SocketPeerCredentials = 17;
+    internal const int SocketLevel = 1, SocketPeerCredentials = 17, PassDescriptors = 1;
     internal const int SendNoSignal = 0x4000, DontWait = 0x40, ShutdownBoth = 2;
-    internal const int PassDescriptors = 1;
     internal const short PollReadHangUp = 0x2000;
     internal const int OpenCreate = 0x40, OpenExclusive = 0x80, OpenTruncate = 0x200, OpenDirectory = 0x10000, OpenNoFollow = 0x20000;
 
@@ -62,6 +61,28 @@ internal static unsafe partial class Libc
         internal fixed byte Path[PathBytes];
     }
 
+    /// <summary>struct msghdr (sendmsg(2)) on 64-bit Linux.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct MessageHeader
+    {
+        internal void* Name;
+        internal uint NameBytes;
+        internal Files.IoSegment* Segments;
+        internal nuint SegmentCount;
+        internal void* Control;
+        internal nuint ControlBytes;
+        internal int Flags;
+    }
+
+    /// <summary>struct cmsghdr (cmsg(3)) on 64-bit Linux; its data follow.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct ControlHeader
+    {
+        internal nuint Bytes;
+        internal int Level;
+        internal int Type;
+    }
+
     /// <summary>struct ucred (unix(7), SO_PEERCRED).</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct PeerCredentials
@@ -69,31 +90,5 @@ internal static unsafe partial class Libc
         internal int Pid;
         internal uint User;
         internal uint Group;
-    }
-
-    /// <summary>struct msghdr (sendmsg(2)) on 64-bit Linux.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct MessageHeader
-    {
-        internal void* Name;
-        internal uint NameLength;
-        internal Files.IoSegment* Segments;
-        internal nuint SegmentCount;
-        internal void* Control;
-        internal nuint ControlLength;
-        internal int Flags;
-    }
-
-    /// <summary>struct cmsghdr (cmsg(3)) with one descriptor behind it, and its padding.</summary>
-    [StructLayout(LayoutKind.Sequential, Size = 24)]
-    internal struct DescriptorMessage
-    {
-        /// <summary>What <see cref="Length"/> says: the header and the descriptor, without padding.</summary>
-        internal const int UsedBytes = 20;
-
-        internal nuint Length;
-        internal int Level;
-        internal int Type;
-        internal int Descriptor;
     }
 }

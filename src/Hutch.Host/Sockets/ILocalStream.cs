@@ -5,6 +5,9 @@ namespace Hutch.Host.Sockets;
 /// <summary>One end of a stream of bytes whose calls never wait. Used by one thread.</summary>
 public interface ILocalStream : IDisposable
 {
+    /// <summary>The most descriptors that go with one call.</summary>
+    const int MostDescriptors = 8;
+
     /// <summary>For <see cref="Events.PollSet"/>; -1: there is nothing to wait for.</summary>
     int Descriptor { get; }
 
@@ -18,6 +21,14 @@ public interface ILocalStream : IDisposable
     /// <summary>Sends what finds room: the count, 0 when there is no room now, -1 when the peer is gone.</summary>
     /// <param name="source">At least one byte.</param>
     int Send(ReadOnlySpan<byte> source);
+
+    /// <summary>As <see cref="Send(ReadOnlySpan{byte})"/>; with the first of the bytes the peer gets descriptors of its own for the same open files.</summary>
+    /// <param name="source">At least one byte.</param>
+    /// <param name="descriptors">At most <see cref="MostDescriptors"/>, which stay the caller's.</param>
+    int Send(ReadOnlySpan<byte> source, ReadOnlySpan<int> descriptors);
+
+    /// <summary>Sleeps until there is something to receive; false when <paramref name="timeoutMs"/> milliseconds passed before.</summary>
+    bool WaitToReceive(int timeoutMs);
 
     /// <summary>Tells the peer that no more bytes come.</summary>
     void EndSending();

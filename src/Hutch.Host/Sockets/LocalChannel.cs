@@ -2,7 +2,6 @@ using System;
 using System.IO;
 using System.Runtime.InteropServices;
 using Hutch.Host.Events;
-using Hutch.Host.Files;
 using Hutch.Host.Linux;
 using Microsoft.Win32.SafeHandles;
 
@@ -56,17 +55,7 @@ public sealed unsafe class LocalChannel : IDisposable
         try
         {
             descriptor.DangerousAddRef(ref held);
-            Libc.DescriptorMessage control = new()
-            {
-                Length = Libc.DescriptorMessage.UsedBytes, Level = Libc.SocketLevel, Type = Libc.PassDescriptors, Descriptor = (int)descriptor.DangerousGetHandle(),
-            };
-            // SAFETY: the span is pinned for the call; the segment and the message are on this frame, with their sizes.
-            fixed (byte* start = data)
-            {
-                IoSegment segment = new((nint)start, data.Length);
-                Libc.MessageHeader message = new() { Segments = &segment, SegmentCount = 1, Control = &control, ControlLength = (nuint)sizeof(Libc.DescriptorMessage) };
-                return Libc.SendMessage(Descriptor, &message, Libc.SendNoSignal | Libc.DontWait) == data.Length;
-            }
+            return LocalSocket.Send(Descriptor, data, [(int)descriptor.DangerousGetHandle()], Libc.SendNoSignal | Libc.DontWait) == data.Length;
         }
         finally
         {

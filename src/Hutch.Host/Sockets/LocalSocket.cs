@@ -3,6 +3,7 @@ using System.IO;
 using System.Runtime.InteropServices;
 using System.Text;
 using Hutch.Host.Events;
+using Hutch.Host.Files;
 using Hutch.Host.Linux;
 using Microsoft.Win32.SafeHandles;
 
@@ -46,6 +47,26 @@ internal static unsafe class LocalSocket
             socket.Dispose();
             if (isBound) File.Delete(path);
             throw;
+        }
+    }
+
+    /// <summary>One call that sends bytes, and with the first of them descriptors, of which the peer gets some of its own (unix(7), SCM_RIGHTS). Returns what sendmsg(2) does.</summary>
+    /// <param name="fd">The socket.</param>
+    /// <param name="source">At least one byte.</param>
+    /// <param name="descriptors">One to <see cref="ILocalStream.MostDescriptors"/>, which stay the caller's.</param>
+    /// <param name="flags">MSG_NOSIGNAL and others.</param>
+    internal static nint Send(int fd, ReadOnlySpan<byte> source, ReadOnlySpan<int> descriptors, int flags)
+    {
+        int controlBytes = sizeof(Libc.ControlHeader) + (descriptors.Length * sizeof(int));
+        byte* control = stackalloc byte[sizeof(Libc.ControlHeader) + (ILocalStream.MostDescriptors * sizeof(int))];
+        *(Libc.ControlHeader*)control = new Libc.ControlHeader { Bytes = (nuint)controlBytes, Level = Libc.SocketLevel, Type = Libc.PassDescriptors };
+        descriptors.CopyTo(new Span<int>(control + sizeof(Libc.ControlHeader), ILocalStream.MostDescriptors));
+        // SAFETY: the message names the pinned span and what lies on this frame, each with its length; the copy above throws for more descriptors than there is room for.
+        fixed (byte* start = source)
+        {
+            IoSegment segment = new((nint)start, source.Length);
+            Libc.MessageHeader message = new() { Segments = &segment, SegmentCount = 1, Control = control, ControlBytes = (nuint)controlBytes };
+            return Libc.SendMessage(fd, &message, flags);
         }
     }
 

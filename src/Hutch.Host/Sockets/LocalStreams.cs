@@ -94,12 +94,22 @@ public sealed unsafe class LocalStreams : ILocalStreams
             nint sent;
             // SAFETY: the span is pinned for the call and its length is passed.
             fixed (byte* start = source) sent = Libc.Send(Descriptor, start, (nuint)source.Length, Libc.SendNoSignal);
-            if (sent >= 0) return (int)sent;
-            return Marshal.GetLastPInvokeError() is Libc.Eintr or Libc.Eagain ? 0 : -1;
+            return Sent(sent);
         }
+
+        public int Send(ReadOnlySpan<byte> source, ReadOnlySpan<int> descriptors)
+        {
+            if (descriptors.IsEmpty) return Send(source);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(descriptors.Length, ILocalStream.MostDescriptors);
+            return Sent(LocalSocket.Send(Descriptor, source, descriptors, Libc.SendNoSignal));
+        }
+
+        public bool WaitToReceive(int timeoutMs) => OpenFile.Wait(Descriptor, Libc.PollIn, timeoutMs);
 
         public void EndSending() => _ = Libc.Shutdown(Descriptor, ShutdownWrite);
 
         public void Dispose() => socket.Dispose();
+
+        private static int Sent(nint count) => count >= 0 ? (int)count : Marshal.GetLastPInvokeError() is Libc.Eintr or Libc.Eagain ? 0 : -1;
     }
 }

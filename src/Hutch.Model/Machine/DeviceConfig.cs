@@ -16,6 +16,8 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioSerialConfig), "virtio-serial")]
 [JsonDerivedType(typeof(VirtioInputConfig), "virtio-input")]
 [JsonDerivedType(typeof(VirtioVsockConfig), "vsock")]
+[JsonDerivedType(typeof(VhostUserFsConfig), "vhost-user-fs")]
+[JsonDerivedType(typeof(VhostUserBlockConfig), "vhost-user-blk")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
 [JsonDerivedType(typeof(VirtioMemConfig), "virtio-mem")]
@@ -47,6 +49,10 @@ public abstract record DeviceConfig(string Id)
     /// <summary>What the guest writes to it ends with the machine, so that a saved machine could not go on.</summary>
     [JsonIgnore]
     public virtual bool IsTemporary => false;
+
+    /// <summary>A part of its state is in another program, so that the machine cannot be saved.</summary>
+    [JsonIgnore]
+    public virtual bool KeepsStateElsewhere => false;
 
     /// <summary>The same device with another medium, or none, in its drive of a name; the device itself where it has no such drive.</summary>
     public virtual DeviceConfig WithMedium(string drive, DiskConfig? medium) => this;

@@ -125,6 +125,8 @@ public static class MachineReader
             "virtio-serial" => SerialPortJson.Read(id, device),
             "virtio-input" => new VirtioInputConfig(id, ReadInputKind(Text(device, "Kind"))),
             "vsock" => new VirtioVsockConfig(id, device.GetProperty("Cid").GetUInt32(), Text(device, "Path")),
+            "vhost-user-fs" => new VhostUserFsConfig(id, Text(device, "Path"), Text(device, "Tag"), device.GetProperty("QueueSize").GetInt32()),
+            "vhost-user-blk" => new VhostUserBlockConfig(id, Text(device, "Path")),
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),
             "virtio-mem" => new VirtioMemConfig(id),

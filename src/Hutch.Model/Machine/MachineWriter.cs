@@ -160,6 +160,8 @@ public static class MachineWriter
         VirtioSerialConfig => "virtio-serial",
         VirtioInputConfig => "virtio-input",
         VirtioVsockConfig => "vsock",
+        VhostUserFsConfig => "vhost-user-fs",
+        VhostUserBlockConfig => "vhost-user-blk",
         VirtioRngConfig => "virtio-rng",
         VirtioBalloonConfig => "virtio-balloon",
         VirtioMemConfig => "virtio-mem",
@@ -206,6 +208,12 @@ public static class MachineWriter
                 writer.WriteString("Path", vsock.Path);
                 break;
             case TpmCrbConfig tpm: writer.WriteString("Path", tpm.Path); break;
+            case VhostUserFsConfig files:
+                writer.WriteString("Path", files.Path);
+                writer.WriteString("Tag", files.Tag);
+                writer.WriteNumber("QueueSize", files.QueueSize);
+                break;
+            case VhostUserBlockConfig disk: writer.WriteString("Path", disk.Path); break;
             case VirtioBalloonConfig balloon:
                 writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
                 writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);

@@ -21,6 +21,7 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
     private readonly string _folder = Directory.CreateTempSubdirectory("hutch-fuzz-").FullName;
     private readonly List<IDevice> _devices = [];
     private readonly FuzzReach _reach;
+    private readonly bool _cannotBeSaved;
     private volatile bool _isResetWanted, _isMade;
 
     /// <summary>Makes it, at power-on and running. Its disks' luck is of the seed; how far the guest came is added up.</summary>
@@ -33,6 +34,7 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
             OpenDisk = _ => new FuzzDisk(seed, reach, () => _isMade), OpenChannel = _ => Channel, OpenNetwork = _ => Network, Streams = new FuzzStreams(seed, reach), OpenTpm = _ => new FuzzTpm(seed, reach),
         };
         DeviceConfig config = kind.Config(_folder);
+        _cannotBeSaved = config.KeepsStateElsewhere;
         if (config is not PlatformConfig) _devices.Add(DeviceFactories.Create(new PlatformConfig("platform", kind.Machine), Services));
         HashSet<BusRegion> others = [.. Services.Ports.Regions, .. Services.Mmio.Regions];
         _devices.Add(DeviceFactories.Create(config, Services));
@@ -120,9 +122,10 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
         Settle();
     }
 
-    /// <summary>Saves twice, restores and saves again: all three must be the same. Throws <see cref="FuzzDefect"/>.</summary>
+    /// <summary>Saves twice, restores and saves again: all three must be the same. A machine that cannot be saved stays as it is. Throws <see cref="FuzzDefect"/>.</summary>
     internal void SaveAndRestore()
     {
+        if (_cannotBeSaved) return;
         Stop();
         byte[][] first = Save();
         Compare(first, Save(), "saved again");

@@ -7,6 +7,11 @@ namespace Hutch.Dev.DeviceFuzz;
 /// <summary>Sockets of the host whose other ends do as luck has it: come, say something, have no room, leave. A device sees it when it looks for another reason.</summary>
 internal sealed class FuzzStreams(int seed, FuzzReach reach) : ILocalStreams
 {
+    /// <summary>Where back ends for vhost-user listen.</summary>
+    internal const string VhostPath = "/vhost", VhostDiskPath = "/vhost-disk";
+
+    private const int DiskConfigBytes = 60;
+
     private readonly Random _random = new(seed);
     private readonly Lock _lock = new();
 
@@ -14,7 +19,12 @@ internal sealed class FuzzStreams(int seed, FuzzReach reach) : ILocalStreams
     public ILocalStreamListener Listen(string path) => new Listener(this);
 
     /// <inheritdoc/>
-    public ILocalStream? TryConnect(string path) => Luck(3) == 0 ? null : new Stream(this);
+    public ILocalStream? TryConnect(string path) => path switch
+    {
+        VhostPath => new FuzzVhostPeer(Luck, reach),
+        VhostDiskPath => new FuzzVhostPeer(Luck, reach) { QueueCount = 1, Features = ulong.MaxValue, Protocol = ulong.MaxValue, Config = new byte[DiskConfigBytes] },
+        _ => Luck(3) == 0 ? null : new Stream(this),
+    };
 
     private int Luck(int most)
     {
@@ -60,6 +70,10 @@ internal sealed class FuzzStreams(int seed, FuzzReach reach) : ILocalStreams
             streams.Reach.Out();
             return streams.Luck(4) == 0 ? 0 : 1 + streams.Luck(source.Length);
         }
+
+        public int Send(ReadOnlySpan<byte> source, ReadOnlySpan<int> descriptors) => Send(source);
+
+        public bool WaitToReceive(int timeoutMs) => true;
 
         public void EndSending() { }
 

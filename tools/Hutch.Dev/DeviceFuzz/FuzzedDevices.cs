@@ -49,6 +49,8 @@ internal static class FuzzedDevices
         new("virtio-keyboard", static _ => new VirtioInputConfig("keys", VirtioInputKind.Keyboard), Virtio),
         new("virtio-tablet", static _ => new VirtioInputConfig("pen", VirtioInputKind.Tablet), Virtio),
         new("vsock", static _ => new VirtioVsockConfig("vsock", 3, "/v"), static (machine, random) => new VsockDriver(machine, random)),
+        new("vhost-user-fs", static _ => new VhostUserFsConfig("files", FuzzStreams.VhostPath, "files"), Virtio),
+        new("vhost-user-blk", static _ => new VhostUserBlockConfig("disk", FuzzStreams.VhostDiskPath), Virtio),
         new("virtio-rng", static _ => new VirtioRngConfig("rng"), Virtio),
         new("virtio-balloon", static _ => new VirtioBalloonConfig("balloon"), Virtio),
         new("virtio-mem", static _ => new VirtioMemConfig("memory"), Virtio),

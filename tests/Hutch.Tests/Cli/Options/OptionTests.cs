@@ -179,6 +179,9 @@ public sealed class OptionTests
         Assert.Equal((VirtioInputKind.Keyboard, VirtioInputKind.Mouse), (Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-keyboard", 0)).Kind, Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-mouse", 0)).Kind));
         Assert.Equal(new VirtioVsockConfig("vsock4", 3, "/v"), DeviceOption.Parse("vsock,cid=3,path=/v", 4));
         Assert.Equal(new TpmCrbConfig("tpm-crb1", "/t"), DeviceOption.Parse("tpm-crb,path=/t", 1));
+        Assert.Equal(new VhostUserFsConfig("vhost-user-fs5", "/f", "files"), DeviceOption.Parse("vhost-user-fs,path=/f,tag=files", 5));
+        Assert.Equal(new VhostUserFsConfig("f", "/f", "files", 256), DeviceOption.Parse("vhost-user-fs,path=/f,tag=files,queue-size=256,id=f", 5));
+        Assert.Equal(new VhostUserBlockConfig("vhost-user-blk6", "/b"), DeviceOption.Parse("vhost-user-blk,path=/b", 6));
         Assert.Equal(new SerialPortConfig("virtserialport2", "/a", "org.qemu.guest_agent.0"), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtserialport,name=org.qemu.guest_agent.0,path=/a", 2)).Ports));
         Assert.Equal(new SerialPortConfig("con", "/c", IsConsole: true), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtconsole,path=/c,id=con", 0)).Ports));
         Assert.Equal(new VirtioConsoleConfig("c", new CharacterBackend(CharacterBackendKind.File, "/x")), DeviceOption.Parse("virtio-console,id=c,backend=file:/x", 0));
@@ -190,6 +193,13 @@ public sealed class OptionTests
     [InlineData("vsock,cid=2,path=/a", "from 3 to 4294967294")]
     [InlineData("vsock,cid=3", "a vsock needs path=PATH")]
     [InlineData("tpm-crb", "a TPM needs path=PATH")]
+    [InlineData("vhost-user-fs,tag=a", "a vhost-user-fs needs path=PATH")]
+    [InlineData("vhost-user-fs,path=/a", "a vhost-user-fs needs tag=NAME")]
+    [InlineData("vhost-user-fs,path=/a,tag=", "a vhost-user-fs needs tag=NAME")]
+    [InlineData("vhost-user-fs,path=/a,tag=0123456789012345678901234567890123456", "of 1 to 36 bytes")]
+    [InlineData("vhost-user-fs,path=/a,tag=a,queue-size=100", "queue-size is a power of two from 16 to 1024")]
+    [InlineData("vhost-user-fs,path=/a,tag=a,queue-size=8", "queue-size is a power of two from 16 to 1024")]
+    [InlineData("vhost-user-blk", "a vhost-user-blk needs path=PATH")]
     [InlineData("virtserialport,path=/a", "a port needs the name")]
     [InlineData("virtserialport,name=a", "a port needs path=PATH")]
     [InlineData("virtserialport,path=/a,name=a/b", "the name of a port has 1 to 63 letters")]

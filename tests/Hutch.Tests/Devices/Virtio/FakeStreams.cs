@@ -115,6 +115,10 @@ internal sealed class FakeStream : ILocalStream
         }
     }
 
+    public int Send(ReadOnlySpan<byte> source, ReadOnlySpan<int> descriptors) => Send(source);
+
+    public bool WaitToReceive(int timeoutMs) => true;
+
     public void EndSending()
     {
         lock (_said) _ended = true;

@@ -1,9 +1,12 @@
 using System;
 using System.IO;
 using System.Linq;
+using System.Runtime.InteropServices;
 using Hutch.Host.Events;
+using Hutch.Host.Files;
 using Hutch.Host.Linux;
 using Hutch.Host.Sockets;
+using Microsoft.Win32.SafeHandles;
 using Xunit;
 
 namespace Hutch.Tests.Host.Sockets;
@@ -98,6 +101,49 @@ public sealed class LocalStreamsTests : IDisposable
         Assert.Equal(1, server.Receive(new byte[8]));
         never.Signal();
         polls.Wait(never);
+    }
+
+    [Fact]
+    public void Descriptors_go_with_bytes()
+    {
+        using ILocalStreamListener listener = _streams.Listen(At("a"));
+        using ILocalStream client = _streams.TryConnect(At("a"))!;
+        using ILocalStream server = listener.TryAccept()!;
+        using WakePipe pipe = WakePipe.Create("test"), other = WakePipe.Create("test");
+        Assert.False(server.WaitToReceive(0));
+        Assert.Equal(2, client.Send("ab"u8, [pipe.ReadDescriptor, other.WriteDescriptor]));
+        Assert.True(server.WaitToReceive(-1));
+        int[] received = ReceiveDescriptors(server.Descriptor);
+        Assert.Equal(2, received.Length);
+        using FileStream end = new(new SafeFileHandle(received[0], ownsHandle: true), FileAccess.Read), beginning = new(new SafeFileHandle(received[1], ownsHandle: true), FileAccess.Write);
+        pipe.Signal();
+        byte[] wake = new byte[16];
+        Assert.Equal(8, end.Read(wake));
+        Assert.Equal(1UL, BitConverter.ToUInt64(wake));
+        beginning.Write(wake, 0, 8);
+        beginning.Flush();
+        PollSet polls = new();
+        polls.Add(other.ReadDescriptor, read: true, write: false);
+        using EventFd never = EventFd.Create("test");
+        polls.Wait(never);
+        server.Dispose();
+        Assert.Equal(-1, client.Send("more"u8, [pipe.ReadDescriptor]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => client.Send("many"u8, new int[ILocalStream.MostDescriptors + 1]));
+    }
+
+    [DllImport("libc", EntryPoint = "recvmsg")]
+    private static extern unsafe nint ReceiveMessage(int fd, Libc.MessageHeader* message, int flags);
+
+    // Two bytes, and the descriptors that came with them.
+    private static unsafe int[] ReceiveDescriptors(int fd)
+    {
+        byte* control = stackalloc byte[64], data = stackalloc byte[2];
+        IoSegment segment = new((nint)data, 2);
+        Libc.MessageHeader message = new() { Segments = &segment, SegmentCount = 1, Control = control, ControlBytes = 64 };
+        Assert.Equal(2, ReceiveMessage(fd, &message, 0));
+        Assert.Equal("ab"u8.ToArray(), new ReadOnlySpan<byte>(data, 2).ToArray());
+        Libc.ControlHeader* header = (Libc.ControlHeader*)control;
+        return new ReadOnlySpan<int>(header + 1, ((int)header->Bytes - sizeof(Libc.ControlHeader)) / sizeof(int)).ToArray();
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

@@ -34,6 +34,8 @@ public sealed class MachineReaderTests
         new VirtioSerialConfig("serial", [new SerialPortConfig("agent", "/a", "org.qemu.guest_agent.0"), new SerialPortConfig("con", "/c", IsConsole: true)]),
         new VirtioInputConfig("keys", VirtioInputKind.Keyboard), new VirtioInputConfig("mouse", VirtioInputKind.Mouse), new VirtioInputConfig("tablet", VirtioInputKind.Tablet),
         new VirtioVsockConfig("vsock", 4_000_000_000, "/v"),
+        new VhostUserFsConfig("files", "/f", "tag \u00e9", 1024),
+        new VhostUserBlockConfig("served", "/b"),
         new VirtioRngConfig("rng") { PciSlot = 30 },
         new VirtioBalloonConfig("balloon", DeflateOnOom: false),
         new VirtioBalloonConfig("balloon1", FreePageReporting: false),

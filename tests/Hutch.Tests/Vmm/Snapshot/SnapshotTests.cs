@@ -51,6 +51,15 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
+    public void A_machine_whose_state_is_in_another_program_too_is_not_saved()
+    {
+        MachineDefinition served = SnapshotMachine.Everything(_folder) with { Devices = [new VhostUserFsConfig("files", "/f", "files")] };
+        // Nothing of the machine is looked at.
+        Assert.Equal("A part of the state of 'files' is in the program that serves it, which cannot be saved with the machine; run a machine without that device.",
+            new SaveCall(FilePath, SaveCall.Quit).Save(null!, served, null!, static () => false));
+    }
+
+    [Fact]
     public void A_restored_machine_saves_the_same_bytes_whatever_the_guest_did_to_its_devices()
     {
         for (int seed = 0; seed < 40; seed++)
