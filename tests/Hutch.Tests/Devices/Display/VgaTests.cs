@@ -174,6 +174,21 @@ public sealed class VgaTests : IDisposable
         Assert.Equal(640u, Dispi(1));
     }
 
+    // QEMU docs/specs/standard-vga, "MMIO area spec": an EDID at 0.
+    [Fact]
+    public void The_register_page_begins_with_an_edid()
+    {
+        byte[] expected = new byte[0x400], read = new byte[0x400];
+        Edid.Write(expected, 1280, 800);
+        for (int i = 0; i < read.Length; i++) read[i] = (byte)_machine.Load(Registers + (ulong)i, 1);
+        Assert.Equal(expected, read);
+        Assert.Equal(0x00ff_ffff_ffff_ff00UL, _machine.Load(Registers, 8));
+        // Its last word, and what follows it.
+        Assert.Equal((ulong)BitConverter.ToUInt16(expected, 126), _machine.Load(Registers + 126, 4));
+        _machine.Store(Registers, 0, 4);
+        Assert.Equal(0xffff_ff00UL, _machine.Load(Registers, 4));
+    }
+
     [Theory]
     [InlineData(32, 0xff_1234_56u, 4, 0x1234_56u)]
     [InlineData(24, 0x12_3456u, 3, 0x12_3456u)]
