@@ -15,6 +15,7 @@ using Hutch.Devices.Usb;
 using Hutch.Devices.Virtio.Balloon;
 using Hutch.Devices.Virtio.Block;
 using Hutch.Devices.Virtio.Console;
+using Hutch.Devices.Virtio.Gpu;
 using Hutch.Devices.Virtio.Input;
 using Hutch.Devices.Virtio.Mem;
 using Hutch.Devices.Virtio.Net;
@@ -60,6 +61,7 @@ public static class DeviceFactories
         VirtioVsockConfig vsock => new VirtioVsockFactory().Create(vsock, services),
         VhostUserFsConfig files => new VhostUserFsFactory().Create(files, services),
         VhostUserBlockConfig disk => new VhostUserBlockFactory().Create(disk, services),
+        VirtioGpuConfig gpu => new VirtioGpuFactory().Create(gpu, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         E1000Config e1000 => new E1000Factory().Create(e1000, services),
         Rtl8139Config rtl8139 => new Rtl8139Factory().Create(rtl8139, services),

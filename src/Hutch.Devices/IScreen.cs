@@ -8,6 +8,9 @@ public interface IScreen
     /// <summary>The device's name.</summary>
     string Name { get; }
 
+    /// <summary>A driver of the guest's shows something on it, which is to be seen in place of what firmware left on another screen. Any thread.</summary>
+    bool IsDriven { get; }
+
     /// <summary>Draws what the screen shows now, whole. Any thread; the guest runs on and may be drawing too.</summary>
     void Draw(ScreenFrame frame);
 

@@ -100,7 +100,7 @@ public sealed class MachineServices
     /// <summary>Memory that is plugged in while the guest runs. Its device sets it.</summary>
     public IPluggableMemory? PluggableMemory { get; set; }
 
-    /// <summary>The machine's screens. Their devices add them.</summary>
+    /// <summary>The machine's screens, first the one that firmware knows. Their devices add them.</summary>
     public List<IScreen> Screens { get; } = [];
 
     /// <summary>Keyboards, mice and tablets.</summary>

@@ -15,6 +15,9 @@ internal static class StockGuest
         }
     }
 
+    /// <summary>Loads the driver of virtio GPUs.</summary>
+    internal const string LoadDisplay = "while read -r module; do insmod /modules/$module; done </modules/display";
+
     /// <summary>Brings <c>eth0</c> up with the address that DHCP gives.</summary>
     internal const string BringNetworkUp = "ifconfig lo up; ifconfig eth0 up && udhcpc -q -n -i eth0 -s /etc/udhcpc.script >/dev/null 2>&1; ifconfig eth0";
 }

@@ -1,12 +1,14 @@
 using System;
 using System.Buffers.Binary;
+using System.IO;
 using System.Linq;
+using System.Text;
 using System.Threading.Tasks;
 using Xunit;
 
 namespace Hutch.GuestTests;
 
-/// <summary>USB devices with Linux's own drivers of them.</summary>
+/// <summary>USB devices, and a virtio GPU, with Linux's own drivers of them.</summary>
 public sealed class UsbTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -14,13 +16,14 @@ public sealed class UsbTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task A_viewer_types_on_a_usb_keyboard_and_points_with_a_tablet()
+    public async Task A_viewer_types_on_a_usb_keyboard_points_with_a_tablet_and_sees_a_virtio_gpu()
     {
         string socket = _folder.File("vnc"), name = $"usb-{Environment.ProcessId}";
-        await using Vm vm = await Vm.Boot([.. StockGuest.Options, "--name", name, "--net", "none", "--display", $"vnc=unix:{socket}", "--device", "usb-kbd"]);
+        await using Vm vm = await Vm.Boot([.. StockGuest.Options, "--name", name, "--net", "none", "--display", $"vnc=unix:{socket}", "--device", "usb-kbd", "--device", "virtio-gpu"]);
         using VncClient viewer = await VncClient.Connect(socket);
         await TypeAndPoint(vm, viewer);
         Assert.Equal("", await vm.Shell("dmesg -r | grep '^<[0-4]>' | grep -i 'usb\\|xhci\\|hid' || true"));
+        await ShowTheConsole(vm, name);
         Assert.Equal(0, await vm.PowerOff());
     }
 
@@ -66,6 +69,19 @@ public sealed class UsbTests : IDisposable
         Assert.Contains((3, 0, 32767), events);
         Assert.Contains((3, 1, 32767), events);
         Assert.Contains((1, 272, 1), events);
+    }
+
+    // The size is that of the EDID, and the console's letters come by transfers and flushes.
+    private async Task ShowTheConsole(Vm vm, string name)
+    {
+        await vm.Shell(StockGuest.LoadDisplay);
+        Assert.Equal("virtio_gpudrmfb\n1280,800\n1280x800\n128", await vm.Shell("cd /sys/class; cat graphics/fb0/name graphics/fb0/virtual_size; head -n 1 drm/card0-Virtual-1/modes; wc -c <drm/card0-Virtual-1/edid; cd"));
+        await vm.Shell("echo 'Seen on a GPU' >/dev/tty1");
+        await ScreenText.WaitFor(name, "Seen on a GPU", _folder, 60);
+        Assert.StartsWith("P6\n1280 800\n", Encoding.ASCII.GetString(File.ReadAllBytes(_folder.File("screen.ppm"))[..20]), StringComparison.Ordinal);
+        // Linux 6.1 warns of its own driver.
+        string warnings = await vm.Shell("dmesg -r | grep '^<[0-4]>' | grep -i 'drm\\|gpu\\|edid' | grep -v drm_plane_enable_fb_damage_clips || true");
+        Assert.True(warnings.Length == 0, warnings);
     }
 }
 

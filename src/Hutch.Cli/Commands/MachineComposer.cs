@@ -139,7 +139,7 @@ internal sealed class MachineComposer(ulong hostMemoryBytes, Func<string?, Kerne
         // With a tablet the guest's pointer is where the viewer's is.
         if (!devices.Exists(static device => device is VirtioInputConfig { Kind: VirtioInputKind.Tablet } || device is UsbControllerConfig usb && usb.Devices.Any(static one => one.Kind == UsbDeviceKind.Tablet)))
             devices.Add(new XhciConfig("", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet)]));
-        if (devices.Exists(static device => device is VgaConfig)) return;
+        if (devices.Exists(static device => device is VgaConfig or VirtioGpuConfig)) return;
         bool hasBios = FirmwareComposer.IsWanted(request) && request.Firmware is null or "seabios";
         devices.Add(new VgaConfig("vga0", RomPath: DisplayOption.FindVideoBios(isNeeded: hasBios)));
     }

@@ -14,7 +14,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, vhost-user-fs, vhost-user-blk, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, ich9-usb-ehci1, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, vhost-user-fs, vhost-user-blk, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, virtio-gpu, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, ich9-usb-ehci1, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -58,6 +58,7 @@ internal static class DeviceOption
             "vmclock" => new VmClockConfig(id),
             "tpm-crb" => Tpm(value, settings, id),
             "test-dev" => new TestDeviceConfig(id),
+            "virtio-gpu" => new VirtioGpuConfig(id, Side(value, settings, "xres", VirtioGpuConfig.UsualWidth, VirtioGpuConfig.MostWidth), Side(value, settings, "yres", VirtioGpuConfig.UsualHeight, VirtioGpuConfig.MostHeight)),
             "VGA" => new VgaConfig(id, (int)Number(value, settings, "vgamem_mb", 16, VgaConfig.MostMemoryMiB),
                 Take(settings, "romfile") is string rom ? DiskOption.CheckedPath("--device", rom) : DisplayOption.FindVideoBios(isNeeded: false)),
             _ => throw OptionText.Bad("--device", value, $"there is no device of that name; known are {Known}."),
@@ -132,6 +133,13 @@ internal static class DeviceOption
         { } text when Guid.TryParseExact(text, "D", out Guid first) => first,
         _ => throw OptionText.Bad("--device", value, "guid is auto or of the form 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87."),
     };
+
+    private static int Side(string value, Dictionary<string, string> settings, string key, int fallback, int maximum)
+    {
+        if (Take(settings, key) is not { } text) return fallback;
+        if (OptionText.TryNumber(text, (uint)maximum, out uint number) && number >= VirtioGpuConfig.LeastSide) return (int)number;
+        throw OptionText.Bad("--device", value, $"{key} is a number of pixels from {VirtioGpuConfig.LeastSide} to {maximum}.");
+    }
 
     private static uint Number(string value, Dictionary<string, string> settings, string key, uint fallback, uint maximum)
     {

@@ -47,13 +47,17 @@ internal sealed class VgaCard : PciFunction, IDevice, IScreen
         services.Ports.Map($"{name} dispi", DispiPorts.FirstPort, DispiPorts.PortCount, new DispiPorts(this));
         services.Mmio.Map($"{name} window", VgaWindow.Start, VgaWindow.LengthBytes, new WindowAccess(this));
         layout.HideSegments(layout.HiddenSegments | WindowSegments);
-        services.Screens.Add(this);
+        // What firmware and kernels without a driver show is seen before there is anything else.
+        services.Screens.Insert(0, this);
         ResetCard();
     }
 
     string IStateUnit.Name => Name;
 
     string IScreen.Name => Name;
+
+    /// <inheritdoc/>
+    public bool IsDriven => false;
 
     /// <inheritdoc/>
     public void Draw(ScreenFrame frame)

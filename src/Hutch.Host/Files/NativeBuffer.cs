@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Hutch.Host.Files;
 
-/// <summary>Memory outside the managed heap, page aligned, for I/O that is not the guest's: bounce buffers, zeros. Owns what it allocates.</summary>
+/// <summary>Memory outside the managed heap, page aligned, for what is not the guest's: bounce buffers, zeros, pictures. Owns what it allocates.</summary>
 public sealed unsafe class NativeBuffer : SafeHandle
 {
-    /// <summary>Allocates zeroed memory.</summary>
+    /// <summary>Allocates zeroed memory. Throws <see cref="OutOfMemoryException"/>.</summary>
     /// <param name="lengthBytes">Length in bytes, at least 1.</param>
     public NativeBuffer(int lengthBytes) : base(0, ownsHandle: true)
     {

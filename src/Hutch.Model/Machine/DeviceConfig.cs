@@ -18,6 +18,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioVsockConfig), "vsock")]
 [JsonDerivedType(typeof(VhostUserFsConfig), "vhost-user-fs")]
 [JsonDerivedType(typeof(VhostUserBlockConfig), "vhost-user-blk")]
+[JsonDerivedType(typeof(VirtioGpuConfig), "virtio-gpu")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
 [JsonDerivedType(typeof(VirtioMemConfig), "virtio-mem")]

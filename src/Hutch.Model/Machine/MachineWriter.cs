@@ -162,6 +162,7 @@ public static class MachineWriter
         VirtioVsockConfig => "vsock",
         VhostUserFsConfig => "vhost-user-fs",
         VhostUserBlockConfig => "vhost-user-blk",
+        VirtioGpuConfig => "virtio-gpu",
         VirtioRngConfig => "virtio-rng",
         VirtioBalloonConfig => "virtio-balloon",
         VirtioMemConfig => "virtio-mem",
@@ -214,6 +215,10 @@ public static class MachineWriter
                 writer.WriteNumber("QueueSize", files.QueueSize);
                 break;
             case VhostUserBlockConfig disk: writer.WriteString("Path", disk.Path); break;
+            case VirtioGpuConfig gpu:
+                writer.WriteNumber("Width", gpu.Width);
+                writer.WriteNumber("Height", gpu.Height);
+                break;
             case VirtioBalloonConfig balloon:
                 writer.WriteBoolean("DeflateOnOom", balloon.DeflateOnOom);
                 writer.WriteBoolean("FreePageReporting", balloon.FreePageReporting);

@@ -13,7 +13,7 @@ internal static class Screenshot
 {
     /// <summary>Carries out the verb, on the thread of a connection. Does not throw.</summary>
     /// <param name="options">The request's: <c>file</c>, an absolute path.</param>
-    /// <param name="screens">The machine's screens; the first is taken.</param>
+    /// <param name="screens">The machine's screens, of which the front one is taken.</param>
     internal static VmReply Take(IReadOnlyDictionary<string, string> options, IReadOnlyList<IScreen> screens)
     {
         if (!options.TryGetValue("file", out string? path) || options.Count != 1 || !Path.IsPathRooted(path)) return VmReply.Error("The verb 'screenshot' has the option 'file', an absolute path.");
@@ -21,7 +21,7 @@ internal static class Screenshot
         Func<ScreenFrame, byte[]>? format = Path.GetExtension(path).ToLowerInvariant() switch { ".png" => PictureFile.ToPng, ".ppm" => PictureFile.ToPpm, _ => null };
         if (format is null) return VmReply.Error($"'{path}' is no name of a picture; let it end with .png or .ppm.");
         ScreenFrame frame = new();
-        screens[0].Draw(frame);
+        new FrontScreen(screens).Draw(frame);
         try
         {
             using ReplacementFile file = ReplacementFile.Create(path);

@@ -48,7 +48,7 @@ internal sealed class VncServer : IDisposable
     /// <summary>Begins to serve; null: nothing is to be served. Throws <see cref="ConfigException"/>.</summary>
     /// <param name="config">Where.</param>
     /// <param name="name">The machine's name.</param>
-    /// <param name="screens">Its screens; the first is served.</param>
+    /// <param name="screens">Its screens, which are served as one.</param>
     /// <param name="input">Its keyboards and pointing devices.</param>
     /// <param name="clock">Time of the host.</param>
     internal static VncServer? Open(VncConfig? config, string name, IReadOnlyList<IScreen> screens, InputDevices input, IClock clock)
@@ -57,7 +57,7 @@ internal sealed class VncServer : IDisposable
         if (screens.Count == 0) throw new ConfigException("The machine has no screen that could be served; add a display adapter with --device VGA.");
         byte[]? password = config.PasswordPath is null ? null : ReadPassword(config.PasswordPath);
         VncTls? tls = config.TlsFolder is null ? null : VncTls.Load(config.TlsFolder);
-        ScreenWatch watch = new(screens[0], clock);
+        ScreenWatch watch = new(new FrontScreen(screens), clock);
         VncServer server = new(name, password, tls, watch, () => new RfbInput(input, () => watch.Size), clock);
         try
         {

@@ -48,6 +48,7 @@ internal static class FuzzedDevices
         new("virtio-input", static _ => new VirtioInputConfig("mouse", VirtioInputKind.Mouse), Virtio),
         new("virtio-keyboard", static _ => new VirtioInputConfig("keys", VirtioInputKind.Keyboard), Virtio),
         new("virtio-tablet", static _ => new VirtioInputConfig("pen", VirtioInputKind.Tablet), Virtio),
+        new("virtio-gpu", static _ => new VirtioGpuConfig("gpu"), static (machine, random) => new GpuDriver(machine, random)),
         new("vsock", static _ => new VirtioVsockConfig("vsock", 3, "/v"), static (machine, random) => new VsockDriver(machine, random)),
         new("vhost-user-fs", static _ => new VhostUserFsConfig("files", FuzzStreams.VhostPath, "files"), Virtio),
         new("vhost-user-blk", static _ => new VhostUserBlockConfig("disk", FuzzStreams.VhostDiskPath), Virtio),

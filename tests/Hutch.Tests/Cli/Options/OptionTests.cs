@@ -177,6 +177,8 @@ public sealed class OptionTests
         Assert.Equal(new TestDeviceConfig("test-dev1"), DeviceOption.Parse("test-dev", 1));
         Assert.Equal(new VirtioInputConfig("virtio-tablet1", VirtioInputKind.Tablet), DeviceOption.Parse("virtio-tablet", 1));
         Assert.Equal((VirtioInputKind.Keyboard, VirtioInputKind.Mouse), (Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-keyboard", 0)).Kind, Assert.IsType<VirtioInputConfig>(DeviceOption.Parse("virtio-mouse", 0)).Kind));
+        Assert.Equal(new VirtioGpuConfig("virtio-gpu0", 1280, 800), DeviceOption.Parse("virtio-gpu", 0));
+        Assert.Equal(new VirtioGpuConfig("g", 3840, 64), DeviceOption.Parse("virtio-gpu,xres=3840,yres=64,id=g", 0));
         Assert.Equal(new VirtioVsockConfig("vsock4", 3, "/v"), DeviceOption.Parse("vsock,cid=3,path=/v", 4));
         Assert.Equal(new TpmCrbConfig("tpm-crb1", "/t"), DeviceOption.Parse("tpm-crb,path=/t", 1));
         Assert.Equal(new VhostUserFsConfig("vhost-user-fs5", "/f", "files"), DeviceOption.Parse("vhost-user-fs,path=/f,tag=files", 5));
@@ -200,6 +202,8 @@ public sealed class OptionTests
     [InlineData("vhost-user-fs,path=/a,tag=a,queue-size=100", "queue-size is a power of two from 16 to 1024")]
     [InlineData("vhost-user-fs,path=/a,tag=a,queue-size=8", "queue-size is a power of two from 16 to 1024")]
     [InlineData("vhost-user-blk", "a vhost-user-blk needs path=PATH")]
+    [InlineData("virtio-gpu,xres=63", "xres is a number of pixels from 64 to 3840")]
+    [InlineData("virtio-gpu,yres=2161", "yres is a number of pixels from 64 to 2160")]
     [InlineData("virtserialport,path=/a", "a port needs the name")]
     [InlineData("virtserialport,name=a", "a port needs path=PATH")]
     [InlineData("virtserialport,path=/a,name=a/b", "the name of a port has 1 to 63 letters")]

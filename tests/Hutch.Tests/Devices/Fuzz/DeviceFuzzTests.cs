@@ -27,7 +27,7 @@ public sealed class DeviceFuzzTests
             case "vsock": Assert.True(reach.Received > 10 && reach.Interrupts > 10, $"{reach}"); break;
             case "serial" or "virtio-console" or "virtio-serial": Assert.True(reach.Sent > 10 && reach.Received > 0, $"{reach}"); break;
             case "debugcon": Assert.True(reach.Sent > 10, $"{reach}"); break;
-            case "xhci" or "uhci" or "ehci" or "virtio-input" or "virtio-keyboard" or "virtio-tablet" or "virtio-rng" or "virtio-balloon" or "virtio-mem": Assert.True(reach.Interrupts > 10, $"{reach}"); break;
+            case "xhci" or "uhci" or "ehci" or "virtio-input" or "virtio-keyboard" or "virtio-tablet" or "virtio-rng" or "virtio-balloon" or "virtio-mem" or "virtio-gpu": Assert.True(reach.Interrupts > 10, $"{reach}"); break;
         }
     }
 

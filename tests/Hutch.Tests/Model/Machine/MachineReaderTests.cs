@@ -36,6 +36,7 @@ public sealed class MachineReaderTests
         new VirtioVsockConfig("vsock", 4_000_000_000, "/v"),
         new VhostUserFsConfig("files", "/f", "tag \u00e9", 1024),
         new VhostUserBlockConfig("served", "/b"),
+        new VirtioGpuConfig("gpu0"), new VirtioGpuConfig("gpu1", 3840, 64),
         new VirtioRngConfig("rng") { PciSlot = 30 },
         new VirtioBalloonConfig("balloon", DeflateOnOom: false),
         new VirtioBalloonConfig("balloon1", FreePageReporting: false),

@@ -15,6 +15,8 @@ internal sealed class PaintedScreen : IScreen
 
     public string Name => "painted";
 
+    public bool IsDriven { get; set; }
+
     internal uint[] Pixels => _frame.Pixels.ToArray();
 
     public LinearMode? SetBootMode() => null;

@@ -84,7 +84,7 @@ internal sealed class SnapshotMachine : IDisposable
             Devices =
             [
                 new PlatformConfig("platform"), new FirmwareConfig("firmware", image) { VariablesPath = flash }, new DebugConsoleConfig("debug", new CharacterBackend(CharacterBackendKind.None)),
-                new VirtioMemConfig("memory0"), new VirtioSerialConfig("serial0", []), new VirtioInputConfig("keys0", VirtioInputKind.Keyboard), new VirtioInputConfig("mouse0", VirtioInputKind.Mouse), new VirtioInputConfig("pen0", VirtioInputKind.Tablet), new VirtioVsockConfig("vsock0", 3, Path.Combine(folder, "vsock")), new Ps2InputConfig("ps2"), new VgaConfig("vga0", MemoryMiB: 1), new XhciConfig("usb", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd0", UsbDeviceKind.Keyboard)]),
+                new VirtioMemConfig("memory0"), new VirtioSerialConfig("serial0", []), new VirtioInputConfig("keys0", VirtioInputKind.Keyboard), new VirtioInputConfig("mouse0", VirtioInputKind.Mouse), new VirtioInputConfig("pen0", VirtioInputKind.Tablet), new VirtioVsockConfig("vsock0", 3, Path.Combine(folder, "vsock")), new Ps2InputConfig("ps2"), new VgaConfig("vga0", MemoryMiB: 1), new VirtioGpuConfig("gpu0"), new XhciConfig("usb", [new UsbDeviceConfig("tablet0", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd0", UsbDeviceKind.Keyboard)]),
                 new AhciConfig("sata", [new AtaDriveConfig("sata0", new DiskConfig(sata)), new AtaDriveConfig("cdrom0", new DiskConfig(image, "raw", ReadOnly: true), IsCdRom: true)]),
                 new EhciConfig("ehci", [new UsbDeviceConfig("tablet2", UsbDeviceKind.Tablet), new UsbDeviceConfig("kbd2", UsbDeviceKind.Keyboard) { IsFullSpeed = true }]),
             ],
