@@ -14,6 +14,9 @@ public interface IScreen
     /// <summary>Draws what the screen shows now, whole. Any thread; the guest runs on and may be drawing too.</summary>
     void Draw(ScreenFrame frame);
 
+    /// <summary>Asks the guest for a picture of another size, or for the nearest that it can be asked for. False: it cannot be asked, or not now. Any thread.</summary>
+    bool AskForSize(int width, int height);
+
     /// <summary>
     /// Sets a mode as firmware would have, for a kernel that is loaded without one and cannot set any. While no vCPU runs, after resources were assigned. Null: the screen
     /// has none that such a kernel could use.

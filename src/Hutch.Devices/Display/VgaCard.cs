@@ -67,6 +67,9 @@ internal sealed class VgaCard : PciFunction, IDevice, IScreen
     }
 
     /// <inheritdoc/>
+    public bool AskForSize(int width, int height) => false;
+
+    /// <inheritdoc/>
     public LinearMode? SetBootMode()
     {
         if (_memory.Start is not ulong place) return null;

@@ -30,5 +30,13 @@ internal sealed class FrontScreen(IReadOnlyList<IScreen> screens) : IScreen
     public void Draw(ScreenFrame frame) => Front.Draw(frame);
 
     /// <inheritdoc/>
+    public bool AskForSize(int width, int height)
+    {
+        foreach (IScreen screen in screens)
+            if (screen.AskForSize(width, height)) return true;
+        return false;
+    }
+
+    /// <inheritdoc/>
     public LinearMode? SetBootMode() => Front.SetBootMode();
 }

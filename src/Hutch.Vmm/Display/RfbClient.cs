@@ -66,6 +66,8 @@ internal sealed class RfbClient : IRfbRequests, IDisposable
 
     void IRfbRequests.KeyCode(uint code, uint symbol, bool down) => _input.KeyCode(code, symbol, down);
 
+    void IRfbRequests.AskForSize(int width, int height) => _updates.AnswerSize(_watch.AskForSize(width, height));
+
     void IRfbRequests.Pointer(int buttons, int x, int y) => _input.Pointer(buttons, x, y);
 
     private static bool IsTheirs(Exception error) => error is IOException or InvalidDataException or SocketException or ObjectDisposedException;

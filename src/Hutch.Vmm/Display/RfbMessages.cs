@@ -26,18 +26,21 @@ internal interface IRfbRequests
     /// <summary>A key, by where it is.</summary>
     void KeyCode(uint code, uint symbol, bool down);
 
+    /// <summary>The client would like another size of the screen.</summary>
+    void AskForSize(int width, int height);
+
     /// <summary>The pointer is at a place, with these buttons down.</summary>
     void Pointer(int buttons, int x, int y);
 }
 
 /// <summary>
-/// The messages of a client after the handshake (RFC 6143 §7.5, QEMU's extended key event). Whatever the bytes are, this ends with a request, a
+/// The messages of a client after the handshake (RFC 6143 §7.5, QEMU's extended key event, and SetDesktopSize of the community's rfbproto). Whatever the bytes are, this ends with a request, a
 /// <see cref="InvalidDataException"/> or the end of the stream.
 /// </summary>
 internal static class RfbMessages
 {
-    private const byte SetPixelFormat = 0, SetEncodings = 2, UpdateRequest = 3, KeyEvent = 4, PointerEvent = 5, CutText = 6, Qemu = 255;
-    private const int MostCutText = 1 << 20;
+    private const byte SetPixelFormat = 0, SetEncodings = 2, UpdateRequest = 3, KeyEvent = 4, PointerEvent = 5, CutText = 6, SetDesktopSize = 251, Qemu = 255;
+    private const int MostCutText = 1 << 20, LayoutScreenBytes = 16;
 
     /// <summary>Reads one message and passes it on.</summary>
     internal static void ReadOne(RfbReader reader, IRfbRequests requests)
@@ -74,6 +77,14 @@ internal static class RfbMessages
                 long length = System.Math.Abs((long)(int)reader.Long());
                 if (length > MostCutText) throw new InvalidDataException("a clipboard of more than 1 MiB");
                 reader.Skip((int)length);
+                break;
+            case SetDesktopSize:
+                reader.Skip(1);
+                (int width, int height) = (reader.Word(), reader.Word());
+                int screens = reader.Byte();
+                // There is one screen, which fills it all.
+                reader.Skip(1 + (screens * LayoutScreenBytes));
+                requests.AskForSize(width, height);
                 break;
             case Qemu: ReadQemu(reader, requests); break;
             default: throw new InvalidDataException($"a message of the unknown kind {kind}");

@@ -11,7 +11,10 @@ namespace Hutch.Vmm.Display;
 /// </summary>
 internal sealed class RfbUpdates(ScreenWatch watch, RfbWriter writer) : IDisposable
 {
-    private const int Raw = 0, Zrle = 16, DesktopSize = -223, LastRectangle = -224, ExtendedKeys = -258;
+    private const int Raw = 0, Zrle = 16, DesktopSize = -223, LastRectangle = -224, ExtendedKeys = -258, ExtendedDesktopSize = -308;
+
+    // Why a layout is told, and what became of a request (rfbproto, "ExtendedDesktopSize Pseudo-encoding").
+    private const int OfServer = 0, OfThisClient = 1, Prohibited = 1, Forwarded = 4;
     private const int MostSide = ScreenFrame.MostSide;
 
     private readonly object _gate = new();
@@ -25,7 +28,8 @@ internal sealed class RfbUpdates(ScreenWatch watch, RfbWriter writer) : IDisposa
 
     // Under the gate.
     private RfbPixelFormat _format = RfbPixelFormat.Native;
-    private bool _wanted, _whole, _ending, _knowsSizes, _knowsKeys, _toldKeys;
+    private bool _wanted, _whole, _ending, _knowsSizes, _knowsKeys, _toldKeys, _knowsLayouts, _toldLayout;
+    private int? _sizeAnswer;
     private int _encoding;
     private (int X, int Y, int Right, int Bottom) _region;
 
@@ -48,11 +52,12 @@ internal sealed class RfbUpdates(ScreenWatch watch, RfbWriter writer) : IDisposa
             _encoding = zrle >= 0 && (raw < 0 || zrle < raw) ? Zrle : Raw;
             _knowsSizes = encodings.Contains(DesktopSize);
             _knowsKeys = encodings.Contains(ExtendedKeys);
+            _knowsLayouts = encodings.Contains(ExtendedDesktopSize);
         }
     }
 
     /// <summary>Whether an encoding is one that matters here.</summary>
-    internal static bool IsKnown(int encoding) => encoding is Raw or Zrle or DesktopSize or LastRectangle or ExtendedKeys;
+    internal static bool IsKnown(int encoding) => encoding is Raw or Zrle or DesktopSize or LastRectangle or ExtendedKeys or ExtendedDesktopSize;
 
     /// <summary>As <see cref="IRfbRequests.Request"/>. Requests that wait become one.</summary>
     internal void Request(bool incremental, int x, int y, int width, int height)
@@ -63,6 +68,16 @@ internal sealed class RfbUpdates(ScreenWatch watch, RfbWriter writer) : IDisposa
             _region = _wanted ? (Math.Min(_region.X, x), Math.Min(_region.Y, y), Math.Max(_region.Right, end.Right), Math.Max(_region.Bottom, end.Bottom)) : (x, y, end.Right, end.Bottom);
             _wanted = true;
             _whole |= !incremental;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    /// <summary>Tells the client what became of its wish for another size: the guest hears of it, or cannot.</summary>
+    internal void AnswerSize(bool isForwarded)
+    {
+        lock (_gate)
+        {
+            _sizeAnswer = isForwarded ? Forwarded : Prohibited;
             Monitor.Pulse(_gate);
         }
     }
@@ -124,25 +139,36 @@ internal sealed class RfbUpdates(ScreenWatch watch, RfbWriter writer) : IDisposa
     {
         RfbPixelFormat format;
         int encoding;
-        bool resizes, tellsKeys;
+        bool resizes, tellsKeys, tellsLayout, knowsLayouts;
+        int? answer;
         lock (_gate)
         {
             (format, encoding) = (_format, _encoding);
-            resizes = _knowsSizes && (_picture.Width != _width || _picture.Height != _height);
+            knowsLayouts = _knowsLayouts;
+            resizes = (_knowsSizes || knowsLayouts) && (_picture.Width != _width || _picture.Height != _height);
             tellsKeys = _knowsKeys && !_toldKeys;
+            // Clients learn by it that they may ask for a size.
+            tellsLayout = knowsLayouts && (resizes || !_toldLayout);
+            answer = knowsLayouts ? _sizeAnswer : null;
             if (resizes) (_width, _height) = (_picture.Width, _picture.Height);
         }
         if (resizes) Array.Fill(_tiles, true);
-        Gather(resizes ? (0, 0, _width, _height) : region);
-        int count = _rectangles.Count + (resizes ? 1 : 0) + (tellsKeys ? 1 : 0);
+        // Pixels beside a layout might be dropped with the old picture: they come when the client asks again.
+        if (tellsLayout || answer is not null) _rectangles.Clear();
+        else Gather(resizes ? (0, 0, _width, _height) : region);
+        int count = _rectangles.Count + (resizes || tellsLayout ? 1 : 0) + (tellsKeys ? 1 : 0) + (answer is null ? 0 : 1);
         if (count == 0) return false;
         lock (_gate)
         {
             _wanted = false;
             _toldKeys |= tellsKeys;
+            _toldLayout |= tellsLayout;
+            if (_sizeAnswer == answer) _sizeAnswer = null;
         }
         writer.Byte(0).Byte(0).Word(count);
-        if (resizes) Header(0, 0, _width, _height, DesktopSize);
+        if (answer is int result) SendLayout(OfThisClient, result);
+        if (tellsLayout) SendLayout(OfServer, 0);
+        else if (resizes) Header(0, 0, _width, _height, DesktopSize);
         if (tellsKeys) Header(0, 0, 0, 0, ExtendedKeys);
         foreach ((int x, int y, int width, int height) in _rectangles) Send(format, encoding, x, y, width, height);
         writer.Flush();
@@ -191,6 +217,13 @@ internal sealed class RfbUpdates(ScreenWatch watch, RfbWriter writer) : IDisposa
             format.Write(_picture.Row(row).Slice(x, width), _row);
             writer.Bytes(_row.AsSpan(0, bytes));
         }
+    }
+
+    // One screen, number 0, which is all of it.
+    private void SendLayout(int reason, int result)
+    {
+        Header(reason, result, _width, _height, ExtendedDesktopSize);
+        writer.Byte(1).Byte(0).Word(0).Long(0).Word(0).Word(0).Word(_width).Word(_height).Long(0);
     }
 
     private void Header(int x, int y, int width, int height, int encoding) => writer.Word(x).Word(y).Word(width).Word(height).Long(encoding);

@@ -61,6 +61,9 @@ internal sealed class ScreenWatch(IScreen screen, IClock clock)
         }
     }
 
+    /// <summary>As <see cref="IScreen.AskForSize"/>.</summary>
+    internal bool AskForSize(int width, int height) => screen.AskForSize(width, height);
+
     /// <summary>Tiles in a row of a picture.</summary>
     internal static int TilesAcross(int width) => (width + TileSide - 1) / TileSide;
 

@@ -22,7 +22,11 @@ internal static class FuzzWorld
             case < 4: machine.Network.Arrive(Frame(random), random.Next(2)); break;
             case 4: Press(services.Input, random); break;
             case 5:
-                foreach (IScreen screen in services.Screens) screen.Draw(machine.Picture);
+                foreach (IScreen screen in services.Screens)
+                {
+                    screen.Draw(machine.Picture);
+                    if (random.Next(4) == 0) _ = screen.AskForSize(random.Next(5000), random.Next(5000));
+                }
                 break;
             case 6: Order(machine, services, random); break;
             default: machine.Time.Advance(random.NextInt64(1L << random.Next(36))); break;

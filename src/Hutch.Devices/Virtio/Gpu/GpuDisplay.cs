@@ -3,6 +3,7 @@ using System.Threading;
 using Hutch.Core.Memory;
 using Hutch.Core.State;
 using Hutch.Devices.Display;
+using Hutch.Model.Machine;
 using static Hutch.Devices.Virtio.Gpu.VirtioGpuRegisters;
 
 namespace Hutch.Devices.Virtio.Gpu;
@@ -14,19 +15,21 @@ namespace Hutch.Devices.Virtio.Gpu;
 internal sealed class GpuDisplay : IScreen
 {
     private readonly int _firstWidth, _firstHeight;
+    private readonly Action _asked;
     private GpuResource? _shown;
     private GpuRectangle _part;
     private int _width, _height;
-    private bool _isDriven;
+    private bool _isDriven, _isRunning;
 
     /// <summary>Makes it, dark.</summary>
     /// <param name="name">The device's name.</param>
     /// <param name="memory">Guest RAM, which resources are filled from.</param>
     /// <param name="width">What it would like to show, in pixels: as <see cref="Edid.Write"/> takes them.</param>
     /// <param name="height">Likewise.</param>
-    internal GpuDisplay(string name, GuestMemory memory, int width, int height)
+    /// <param name="asked">Called when it would like another size, under <see cref="Gate"/>.</param>
+    internal GpuDisplay(string name, GuestMemory memory, int width, int height, Action asked)
     {
-        Name = name;
+        (Name, _asked) = (name, asked);
         Resources = new GpuResources(memory);
         (_width, _height) = (_firstWidth, _firstHeight) = (width, height);
     }
@@ -37,7 +40,7 @@ internal sealed class GpuDisplay : IScreen
     /// <inheritdoc/>
     public bool IsDriven => Volatile.Read(ref _isDriven);
 
-    /// <summary>Held around everything but <see cref="Name"/> and <see cref="IsDriven"/>.</summary>
+    /// <summary>Held around everything that changes.</summary>
     internal Lock Gate { get; } = new();
 
     /// <summary>The driver's resources. Under <see cref="Gate"/>.</summary>
@@ -74,6 +77,26 @@ internal sealed class GpuDisplay : IScreen
 
     /// <inheritdoc/>
     public LinearMode? SetBootMode() => null;
+
+    /// <inheritdoc/>
+    public bool AskForSize(int width, int height)
+    {
+        (width, height) = (Math.Clamp(width, VirtioGpuConfig.LeastSide, VirtioGpuConfig.MostWidth), Math.Clamp(height, VirtioGpuConfig.LeastSide, VirtioGpuConfig.MostHeight));
+        lock (Gate)
+        {
+            if (!_isRunning) return false;
+            if (Preferred == (width, height)) return true;
+            (_width, _height) = (width, height);
+            _asked();
+            return true;
+        }
+    }
+
+    /// <summary>The machine runs, or stands still: then nothing can be asked for.</summary>
+    internal void SetRunning(bool isRunning)
+    {
+        lock (Gate) _isRunning = isRunning;
+    }
 
     /// <summary>VIRTIO_GPU_CMD_SET_SCANOUT of the one scanout; no resource: it is dark. Answers with one of the specification's codes. Under <see cref="Gate"/>.</summary>
     internal uint Show(GpuResource? resource, GpuRectangle part)

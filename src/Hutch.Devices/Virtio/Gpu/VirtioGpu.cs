@@ -22,7 +22,7 @@ internal sealed class VirtioGpu : VirtioDevice
 
     internal VirtioGpu(VirtioGpuConfig config, MachineServices services) : base(config.Id, VirtioGpuRegisters.DeviceType, services.Memory, ControlEntries, CursorEntries)
     {
-        Display = new GpuDisplay(config.Id, services.Memory, config.Width, config.Height);
+        Display = new GpuDisplay(config.Id, services.Memory, config.Width, config.Height, TellOfSize);
         _commands = new GpuCommands(Display);
     }
 
@@ -52,6 +52,20 @@ internal sealed class VirtioGpu : VirtioDevice
     }
 
     /// <inheritdoc/>
+    internal override void Start()
+    {
+        base.Start();
+        Display.SetRunning(true);
+    }
+
+    /// <inheritdoc/>
+    internal override void Stop()
+    {
+        Display.SetRunning(false);
+        base.Stop();
+    }
+
+    /// <inheritdoc/>
     private protected override void ServeQueues(int worker)
     {
         Serve(CursorQueue);
@@ -75,6 +89,13 @@ internal sealed class VirtioGpu : VirtioDevice
 
     /// <inheritdoc/>
     private protected override void DisposeBackend() => Display.Reset(machineReset: true);
+
+    // The driver asks for the size and the EDID again (§5.7.4.2).
+    private void TellOfSize()
+    {
+        Interlocked.Or(ref _events, EventDisplay);
+        if (IsDriverOk) Transport.InterruptConfig();
+    }
 
     private void Serve(int number)
     {

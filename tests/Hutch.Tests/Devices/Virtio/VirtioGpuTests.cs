@@ -358,6 +358,45 @@ public sealed class VirtioGpuTests : IDisposable
         Assert.Equal((4096, 1), Size());
     }
 
+    // §5.7.4.2: VIRTIO_GPU_EVENT_DISPLAY, by an interrupt of the configuration; events_clear takes it away (§5.7.4.1).
+    [Fact]
+    public void Another_size_is_told_to_the_driver()
+    {
+        ulong events = _driver.Device;
+        Assert.True(Screen.AskForSize(1000, 700));
+        Assert.True(_machine.Router.WaitOne());
+        Assert.Equal(0x40u, _machine.Router.Messages[^1].Data);
+        Assert.Equal(1UL, _machine.Load(events, 4));
+        Assert.Equal(0x1101u, _gpu.Ask(0x100));
+        Assert.Equal((1000u, 700u), (_gpu.Word(32), _gpu.Word(36)));
+        byte[] expected = new byte[128];
+        Hutch.Devices.Display.Edid.Write(expected, 1000, 700);
+        _gpu.Ask(0x10a, 0, 0);
+        Assert.Equal(expected, _gpu.Last[32..160]);
+        _machine.Store(events + 4, 2, 4);
+        Assert.Equal(1UL, _machine.Load(events, 4));
+        _machine.Store(events + 4, 1, 4);
+        Assert.Equal(0UL, _machine.Load(events, 4));
+        // The same again is nothing new, and what is too much becomes what can be.
+        Assert.True(Screen.AskForSize(1000, 700));
+        Assert.Equal(0UL, _machine.Load(events, 4));
+        Assert.True(Screen.AskForSize(0, 65535));
+        _gpu.Ask(0x100);
+        Assert.Equal((64u, 2160u), (_gpu.Word(32), _gpu.Word(36)));
+
+        // It is part of the state, and a machine that stands still hears nothing.
+        _device.Stop();
+        Assert.False(Screen.AskForSize(800, 600));
+        byte[] saved = Save();
+        _device.Reset();
+        Assert.Equal((640, 480), Size());
+        _device.Exchange(new StateReader("gpu0", saved));
+        Assert.Equal(saved, Save());
+        Assert.Equal((64, 2160), Size());
+        _device.Start();
+        Assert.Equal(1UL, _machine.Load(events, 4));
+    }
+
     // §5.7.6.7: commands that are too short, unknown, or of features that were not offered, and answers without room.
     [Fact]
     public void Every_length_of_a_command_is_answered()

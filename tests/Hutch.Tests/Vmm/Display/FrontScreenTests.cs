@@ -23,6 +23,17 @@ public sealed class FrontScreenTests
         Assert.Equal(150, HeightOf(front));
     }
 
+    [Fact]
+    public void A_size_is_asked_of_the_first_screen_that_hears_it()
+    {
+        PaintedScreen first = new(), second = new();
+        FrontScreen front = new([first, second]);
+        Assert.False(front.AskForSize(64, 48));
+        second.CanBeAsked = true;
+        Assert.True(front.AskForSize(64, 48));
+        Assert.Equal((150, 48), (HeightOf(first), HeightOf(second)));
+    }
+
     private static int HeightOf(IScreen screen)
     {
         ScreenFrame frame = new();

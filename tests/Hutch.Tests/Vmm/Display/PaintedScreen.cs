@@ -19,6 +19,15 @@ internal sealed class PaintedScreen : IScreen
 
     internal uint[] Pixels => _frame.Pixels.ToArray();
 
+    /// <summary>The guest can be asked for a size.</summary>
+    internal bool CanBeAsked { get; set; }
+
+    public bool AskForSize(int width, int height)
+    {
+        if (CanBeAsked) Resize(width, height);
+        return CanBeAsked;
+    }
+
     public LinearMode? SetBootMode() => null;
 
     public void Draw(ScreenFrame frame)

@@ -127,6 +127,8 @@ public sealed class RfbPartsTests
 
         public void KeyCode(uint code, uint symbol, bool down) => Count++;
 
+        public void AskForSize(int width, int height) => Count++;
+
         public void Pointer(int buttons, int x, int y) => Count++;
     }
 }

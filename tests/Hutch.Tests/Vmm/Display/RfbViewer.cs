@@ -14,7 +14,7 @@ namespace Hutch.Tests.Vmm.Display;
 internal sealed class RfbViewer : IDisposable
 {
     internal const byte Vencrypt = 19;
-    internal const int Raw = 0, Zrle = 16, DesktopSize = -223, ExtendedKeys = -258;
+    internal const int Raw = 0, Zrle = 16, DesktopSize = -223, ExtendedKeys = -258, ExtendedDesktopSize = -308;
 
     private readonly Packed _packed = new();
     private readonly ZLibStream _inflater;
@@ -42,6 +42,9 @@ internal sealed class RfbViewer : IDisposable
 
     /// <summary>The kinds of rectangles that came, in their order.</summary>
     internal List<int> Kinds { get; } = [];
+
+    /// <summary>The layouts that were told: reason, result, size.</summary>
+    internal List<(int Reason, int Result, int Width, int Height)> Layouts { get; } = [];
 
     /// <summary>The handshake of a version; null: it worked, else the reason.</summary>
     internal string? Begin(string version = "RFB 003.008\n", byte security = 1, byte[]? password = null, bool shared = true)
@@ -84,6 +87,9 @@ internal sealed class RfbViewer : IDisposable
 
     internal void Request(bool incremental) => Send(3, incremental ? (byte)1 : (byte)0, 0, 0, 0, 0, 0x10, 0, 0x10, 0);
 
+    /// <summary>SetDesktopSize with one screen.</summary>
+    internal void AskForSize(int width, int height) => Send([251, 0, (byte)(width >> 8), (byte)width, (byte)(height >> 8), (byte)height, 1, 0, .. new byte[16]]);
+
     internal void Key(uint symbol, bool down) => Send(4, down ? (byte)1 : (byte)0, 0, 0, (byte)(symbol >> 24), (byte)(symbol >> 16), (byte)(symbol >> 8), (byte)symbol);
 
     internal void KeyCode(uint code, bool down) => Send(255, 0, 0, down ? (byte)1 : (byte)0, 0, 0, 0, 0, 0, 0, (byte)(code >> 8), (byte)code);
@@ -108,6 +114,14 @@ internal sealed class RfbViewer : IDisposable
                 case DesktopSize:
                     (Width, Height) = (width, height);
                     Picture = new uint[width * height];
+                    break;
+                case ExtendedDesktopSize:
+                    // One screen of the whole size; x is the reason, y the result.
+                    Assert.Equal([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (byte)(width >> 8), (byte)width, (byte)(height >> 8), (byte)height, 0, 0, 0, 0], Read(20));
+                    Layouts.Add((x, y, width, height));
+                    if (x == 1 && y != 0) break;
+                    if ((width, height) != (Width, Height)) Picture = new uint[width * height];
+                    (Width, Height) = (width, height);
                     break;
                 case ExtendedKeys: break;
                 default: Assert.Fail($"A rectangle of the kind {kind}."); break;

@@ -125,6 +125,38 @@ public sealed class VncServerTests : IDisposable
         Assert.Equal(_screen.Pixels[(99 * 300)..((99 * 300) + 200)], other.Picture[(99 * 200)..(100 * 200)]);
     }
 
+    // The community's rfbproto, SetDesktopSize and ExtendedDesktopSize: status 4 is a request that was forwarded, 1 one that is prohibited.
+    [Theory]
+    [InlineData(true, 4)]
+    [InlineData(false, 1)]
+    public void A_viewer_asks_for_a_size(bool canBeAsked, int result)
+    {
+        _screen.CanBeAsked = canBeAsked;
+        using RfbViewer viewer = Connect();
+        Assert.Null(viewer.Begin());
+        viewer.SetEncodings(RfbViewer.Raw, RfbViewer.ExtendedDesktopSize);
+        viewer.Request(incremental: false);
+        viewer.Update();
+        Assert.Equal([(0, 0, 200, 150)], viewer.Layouts);
+
+        viewer.AskForSize(320, 240);
+        viewer.Request(incremental: true);
+        viewer.Update();
+        while (canBeAsked && viewer.Width != 320)
+        {
+            viewer.Request(incremental: true);
+            viewer.Update();
+        }
+
+        Assert.Contains(viewer.Layouts, layout => (layout.Reason, layout.Result) == (1, result));
+        Assert.Equal(canBeAsked ? (320, 240) : (200, 150), (viewer.Width, viewer.Height));
+        viewer.Request(incremental: false);
+        viewer.Update();
+        Assert.Equal(_screen.Pixels, viewer.Picture);
+        // Said once.
+        Assert.Equal(canBeAsked ? 3 : 2, viewer.Layouts.Count);
+    }
+
     [Fact]
     public void Keys_and_pointer_reach_the_machine()
     {
