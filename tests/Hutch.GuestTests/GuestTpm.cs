@@ -30,7 +30,7 @@ internal sealed class GuestTpm(TemporaryFolder folder)
         // The one before removes its socket when it ends, and its machine may have been faster.
         Assert.True(SpinWait.SpinUntil(() => !File.Exists(Socket), 20_000));
         string directory = Directory.CreateDirectory(folder.File(state)).FullName;
-        using Process process = Process.Start("swtpm", ["socket", "--tpm2", "--ctrl", $"type=unixio,path={Socket}", "--tpmstate", $"dir={directory}", "--daemon"]);
+        using Process process = Process.Start("swtpm", ["socket", "--tpm2", "--ctrl", $"type=unixio,path={Socket}", "--tpmstate", $"dir={directory}", "--daemon", "--terminate"]);
         process.WaitForExit();
         Assert.Equal(0, process.ExitCode);
     }
