@@ -18,7 +18,7 @@ public sealed unsafe class LocalStreams : ILocalStreams
     public ILocalStreamListener Listen(string path)
     {
         Libc.UnixAddress address = LocalSocket.Address(path);
-        RemoveStale(path, address);
+        RemoveStale(path);
         SafeFileHandle socket = LocalSocket.Create(path, Libc.SocketNonblock);
         LocalSocket.Listen(socket, path, address);
         return new Listener(socket, path);
@@ -43,9 +43,13 @@ public sealed unsafe class LocalStreams : ILocalStreams
         return null;
     }
 
-    // A socket on which nobody listens any more was left by a process that was killed. Another kind of file refuses too, and is not ours to remove.
-    private static void RemoveStale(string path, Libc.UnixAddress address)
+    /// <summary>
+    /// Removes a socket on which nobody listens any more: it was left by a process that was killed. Another kind of file refuses too, and is not ours to remove. Throws
+    /// <see cref="IOException"/> for a path that is too long, and <see cref="LinuxException"/>.
+    /// </summary>
+    public static void RemoveStale(string path)
     {
+        Libc.UnixAddress address = LocalSocket.Address(path);
         if (FileOwner.Of(path) is not { } file || (file.Mode & TypeMask) != TypeSocket) return;
         using SafeFileHandle trial = LocalSocket.Create(path);
         // SAFETY: the address is a copy on this frame, and its size is passed.

@@ -24,6 +24,9 @@ public sealed class MachineDriver(string folder) : IDomainDriver
     // Ticks of the times in /proc/PID/stat: a hundred a second on every Linux (proc(5), sysconf(_SC_CLK_TCK)).
     private const ulong TickNanoseconds = 10_000_000;
 
+    // The names of the machines at the last list, by UUID: where one is still right, that machine alone need be asked.
+    private volatile Dictionary<Guid, string> _names = [];
+
     /// <summary>The machines of this user.</summary>
     public static MachineDriver OfThisUser() => new(RuntimeDirectory.Of("hutch"));
 
@@ -33,6 +36,7 @@ public sealed class MachineDriver(string folder) : IDomainDriver
         List<Domain> domains = [];
         foreach (string name in Names())
             if (await TryFindAsync(name, context.Cancellation).ConfigureAwait(false) is { } domain) domains.Add(domain);
+        _names = domains.ToDictionary(domain => domain.Uuid, domain => domain.Name);
         return domains;
     }
 
@@ -41,8 +45,11 @@ public sealed class MachineDriver(string folder) : IDomainDriver
         await TryFindAsync(name, context.Cancellation).ConfigureAwait(false) ?? throw new ManagementException(FailureKind.NoDomain, $"no domain with matching name '{name}'");
 
     /// <inheritdoc/>
-    public async ValueTask<Domain> FindAsync(CallContext context, Guid uuid) =>
-        (await ListAsync(context).ConfigureAwait(false)).FirstOrDefault(domain => domain.Uuid == uuid) ?? throw new ManagementException(FailureKind.NoDomain, $"no domain with matching uuid '{uuid}'");
+    public async ValueTask<Domain> FindAsync(CallContext context, Guid uuid)
+    {
+        if (_names.TryGetValue(uuid, out string? name) && await TryFindAsync(name, context.Cancellation).ConfigureAwait(false) is { } known && known.Uuid == uuid) return known;
+        return (await ListAsync(context).ConfigureAwait(false)).FirstOrDefault(domain => domain.Uuid == uuid) ?? throw new ManagementException(FailureKind.NoDomain, $"no domain with matching uuid '{uuid}'");
+    }
 
     /// <inheritdoc/>
     public async ValueTask<VmDetails> InspectAsync(CallContext context, Guid uuid) =>

@@ -10,7 +10,6 @@ namespace Hutch.Management.Hosts;
 /// <summary>What a host has, as its kernel says it.</summary>
 /// <param name="Model">Architecture, such as <c>x86_64</c>.</param>
 /// <param name="MemoryBytes">RAM that the kernel manages.</param>
-/// <param name="FreeMemoryBytes">RAM that is in no use at all.</param>
 /// <param name="OnlineCpus">CPUs that run.</param>
 /// <param name="PresentCpus">CPUs that are there.</param>
 /// <param name="Megahertz">Clock of the first CPU; 0 where it is not said.</param>
@@ -18,7 +17,7 @@ namespace Hutch.Management.Hosts;
 /// <param name="Sockets">Sockets of a node.</param>
 /// <param name="Cores">Cores of a socket.</param>
 /// <param name="Threads">Hardware threads of a core.</param>
-public sealed record HostNode(string Model, ulong MemoryBytes, ulong FreeMemoryBytes, CpuSet OnlineCpus, CpuSet PresentCpus, int Megahertz, int Nodes, int Sockets, int Cores, int Threads)
+public sealed record HostNode(string Model, ulong MemoryBytes, CpuSet OnlineCpus, CpuSet PresentCpus, int Megahertz, int Nodes, int Sockets, int Cores, int Threads)
 {
     private const int BytesOfKilobyte = 1024;
 
@@ -29,12 +28,15 @@ public sealed record HostNode(string Model, ulong MemoryBytes, ulong FreeMemoryB
         string cpus = Path.Combine(root, "sys/devices/system/cpu");
         CpuSet online = ReadCpus(Path.Combine(cpus, "online")), present = ReadCpus(Path.Combine(cpus, "present"));
         int nodes = Math.Max(1, ReadCpus(Path.Combine(root, "sys/devices/system/node/online")).Count);
-        Dictionary<string, ulong> memory = ReadMemory(Path.Combine(root, "proc/meminfo"));
         (int sockets, int cores, int threads) = ReadTopology(cpus, online, nodes);
         // libvirt's convention for hosts that are not regular: the product is the number of CPUs at least.
         if (nodes * sockets * cores * threads != online.Count) (nodes, sockets, cores, threads) = (1, 1, online.Count, 1);
-        return new HostNode("x86_64", memory.GetValueOrDefault("MemTotal"), memory.GetValueOrDefault("MemFree"), online, present, ReadMegahertz(Path.Combine(root, "proc/cpuinfo")), nodes, sockets, cores, threads);
+        return new HostNode("x86_64", ReadMemory(root, "MemTotal"), online, present, ReadMegahertz(Path.Combine(root, "proc/cpuinfo")), nodes, sockets, cores, threads);
     }
+
+    /// <summary>RAM that is in no use at all at the moment of the call, in bytes.</summary>
+    /// <param name="root">As for <see cref="Read"/>.</param>
+    public static ulong ReadFreeMemoryBytes(string root = "/") => ReadMemory(root, "MemFree");
 
     private static (int Sockets, int Cores, int Threads) ReadTopology(string cpus, CpuSet online, int nodes)
     {
@@ -58,15 +60,15 @@ public sealed record HostNode(string Model, ulong MemoryBytes, ulong FreeMemoryB
         }
     }
 
-    private static Dictionary<string, ulong> ReadMemory(string path)
+    // proc(5), meminfo: a name and kilobytes on each line.
+    private static ulong ReadMemory(string root, string name)
     {
-        Dictionary<string, ulong> bytes = [];
-        foreach (string line in File.ReadLines(path))
+        foreach (string line in File.ReadLines(Path.Combine(root, "proc/meminfo")))
         {
             string[] words = line.Split((char[])[':', ' '], StringSplitOptions.RemoveEmptyEntries);
-            if (words.Length > 1 && ulong.TryParse(words[1], CultureInfo.InvariantCulture, out ulong kilobytes)) bytes[words[0]] = kilobytes * BytesOfKilobyte;
+            if (words.Length > 1 && words[0] == name && ulong.TryParse(words[1], CultureInfo.InvariantCulture, out ulong kilobytes)) return kilobytes * BytesOfKilobyte;
         }
-        return bytes;
+        return 0;
     }
 
     private static int ReadMegahertz(string path)

@@ -13,7 +13,7 @@ internal static class HostProcedures
     internal static void AddTo(ProcedureTable table)
     {
         table.On(Protocol.Procedures.NodeGetInfo, (_, _) => Describe(HostNode.Read()));
-        table.On(Protocol.Procedures.NodeGetFreeMemory, (_, _) => new NodeGetFreeMemoryReply(HostNode.Read().FreeMemoryBytes));
+        table.On(Protocol.Procedures.NodeGetFreeMemory, (_, _) => new NodeGetFreeMemoryReply(HostNode.ReadFreeMemoryBytes()));
         table.On(Protocol.Procedures.NodeGetCpuMap, (_, arguments) => Map(HostNode.Read(), arguments));
     }
 

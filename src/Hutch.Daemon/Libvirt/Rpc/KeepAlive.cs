@@ -15,9 +15,6 @@ internal sealed class KeepAlive
     private long _lastSign;
     private int _unanswered;
 
-    /// <summary>Whether the peer asked for it.</summary>
-    internal bool IsWanted { get; set; }
-
     internal static byte[] PingPacket { get; } = new PacketHeader(Program, PacketHeader.CurrentVersion, Ping, PacketType.Message, 0, PacketStatus.Ok).Frame([]);
 
     internal static byte[] PongPacket { get; } = new PacketHeader(Program, PacketHeader.CurrentVersion, Pong, PacketType.Message, 0, PacketStatus.Ok).Frame([]);
@@ -25,10 +22,10 @@ internal sealed class KeepAlive
     /// <summary>A packet came.</summary>
     internal void Hear(long nanoseconds) => (_lastSign, _unanswered) = (nanoseconds, 0);
 
-    /// <summary>What to do now; ask about once a second.</summary>
+    /// <summary>What to do now, for a peer that asked for it; ask about once a second.</summary>
     internal KeepAliveStep Next(long nanoseconds)
     {
-        if (!IsWanted || nanoseconds - _lastSign < SilenceNanoseconds) return KeepAliveStep.Wait;
+        if (nanoseconds - _lastSign < SilenceNanoseconds) return KeepAliveStep.Wait;
         if (_unanswered == MostUnanswered) return KeepAliveStep.GiveUp;
         _unanswered++;
         _lastSign = nanoseconds;

@@ -72,12 +72,9 @@ internal sealed class RpcConnection : IDisposable
     /// <summary>Asks a silent peer whether it lives, and gives a dead one up. About once a second.</summary>
     internal void Tick()
     {
+        if (!Client.WantsKeepAlive) return;
         KeepAliveStep step;
-        lock (_keepAlive)
-        {
-            _keepAlive.IsWanted = Client.WantsKeepAlive;
-            step = _keepAlive.Next(_clock.MonotonicNanoseconds);
-        }
+        lock (_keepAlive) step = _keepAlive.Next(_clock.MonotonicNanoseconds);
         if (step == KeepAliveStep.SendPing) Post(KeepAlive.PingPacket);
         else if (step == KeepAliveStep.GiveUp) Abort();
     }
@@ -164,9 +161,8 @@ internal sealed class RpcConnection : IDisposable
             ManagementException refused => Translate(refused),
             XdrException broken => (ErrorCode.Rpc, ErrorDomain.Rpc, $"Unable to decode message payload: {broken.Message}"),
             OperationCanceledException => (ErrorCode.OperationTimeout, ErrorDomain.Rpc, "the operation was cancelled"),
-            _ => (ErrorCode.InternalError, ErrorDomain.Rpc, $"internal error: {failure.Message}"),
+            _ => Confess(header, failure),
         };
-        if (failure is not (LibvirtException or ManagementException or XdrException or OperationCanceledException)) _log($"Procedure {header.Procedure} failed by a defect of hutchd: {failure}");
         return new Error((int)code, (int)domain, message, LevelError, null, "%s", message, null, -1, -1, null);
     }
 
@@ -178,6 +174,12 @@ internal sealed class RpcConnection : IDisposable
         FailureKind.NoAnswer => (ErrorCode.OperationTimeout, ErrorDomain.Qemu, $"Timed out during operation: {refused.Message}"),
         _ => (ErrorCode.OperationFailed, ErrorDomain.Qemu, $"operation failed: {refused.Message}"),
     };
+
+    private (ErrorCode Code, ErrorDomain Domain, string Message) Confess(PacketHeader header, Exception defect)
+    {
+        _log($"Procedure {header.Procedure} failed by a defect of hutchd: {defect}");
+        return (ErrorCode.InternalError, ErrorDomain.Rpc, $"internal error: {defect.Message}");
+    }
 
     private void Post(byte[] message)
     {

@@ -3,6 +3,8 @@ using System.IO;
 using System.Net.Sockets;
 using System.Threading;
 using System.Threading.Tasks;
+using Hutch.Host.Linux;
+using Hutch.Host.Sockets;
 
 namespace Hutch.Daemon.Libvirt.Rpc;
 
@@ -22,7 +24,7 @@ internal sealed class RpcListener : IDisposable
     internal bool IsReadOnly { get; }
 
     /// <summary>
-    /// Listens. A file that is there and that nobody listens on is replaced. Throws <see cref="IOException"/> with a sentence where somebody does, or where the path cannot be used.
+    /// Listens. A socket that is there and that nobody listens on is replaced. Throws <see cref="IOException"/> with a sentence where somebody does, or where the path cannot be used.
     /// </summary>
     /// <param name="path">Path of the socket.</param>
     /// <param name="isReadOnly">Those who come here may only look.</param>
@@ -32,14 +34,13 @@ internal sealed class RpcListener : IDisposable
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            UnixDomainSocketEndPoint address = new(path);
-            RemoveStale(path, address);
-            socket.Bind(address);
+            LocalStreams.RemoveStale(path);
+            socket.Bind(new UnixDomainSocketEndPoint(path));
             File.SetUnixFileMode(path, mode);
             socket.Listen(Backlog);
             return new RpcListener(socket, path, isReadOnly);
         }
-        catch (Exception refused) when (refused is SocketException or UnauthorizedAccessException or ArgumentException or IOException)
+        catch (Exception refused) when (refused is SocketException or UnauthorizedAccessException or LinuxException or IOException)
         {
             socket.Dispose();
             throw new IOException($"hutchd cannot listen on {path} ({refused.Message.TrimEnd('.')}); name another with --listen.", refused);
@@ -53,28 +54,8 @@ internal sealed class RpcListener : IDisposable
         return (connection, IdentityOf(connection));
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _socket.Dispose();
-        File.Delete(Path);
-    }
-
-    private static void RemoveStale(string path, UnixDomainSocketEndPoint address)
-    {
-        if (!File.Exists(path)) return;
-        using Socket trial = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            trial.Connect(address);
-        }
-        catch (SocketException nobody) when (nobody.SocketErrorCode == SocketError.ConnectionRefused)
-        {
-            File.Delete(path);
-            return;
-        }
-        throw new IOException("another daemon listens there");
-    }
+    /// <summary>Listens no more; the framework removes the file of a socket that it bound.</summary>
+    public void Dispose() => _socket.Dispose();
 
     // SO_PEERCRED (unix(7)): process, user and group, a word each.
     private static ClientIdentity IdentityOf(Socket connection)
