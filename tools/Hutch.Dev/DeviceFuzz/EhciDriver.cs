@@ -5,8 +5,8 @@ namespace Hutch.Dev.DeviceFuzz;
 /// <summary>A guest with an EHCI driver (EHCI 1.0 §4): it takes and hands over ports, gives addresses, and hangs transfers into both schedules, of which the most are sound.</summary>
 internal sealed class EhciDriver(FuzzMachine machine, Random random) : FuzzDriver(machine, random)
 {
-    private const ulong List = FuzzMachine.Arena, Queues = List + 0x1000, Transfers = List + 0x2000, Setups = List + 0x3000, IoapicIndex = 0xfec0_0000, IoapicData = 0xfec0_0010;
-    private const int QueueCount = 8, AsyncCount = 4, TransferCount = 64, Frames = 1024, FirstPin = 16, LastPin = 23, Addresses = 3, Ports = 6;
+    private const ulong List = FuzzMachine.Arena, Queues = List + 0x1000, Transfers = List + 0x2000, Setups = List + 0x3000;
+    private const int QueueCount = 8, AsyncCount = 4, TransferCount = 64, Frames = 1024, Addresses = 3, Ports = 6;
     private const uint Terminate = 1, IsQueue = 2, Active = 0x80;
 
     private int _transfer;
@@ -16,12 +16,7 @@ internal sealed class EhciDriver(FuzzMachine machine, Random random) : FuzzDrive
     /// <inheritdoc/>
     private protected override void Begin()
     {
-        // Each rise of the pin is an interrupt.
-        for (uint pin = FirstPin; pin <= LastPin; pin++)
-        {
-            Machine.Store(IoapicIndex, 0x10 + (2 * pin), 4);
-            Machine.Store(IoapicData, 0x40 + pin, 4);
-        }
+        UnmaskPins();
         Start();
     }
 

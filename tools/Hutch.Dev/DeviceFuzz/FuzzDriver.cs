@@ -14,6 +14,8 @@ internal class FuzzDriver
     private const int Vectors = 8, MostCapabilities = 48, Yields = 20;
     private const int Slots = 32, Functions = 8, BarWords = 6;
     private const int BarStart = 0x10, CommandRegister = 4;
+    private const ulong IoapicIndex = 0xfec0_0000, IoapicData = 0xfec0_0010;
+    private const uint FirstPin = 16, LastPin = 23;
 
     private readonly List<(ulong Config, uint[] Bars)> _functions = [];
     private bool _isCalm = true;
@@ -39,6 +41,16 @@ internal class FuzzDriver
 
     /// <summary>Configuration space of the function that was added last.</summary>
     private protected ulong Config => _functions[^1].Config;
+
+    /// <summary>Has the IOAPIC take the interrupt pins of PCI by their edges, so that each rise is an interrupt.</summary>
+    private protected void UnmaskPins()
+    {
+        for (uint pin = FirstPin; pin <= LastPin; pin++)
+        {
+            Machine.Store(IoapicIndex, 0x10 + (2 * pin), 4);
+            Machine.Store(IoapicData, 0x40 + pin, 4);
+        }
+    }
 
     /// <summary>Does one thing.</summary>
     internal void Act()
