@@ -17,6 +17,30 @@ public enum FailureKind
     /// <summary>There is no domain of that name, id or UUID.</summary>
     NoDomain,
 
+    /// <summary>There is no network of that name or UUID.</summary>
+    NoNetwork,
+
+    /// <summary>There is no storage pool of that name or UUID.</summary>
+    NoPool,
+
+    /// <summary>There is no volume of that name, key or path.</summary>
+    NoVolume,
+
+    /// <summary>There is one already.</summary>
+    Exists,
+
+    /// <summary>Not in the state that the object is in.</summary>
+    WrongState,
+
+    /// <summary>A definition asks for what this host or Hutch does not have.</summary>
+    Unsupported,
+
+    /// <summary>A document cannot be read.</summary>
+    BadDocument,
+
+    /// <summary>The host's system or one of its programs refused.</summary>
+    HostFailed,
+
     /// <summary>The machine was asked and refused.</summary>
     Refused,
 

@@ -13,7 +13,11 @@ internal enum ErrorCode
     SystemError = 38,
     Rpc = 39,
     NoDomain = 42,
+    NoNetwork = 43,
+    NoStoragePool = 49,
+    NoStorageVolume = 50,
     OperationInvalid = 55,
+    ConfigUnsupported = 67,
     OperationTimeout = 68,
 }
 
@@ -23,4 +27,7 @@ internal enum ErrorDomain
     Rpc = 7,
     Qemu = 10,
     Remote = 13,
+    Storage = 18,
+    Network = 19,
+    Domain = 20,
 }

@@ -170,6 +170,13 @@ internal sealed class RpcConnection : IDisposable
     private static (ErrorCode Code, ErrorDomain Domain, string Message) Translate(ManagementException refused) => refused.Kind switch
     {
         FailureKind.NoDomain => (ErrorCode.NoDomain, ErrorDomain.Qemu, $"Domain not found: {refused.Message}"),
+        FailureKind.NoNetwork => (ErrorCode.NoNetwork, ErrorDomain.Network, $"Network not found: {refused.Message}"),
+        FailureKind.NoPool => (ErrorCode.NoStoragePool, ErrorDomain.Storage, $"Storage pool not found: {refused.Message}"),
+        FailureKind.NoVolume => (ErrorCode.NoStorageVolume, ErrorDomain.Storage, $"Storage volume not found: {refused.Message}"),
+        FailureKind.WrongState => (ErrorCode.OperationInvalid, ErrorDomain.Qemu, $"Requested operation is not valid: {refused.Message}"),
+        FailureKind.Unsupported => (ErrorCode.ConfigUnsupported, ErrorDomain.Qemu, $"unsupported configuration: {refused.Message}"),
+        FailureKind.BadDocument => (ErrorCode.XmlError, ErrorDomain.Domain, $"XML error: {refused.Message}"),
+        FailureKind.HostFailed => (ErrorCode.SystemError, ErrorDomain.Qemu, refused.Message),
         FailureKind.BadArgument => (ErrorCode.InvalidArgument, ErrorDomain.Qemu, $"invalid argument: {refused.Message}"),
         FailureKind.NoAnswer => (ErrorCode.OperationTimeout, ErrorDomain.Qemu, $"Timed out during operation: {refused.Message}"),
         _ => (ErrorCode.OperationFailed, ErrorDomain.Qemu, $"operation failed: {refused.Message}"),
