@@ -17,21 +17,28 @@ namespace Hutch.Vmm;
 internal sealed record Launch(MachineDefinition Definition, StateFileReader? State, bool Paused) : IDisposable
 {
     /// <summary>How the program is called.</summary>
-    internal const string Usage = "hutch-vmm --definition-fd N | --definition FILE | --restore FILE [--engine auto|kvm|software] [--name NAME] [--vnc HOST:PORT|unix:PATH|none [--vnc-password FILE]] [--paused] [--json] | --probe | --cpu-offers";
+    internal const string Usage = "hutch-vmm [--ready-fd N] --definition-fd N [--paused] | --definition FILE [--paused] | --restore FILE [--engine auto|kvm|software] [--name NAME] [--vnc HOST:PORT|unix:PATH|none [--vnc-password FILE]] [--paused] [--json] | --probe | --cpu-offers";
 
     private const int MostDefinitionBytes = 1 << 20;
 
     /// <summary>Reads the command line and the files that it names; null when it is not understood. Throws <see cref="ConfigException"/>.</summary>
     internal static Launch? Read(string[] arguments) => arguments switch
     {
-        ["--definition-fd", string number] => new Launch(ReadDefinition(isDescriptor: true, number), null, Paused: false),
-        ["--definition", string path] => new Launch(ReadDefinition(isDescriptor: false, path), null, Paused: false),
+        ["--definition-fd", string number, .. string[] options] => ReadNew(isDescriptor: true, number, options),
+        ["--definition", string path, .. string[] options] => ReadNew(isDescriptor: false, path, options),
         ["--restore", string path, .. string[] options] => ReadState(path, options),
         _ => null,
     };
 
     /// <inheritdoc/>
     public void Dispose() => State?.Dispose();
+
+    private static Launch? ReadNew(bool isDescriptor, string where, string[] options) => options switch
+    {
+        [] => new Launch(ReadDefinition(isDescriptor, where), null, Paused: false),
+        ["--paused"] => new Launch(ReadDefinition(isDescriptor, where), null, Paused: true),
+        _ => null,
+    };
 
     private static Launch? ReadState(string path, string[] options)
     {

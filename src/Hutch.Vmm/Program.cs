@@ -27,6 +27,7 @@ internal static class Program
         if (arguments is ["--cpu-offers"]) return CpuOffers.Print();
         int status;
         string sentence;
+        using ReadySign ready = ReadySign.Take(ref arguments);
         try
         {
             messages = new Messages(Array.IndexOf(arguments, "--json") >= 0);
@@ -37,7 +38,7 @@ internal static class Program
                 return ExitStatus.Usage;
             }
             messages = new Messages(launch.Definition.Json);
-            MachineEnd end = Run(launch, messages);
+            MachineEnd end = Run(launch, messages, ready);
             if (end.Error is not null) messages.Error(end.Error, end.Status);
             return end.Status;
         }
@@ -62,11 +63,12 @@ internal static class Program
             (status, sentence) = (ExitStatus.InternalError, $"An internal error ended the machine: {defect}");
         }
         messages.Error(sentence, status);
+        ready.Fail(sentence);
         return status;
     }
 
     // Back ends go last: they flush what the devices still said, and give the terminal its mode back before any message.
-    private static MachineEnd Run(Launch launch, Messages messages)
+    private static MachineEnd Run(Launch launch, Messages messages, ReadySign ready)
     {
         MachineDefinition definition = launch.Definition;
         Mailbox mailbox = new();
@@ -89,8 +91,10 @@ internal static class Program
         machine.Host.Begin(definition.Placement);
         using VncServer? vnc = VncServer.Open(definition.Vnc, definition.Name, machine.Screens, machine.Input, queue.Clock);
         if (VncServer.WarningOf(definition.Vnc) is string open) messages.Warning(open);
-        StateDriver driver = new(machine, mailbox, definition, launch.Paused, messages.Progress);
-        control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host, machine.Screens, machine.Balloon, machine.PluggableMemory, machine.CpuHotplug).Handle);
+        Watchers watchers = new();
+        StateDriver driver = new(machine, mailbox, definition, launch.Paused, messages.Progress, watchers.Tell);
+        control.Serve(new ControlVerbs(definition, engine.Hypervisor, mailbox, driver, machine.Host, machine.Screens, watchers, machine.Balloon, machine.PluggableMemory, machine.CpuHotplug).Handle);
+        ready.Succeed();
         return driver.Run();
     }
 }

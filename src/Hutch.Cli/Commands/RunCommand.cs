@@ -50,7 +50,7 @@ internal static class RunCommand
     private static readonly Option<string[]> FwCfg = Many("--fw-cfg", FirmwareOption.EntryForm, "A file for software in the guest, by the firmware configuration device; may be repeated.");
     private static readonly Option<string[]> Smbios = Many("--smbios", SmbiosOption.Form, "An OEM string of SMBIOS, for example a credential for systemd in the guest; may be repeated.");
     private static readonly Option<string?> Engine = Text("--engine", "auto|kvm|software", "What executes the guest. [default: auto]");
-    private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|none", "Where COM1 leads. [default: stdio]");
+    private static readonly Option<string?> Serial = Text("--serial", "stdio|file:PATH|unix:PATH|pty:LINK|none", "Where COM1 leads. [default: stdio]");
     private static readonly Option<string?> Display = Text("--display", DisplayOption.Form, "Give the machine a screen, a keyboard and a mouse, and serve them by VNC. [default: none]");
     private static readonly Option<string[]> Device = Many("--device", "NAME[,opt=val]", $"Add a device ({DeviceOption.Known}); may be repeated.");
     private static readonly Option<bool> NoReboot = new("--no-reboot") { Description = "End with status 0 when the guest resets." };

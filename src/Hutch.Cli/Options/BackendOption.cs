@@ -3,7 +3,7 @@ using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Options;
 
-/// <summary>Where a character device leads: <c>stdio</c>, <c>file:PATH</c>, <c>unix:PATH</c> or <c>none</c>.</summary>
+/// <summary>Where a character device leads: <c>stdio</c>, <c>file:PATH</c>, <c>unix:PATH</c>, <c>pty:LINK</c> or <c>none</c>.</summary>
 internal static class BackendOption
 {
     /// <summary>Reads the text. Throws <see cref="UserException"/>.</summary>
@@ -15,6 +15,7 @@ internal static class BackendOption
         "none" => new CharacterBackend(CharacterBackendKind.None),
         ['f', 'i', 'l', 'e', ':', _, ..] => new CharacterBackend(CharacterBackendKind.File, Path.GetFullPath(value[5..])),
         ['u', 'n', 'i', 'x', ':', _, ..] => new CharacterBackend(CharacterBackendKind.Unix, Path.GetFullPath(value[5..])),
-        _ => throw OptionText.Bad(option, value, "write stdio, file:PATH, unix:PATH or none."),
+        ['p', 't', 'y', ':', _, ..] => new CharacterBackend(CharacterBackendKind.Pty, Path.GetFullPath(value[4..])),
+        _ => throw OptionText.Bad(option, value, "write stdio, file:PATH, unix:PATH, pty:LINK or none."),
     };
 }

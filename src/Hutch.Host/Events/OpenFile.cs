@@ -54,6 +54,14 @@ internal static unsafe class OpenFile
         return ready > 0;
     }
 
+    /// <summary>Whether nobody is at the other end.</summary>
+    internal static bool HasHungUp(int fd)
+    {
+        PollFd poll = new() { Fd = fd };
+        // SAFETY: one entry, on this frame.
+        return Libc.Poll(&poll, 1, 0) > 0 && (poll.Returned & Libc.PollHup) != 0;
+    }
+
     /// <summary>
     /// Waits for events of a descriptor, for the event's count, which it leaves, or for some time; true when the descriptor is ready (or broken). May return early.
     /// </summary>

@@ -1,6 +1,7 @@
 using System.Collections.Generic;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
+using Hutch.Host.Processes;
 
 namespace Hutch.Host.Linux;
 
@@ -21,19 +22,10 @@ public static unsafe class ProcessImage
         int count = 0;
         foreach ((string name, string value) in environment) variables[count++] = $"{name}={value}";
         byte* file = (byte*)Marshal.StringToCoTaskMemUTF8(path);
-        byte** argumentVector = ToVector(arguments);
-        byte** environmentVector = ToVector(variables);
+        byte** argumentVector = new NativeTexts(arguments).Vector, environmentVector = new NativeTexts(variables).Vector;
         // SAFETY: all three are NUL-terminated native copies; they are never freed, for either the program is gone after
         // the call or the process is about to report a failure.
         _ = Libc.Execve(file, argumentVector, environmentVector);
         LinuxException.ThrowLast("execve", path);
-    }
-
-    // SAFETY: the vector has one entry more than there are strings, and the last one stays null as execve(2) asks.
-    private static byte** ToVector(IReadOnlyList<string> strings)
-    {
-        byte** vector = (byte**)NativeMemory.AllocZeroed((nuint)strings.Count + 1, (nuint)sizeof(byte*));
-        for (int i = 0; i < strings.Count; i++) vector[i] = (byte*)Marshal.StringToCoTaskMemUTF8(strings[i]);
-        return vector;
     }
 }

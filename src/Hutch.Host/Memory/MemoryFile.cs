@@ -16,10 +16,24 @@ public static class MemoryFile
     /// <param name="content">The bytes.</param>
     public static int CreateInheritable(string name, ReadOnlySpan<byte> content)
     {
-        int descriptor = Libc.MemfdCreate(name, 0);
-        if (descriptor < 0) LinuxException.ThrowLast("memfd_create", name);
+        int descriptor = Make(name, 0);
         using SafeFileHandle handle = new(descriptor, ownsHandle: false);
         RandomAccess.Write(handle, content, fileOffset: 0);
+        return descriptor;
+    }
+
+    /// <summary>Makes such a file that other programs get only when it is passed to them. Throws <see cref="LinuxException"/> or <see cref="IOException"/>.</summary>
+    public static SafeFileHandle Create(string name, ReadOnlySpan<byte> content)
+    {
+        SafeFileHandle handle = new(Make(name, Libc.MfdCloexec), ownsHandle: true);
+        RandomAccess.Write(handle, content, fileOffset: 0);
+        return handle;
+    }
+
+    private static int Make(string name, uint flags)
+    {
+        int descriptor = Libc.MemfdCreate(name, flags);
+        if (descriptor < 0) LinuxException.ThrowLast("memfd_create", name);
         return descriptor;
     }
 }

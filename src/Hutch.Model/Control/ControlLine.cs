@@ -24,6 +24,7 @@ public static class ControlLine
     public static byte[] Write(VmReply reply) => Write(writer =>
     {
         writer.WriteString("type", NameOf(reply.Kind));
+        if (reply.Event is not null) writer.WriteString("event", reply.Event);
         if (reply.Message is not null) writer.WriteString("message", reply.Message);
         if (reply.Kind == VmReplyKind.Progress)
         {
@@ -69,6 +70,7 @@ public static class ControlLine
             "progress" => VmReplyKind.Progress,
             "done" => VmReplyKind.Done,
             "error" => VmReplyKind.Error,
+            "event" => VmReplyKind.Event,
             string other => throw new JsonException($"'{other}' is no kind of reply."),
             null => throw new JsonException("The reply has no type."),
         },
@@ -76,12 +78,16 @@ public static class ControlLine
         root.TryGetProperty("done", out JsonElement done) ? done.GetInt64() : 0,
         root.TryGetProperty("total", out JsonElement total) ? total.GetInt64() : 0,
         root.TryGetProperty("status", out JsonElement status) ? ReadStatus(status) : null,
-        root.TryGetProperty("details", out JsonElement details) ? VmDetailsJson.Read(details) : null));
+        root.TryGetProperty("details", out JsonElement details) ? VmDetailsJson.Read(details) : null)
+    {
+        Event = root.TryGetProperty("event", out JsonElement what) ? what.GetString() : null,
+    });
 
     private static string NameOf(VmReplyKind kind) => kind switch
     {
         VmReplyKind.Progress => "progress",
         VmReplyKind.Done => "done",
+        VmReplyKind.Event => "event",
         _ => "error",
     };
 

@@ -12,6 +12,9 @@ namespace Hutch.Model.Control;
 /// <param name="Details">Where it runs on its host, where that was asked for.</param>
 public sealed record VmReply(VmReplyKind Kind, string? Message = null, long Done = 0, long Total = 0, VmStatus? Status = null, VmDetails? Details = null)
 {
+    /// <summary>What happened, one of <see cref="VmEvent"/>, with <see cref="VmReplyKind.Event"/>; <see cref="Message"/> says more where there is more to say.</summary>
+    public string? Event { get; init; }
+
     /// <summary>The request was carried out.</summary>
     public static VmReply Completed { get; } = new(VmReplyKind.Done);
 
@@ -30,6 +33,34 @@ public enum VmReplyKind
 
     /// <summary>It was not.</summary>
     Error,
+
+    /// <summary>No answer: something happened to a machine that is watched.</summary>
+    Event,
+}
+
+/// <summary>What can happen to a machine: the values of <see cref="VmReply.Event"/>.</summary>
+public static class VmEvent
+{
+    /// <summary>Its vCPUs run again.</summary>
+    public const string Running = "running";
+
+    /// <summary>They stand; the message says why, where nobody told it to.</summary>
+    public const string Paused = "paused";
+
+    /// <summary>It began anew, as its guest or somebody else wanted.</summary>
+    public const string Reset = "reset";
+
+    /// <summary>It ends: its guest switched it off.</summary>
+    public const string PoweredOff = "powered-off";
+
+    /// <summary>It ends: it was told to.</summary>
+    public const string Left = "left";
+
+    /// <summary>It ends: its state was saved.</summary>
+    public const string Saved = "saved";
+
+    /// <summary>It ends: it could not go on; the message says why.</summary>
+    public const string Failed = "failed";
 }
 
 /// <summary>What a machine says of itself.</summary>

@@ -21,6 +21,12 @@ public static class VmVerb
     /// <summary>Answers with <see cref="VmReply.Status"/>.</summary>
     public const string Status = "status";
 
+    /// <summary>
+    /// Answers with <see cref="VmReply.Status"/>; from then on a line with a <see cref="VmReply.Event"/> comes over this connection whenever the machine does something else, before the answer
+    /// to the request that made it, and other requests can be made beside.
+    /// </summary>
+    public const string Watch = "watch";
+
     /// <summary>Answers with <see cref="VmReply.Status"/> and <see cref="VmReply.Details"/>.</summary>
     public const string Inspect = "inspect";
 

@@ -149,7 +149,7 @@ public sealed record Ps2InputConfig(string Id) : DeviceConfig(Id);
 
 /// <summary>Where a character device's bytes come from and go to.</summary>
 /// <param name="Kind">The kind of back end.</param>
-/// <param name="Path">Path of the file or UNIX socket, where the kind has one.</param>
+/// <param name="Path">Path of the file, UNIX socket or link, where the kind has one.</param>
 public sealed record CharacterBackend(CharacterBackendKind Kind, string? Path = null);
 
 /// <summary>Kinds of <see cref="CharacterBackend"/>.</summary>
@@ -166,4 +166,7 @@ public enum CharacterBackendKind
 
     /// <summary>A listening UNIX socket; one client at a time.</summary>
     Unix,
+
+    /// <summary>A pseudo-terminal; the path becomes a symbolic link to it.</summary>
+    Pty,
 }

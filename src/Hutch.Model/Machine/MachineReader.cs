@@ -166,6 +166,7 @@ public static class MachineReader
         nameof(CharacterBackendKind.Stdio) => CharacterBackendKind.Stdio,
         nameof(CharacterBackendKind.File) => CharacterBackendKind.File,
         nameof(CharacterBackendKind.Unix) => CharacterBackendKind.Unix,
+        nameof(CharacterBackendKind.Pty) => CharacterBackendKind.Pty,
         string other => throw new FormatException($"'{other}' is no character back end."),
     }, OptionalText(backend, "Path"));
 

@@ -256,6 +256,7 @@ public static class MachineWriter
             CharacterBackendKind.Stdio => nameof(CharacterBackendKind.Stdio),
             CharacterBackendKind.File => nameof(CharacterBackendKind.File),
             CharacterBackendKind.Unix => nameof(CharacterBackendKind.Unix),
+            CharacterBackendKind.Pty => nameof(CharacterBackendKind.Pty),
             _ => throw new ArgumentOutOfRangeException(nameof(backend)),
         });
         writer.WriteString("Path", backend.Path);

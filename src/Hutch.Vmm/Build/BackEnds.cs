@@ -4,6 +4,7 @@ using System.IO;
 using System.Net.Sockets;
 using Hutch.Devices;
 using Hutch.Host.Events;
+using Hutch.Host.Linux;
 using Hutch.Model.Machine;
 
 namespace Hutch.Vmm.Build;
@@ -23,6 +24,7 @@ internal sealed class BackEnds(Action userLeft) : IDisposable
             CharacterBackendKind.Stdio => OpenStandard(),
             CharacterBackendKind.File => OpenPath(backend.Path, static path => new FileChannel(path)),
             CharacterBackendKind.Unix => OpenPath(backend.Path, static path => new UnixChannel(path)),
+            CharacterBackendKind.Pty => OpenPath(backend.Path, static path => new PseudoTerminal(path)),
             _ => throw new ConfigException($"The character back end {backend.Kind} is not known."),
         };
         lock (_open) _open.Add(channel);
@@ -55,12 +57,12 @@ internal sealed class BackEnds(Action userLeft) : IDisposable
 
     private static ICharacterChannel OpenPath(string? path, Func<string, ICharacterChannel> open)
     {
-        if (string.IsNullOrEmpty(path)) throw new ConfigException("A file or UNIX socket back end needs a path, as in --serial file:PATH.");
+        if (string.IsNullOrEmpty(path)) throw new ConfigException("A back end of this kind needs a path, as in --serial file:PATH.");
         try
         {
             return open(path);
         }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or SocketException or ArgumentException)
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or SocketException or LinuxException or ArgumentException)
         {
             throw new ConfigException($"The serial back end {path} cannot be opened ({refused.Message.TrimEnd('.')}); check its directory and permissions.", refused);
         }

@@ -19,6 +19,12 @@ internal sealed class ControlCall(VmRequest request, LocalConnection? client = n
     /// <summary>Tells the client how far the work is. A client that does not read is not waited for.</summary>
     internal void Report(long done, long total) => client?.Write(ControlLine.Write(new VmReply(VmReplyKind.Progress, Done: done, Total: total)), patienceMs: 0);
 
+    /// <summary>Has the client told what happens from now on.</summary>
+    internal void Watch(Watchers watchers)
+    {
+        if (client is not null) watchers.Add(client);
+    }
+
     /// <summary>Ends the call. Any thread; the first reply counts.</summary>
     internal void Complete(VmReply reply)
     {

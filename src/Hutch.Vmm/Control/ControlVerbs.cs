@@ -17,13 +17,19 @@ namespace Hutch.Vmm.Control;
 /// What becomes of a client's request, on its connection's thread: questions are answered at once, everything that changes the machine goes to the
 /// state driver and is waited for.
 /// </summary>
-internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement, IReadOnlyList<IScreen> screens,
+internal sealed class ControlVerbs(MachineDefinition definition, IHypervisor engine, Mailbox mailbox, StateDriver driver, HostPlacement placement, IReadOnlyList<IScreen> screens, Watchers watchers,
     IBalloon? balloon, IPluggableMemory? memory = null, ICpuHotplug? plugging = null)
 {
     /// <summary>Carries out one request. Does not throw.</summary>
     internal VmReply Handle(ControlCall call)
     {
         if (call.Request.Verb == VmVerb.Status) return VmReply.Completed with { Status = Status() };
+        if (call.Request.Verb == VmVerb.Watch)
+        {
+            // First, so that nothing happens unseen between this answer and the first event.
+            call.Watch(watchers);
+            return VmReply.Completed with { Status = Status() };
+        }
         if (call.Request.Verb == VmVerb.Inspect) return Inspect();
         if (call.Request.Verb == VmVerb.Screenshot) return Screenshot.Take(call.Request.Options, screens);
         mailbox.Post(new MachineRequest(RequestKind.Control, Call: call));

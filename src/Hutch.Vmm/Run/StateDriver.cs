@@ -17,7 +17,7 @@ namespace Hutch.Vmm.Run;
 ///   running -> (reset) -> running      running &lt;-> paused      running, paused -> saving -> as before, paused or ended      running, paused -> ended
 /// </code>
 /// </summary>
-internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefinition definition, bool startPaused = false, Action<string>? say = null)
+internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefinition definition, bool startPaused = false, Action<string>? say = null, Action<string, string?>? tell = null)
 {
     private string _state = startPaused ? VmState.Paused : VmState.Running;
     private readonly DeviceChange _devices = new(machine, definition);
@@ -43,9 +43,10 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         {
             MachineRequest request = mailbox.Take();
             MachineEnd? end = request.Call is ControlCall call ? Serve(call) : Follow(request);
-            if (end is null) continue;
+            if (end is not { } last) continue;
+            tell?.Invoke(last.Event, last.Error);
             mailbox.Close();
-            return end.Value;
+            return last;
         }
     }
 
@@ -74,6 +75,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         machine.Reset();
         Volatile.Write(ref _reason, null);
         mailbox.Forget(request.Kind);
+        tell?.Invoke(VmEvent.Reset, null);
         if (State == VmState.Running) machine.Start();
         return null;
     }
@@ -84,7 +86,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         if (State != VmState.Running) return null;
         // What the user could do is being done.
         if (machine.HandOver(request.Failure!.What) is string refusal)
-            return new MachineEnd(ExitStatus.GuestFailed, $"{request.Failure.Sentence} It could not be handed over: {refusal}");
+            return new MachineEnd(ExitStatus.GuestFailed, VmEvent.Failed, $"{request.Failure.Sentence} It could not be handed over: {refusal}");
         mailbox.Forget(RequestKind.VcpuFailed);
         machine.Start();
         return null;
@@ -100,6 +102,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
             Volatile.Write(ref _reason, $"{trouble}.");
             Volatile.Write(ref _state, VmState.Paused);
             mailbox.Forget(RequestKind.StorageStop);
+            if (running) tell?.Invoke(VmEvent.Paused, Reason);
             say?.Invoke($"{trouble}; the machine is paused: mend that, then 'hutch resume {definition.Name}' makes the request again.");
         }
         else if (running) machine.Start();
@@ -107,8 +110,8 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
 
     private void PauseForAlarm(string sentence)
     {
-        Pause();
         Volatile.Write(ref _reason, $"{sentence}.");
+        Pause();
         say?.Invoke($"{sentence}; the machine is paused: 'hutch resume {definition.Name}' lets it go on, 'hutch reset {definition.Name}' starts it anew.");
     }
 
@@ -147,6 +150,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         if (State == VmState.Paused) return;
         machine.Stop();
         Volatile.Write(ref _state, VmState.Paused);
+        tell?.Invoke(VmEvent.Paused, Reason);
     }
 
     private void Resume()
@@ -155,6 +159,7 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         Volatile.Write(ref _reason, null);
         Volatile.Write(ref _state, VmState.Running);
         machine.Start();
+        tell?.Invoke(VmEvent.Running, null);
     }
 
     private VmReply Resize(IReadOnlyDictionary<string, string> options)
@@ -223,7 +228,8 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
         string? failure = save.Save(machine, now, call, () => mailbox.Holds(RequestKind.Leave));
         string after = failure is null && save.Then == SaveCall.Pause ? VmState.Paused : before;
         Volatile.Write(ref _state, after);
-        if (failure is null && save.Then == SaveCall.Quit) return (VmReply.Completed, new MachineEnd(ExitStatus.PoweredOff));
+        if (failure is null && save.Then == SaveCall.Quit) return (VmReply.Completed, new MachineEnd(ExitStatus.PoweredOff, VmEvent.Saved));
+        if (after != before) tell?.Invoke(VmEvent.Paused, null);
         if (after == VmState.Running) machine.Start();
         return (failure is null ? VmReply.Completed : VmReply.Error(failure), null);
     }
@@ -238,14 +244,16 @@ internal sealed class StateDriver(Machine machine, Mailbox mailbox, MachineDefin
 
     private static MachineEnd End(MachineRequest request) => request.Kind switch
     {
-        RequestKind.Exit or RequestKind.Leave => new MachineEnd(request.Status),
-        RequestKind.VcpuFailed => new MachineEnd(ExitStatus.GuestFailed, request.Failure!.Sentence),
-        RequestKind.Defect => new MachineEnd(ExitStatus.InternalError, request.Detail),
-        _ => new MachineEnd(ExitStatus.PoweredOff),
+        RequestKind.Leave => new MachineEnd(request.Status, VmEvent.Left),
+        RequestKind.Exit => new MachineEnd(request.Status, VmEvent.PoweredOff),
+        RequestKind.VcpuFailed => new MachineEnd(ExitStatus.GuestFailed, VmEvent.Failed, request.Failure!.Sentence),
+        RequestKind.Defect => new MachineEnd(ExitStatus.InternalError, VmEvent.Failed, request.Detail),
+        _ => new MachineEnd(ExitStatus.PoweredOff, VmEvent.PoweredOff),
     };
 }
 
 /// <summary>How a machine ended.</summary>
 /// <param name="Status">Exit status of the process.</param>
+/// <param name="Event">Why, one of <see cref="VmEvent"/>.</param>
 /// <param name="Error">What to tell the user, when the end was not in order. To be written after the terminal has its mode back.</param>
-internal readonly record struct MachineEnd(int Status, string? Error = null);
+internal readonly record struct MachineEnd(int Status, string Event, string? Error = null);

@@ -164,6 +164,7 @@ public sealed class OptionTests
         Assert.Equal(new CharacterBackend(CharacterBackendKind.None), BackendOption.Parse("--serial", "none"));
         Assert.Equal(new CharacterBackend(CharacterBackendKind.File, "/a/b"), BackendOption.Parse("--serial", "file:/a/b"));
         Assert.Equal(new CharacterBackend(CharacterBackendKind.Unix, "/a/b"), BackendOption.Parse("--serial", "unix:/a/b"));
+        Assert.Equal(new CharacterBackend(CharacterBackendKind.Pty, "/a/b"), BackendOption.Parse("--serial", "pty:/a/b"));
         Assert.Throws<UserException>(() => BackendOption.Parse("--serial", "file:"));
         Assert.Throws<UserException>(() => BackendOption.Parse("--serial", "tty"));
     }

@@ -31,6 +31,7 @@ public sealed class MachineReaderTests
         new VirtioScsiConfig("scsi", [new ScsiDriveConfig("sda", new DiskConfig("/g", "qcow2"), "serial") { BootIndex = 4, OnReadError = StorageErrorPolicy.Ignore, OnWriteError = StorageErrorPolicy.Stop }, new ScsiDriveConfig("sdb", new DiskConfig("/h"))], Queues: 2),
         new VirtioConsoleConfig("console", new CharacterBackend(CharacterBackendKind.Unix, "/s")),
         new VirtioConsoleConfig("quiet", new CharacterBackend(CharacterBackendKind.None)),
+        new VirtioConsoleConfig("terminal", new CharacterBackend(CharacterBackendKind.Pty, "/t")),
         new VirtioSerialConfig("serial", [new SerialPortConfig("agent", "/a", "org.qemu.guest_agent.0"), new SerialPortConfig("con", "/c", IsConsole: true)]),
         new VirtioInputConfig("keys", VirtioInputKind.Keyboard), new VirtioInputConfig("mouse", VirtioInputKind.Mouse), new VirtioInputConfig("tablet", VirtioInputKind.Tablet),
         new VirtioVsockConfig("vsock", 4_000_000_000, "/v"),

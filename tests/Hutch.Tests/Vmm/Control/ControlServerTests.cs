@@ -49,6 +49,33 @@ public sealed class ControlServerTests : IDisposable
     }
 
     [Fact]
+    public void Who_watches_is_told_and_may_ask_besides()
+    {
+        Watchers watchers = new();
+        using ControlServer server = ControlServer.Open("one");
+        server.Serve(call =>
+        {
+            if (call.Request.Verb == VmVerb.Watch) call.Watch(watchers);
+            else watchers.Tell(VmEvent.Paused, "Why not.");
+            return Echo(call);
+        });
+        using LocalConnection watcher = Connect("one"), other = Connect("one");
+        Assert.Equal("watch", Ask(watcher, "{\"verb\":\"watch\"}").Message);
+        Assert.Equal("watch", Ask(watcher, "{\"verb\":\"watch\"}").Message);
+        Assert.Equal("pause", Ask(other, "{\"verb\":\"pause\"}").Message);
+        // What a request brings about is told before its answer, and once.
+        VmReply told = Ask(watcher, "{\"verb\":\"again\"}");
+        Assert.Equal((VmReplyKind.Event, VmEvent.Paused, "Why not."), (told.Kind, told.Event, told.Message));
+        Assert.True(watcher.TryReadLine(out ReadOnlySpan<byte> second, 30_000));
+        Assert.Equal(VmReplyKind.Event, ControlLine.ReadReply(second).Kind);
+        Assert.True(watcher.TryReadLine(out ReadOnlySpan<byte> answer, 30_000));
+        Assert.Equal("again", ControlLine.ReadReply(answer).Message);
+        watcher.Dispose();
+        watchers.Tell(VmEvent.Running);
+        Assert.Equal("pause", Ask(other, "{\"verb\":\"pause\"}").Message);
+    }
+
+    [Fact]
     public void Only_the_user_can_enter_the_directory()
     {
         using ControlServer server = ControlServer.Open("one");

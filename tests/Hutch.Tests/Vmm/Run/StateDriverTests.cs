@@ -39,13 +39,15 @@ public sealed class StateDriverTests : IDisposable
         NoReboot = noReboot,
     };
 
+    private readonly System.Collections.Generic.List<string> _told = [];
+
     private MachineEnd Run(MachineDefinition definition, Func<FakeVcpu, Mailbox, VcpuStop> guest, Action<FakeMachine>? look = null)
     {
         Mailbox mailbox = new();
         using BackEnds backEnds = new(static () => { });
         using FakeHypervisor hypervisor = new((vcpu, _) => guest(vcpu, mailbox));
         using Machine machine = new MachineBuilder(hypervisor, new PausableTimers(_timers), backEnds, mailbox).Build(definition);
-        MachineEnd end = new StateDriver(machine, mailbox, definition).Run();
+        MachineEnd end = new StateDriver(machine, mailbox, definition, tell: (what, _) => _told.Add(what)).Run();
         look?.Invoke(hypervisor.Machine!);
         return end;
     }
@@ -58,7 +60,7 @@ public sealed class StateDriverTests : IDisposable
             ((IPlatformEvents)mailbox).PowerOff();
             return vcpu.WaitForStop();
         });
-        Assert.Equal(new MachineEnd(0), end);
+        Assert.Equal(new MachineEnd(0, VmEvent.PoweredOff), end);
     }
 
     [Fact]
@@ -83,11 +85,12 @@ public sealed class StateDriverTests : IDisposable
         });
         Assert.Equal(0, end.Status);
         Assert.Null(end.Error);
+        Assert.Equal([VmEvent.Reset, VmEvent.Reset, VmEvent.PoweredOff], _told);
     }
 
     [Fact]
     public void A_reset_under_no_reboot_ends_with_status_0() =>
-        Assert.Equal(new MachineEnd(0), Run(Definition(noReboot: true), static (_, _) => VcpuStop.TripleFault));
+        Assert.Equal(new MachineEnd(0, VmEvent.PoweredOff), Run(Definition(noReboot: true), static (_, _) => VcpuStop.TripleFault));
 
     [Fact]
     public void Many_resets_from_several_places_at_once_reset_once()
@@ -111,7 +114,7 @@ public sealed class StateDriverTests : IDisposable
             ((IPlatformEvents)mailbox).Exit(ExitStatus.FromDebugExit(0x10));
             return vcpu.WaitForStop();
         });
-        Assert.Equal(new MachineEnd(0x21), end);
+        Assert.Equal(new MachineEnd(0x21, VmEvent.PoweredOff), end);
     }
 
     [Fact]
@@ -193,7 +196,7 @@ public sealed class StateDriverTests : IDisposable
             return vcpu.WaitForStop();
         }, static machine => Assert.NotNull(machine.RestoredClock));
         client!.Join();
-        Assert.Equal(new MachineEnd(0), end);
+        Assert.Equal(new MachineEnd(0, VmEvent.Left), end);
         Assert.Equal(2, runs);
     }
 
