@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Hutch.Model.Domains;
 
 /// <summary>Where a device is: <c>address</c>.</summary>
-[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "addressType")]
 [JsonDerivedType(typeof(PciAddress), "pci")]
 [JsonDerivedType(typeof(DriveAddress), "drive")]
 [JsonDerivedType(typeof(UsbAddress), "usb")]

@@ -53,7 +53,11 @@ public sealed record GraphicsDevice : DomainDevice
 /// <param name="Address">Of <c>address</c>; of <c>network</c> while the domain runs.</param>
 /// <param name="Network">Of <c>network</c>.</param>
 /// <param name="Socket">Path of <c>socket</c>.</param>
-public sealed record GraphicsListen(string Type, string? Address, string? Network, string? Socket);
+public sealed record GraphicsListen(string Type, string? Address, string? Network, string? Socket)
+{
+    /// <summary>The address is the host's default: it is printed only while the domain runs.</summary>
+    public bool IsHostDefault { get; init; }
+}
 
 /// <summary>A graphics card: <c>video</c>. Null: not said.</summary>
 public sealed record VideoDevice : DomainDevice

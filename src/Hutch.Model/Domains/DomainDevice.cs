@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Hutch.Model.Domains;
 
 /// <summary>A device of a domain.</summary>
-[JsonPolymorphic(TypeDiscriminatorPropertyName = "device")]
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "element")]
 [JsonDerivedType(typeof(DiskDevice), "disk")]
 [JsonDerivedType(typeof(ControllerDevice), "controller")]
 [JsonDerivedType(typeof(FilesystemDevice), "filesystem")]
