@@ -7,6 +7,7 @@ using Hutch.Dev.DeviceFuzz;
 using Hutch.Dev.Iotests;
 using Hutch.Dev.KvmLab;
 using Hutch.Dev.KvmLab.Inside;
+using Hutch.Dev.DomainXmlFuzz;
 using Hutch.Dev.RpcFuzz;
 using Hutch.Dev.Simulation;
 
@@ -50,6 +51,7 @@ internal static class Program
         ./dev fuzz devices [N [SEED [WORD]]]
                                   N things that random guests do (1000000) to each kind of device whose name contains WORD
         ./dev fuzz rpc [N [SEED]] N packets of bad clients of the libvirt protocol (1000000)
+        ./dev fuzz domain-xml [N [SEED]] N damaged domain documents of libvirt (100000)
         ./dev iotests [-raw] [-qcow2] [--reference] [TESTS...]
                                   QEMU's public tests of image formats with our programs in place of qemu-img and qemu-io, or with its own
         ./dev run ...             ./hutch run ...
@@ -83,7 +85,7 @@ internal static class Program
             case "kvm-lab": return new KvmLabCommand(root).Run(arguments[1..]);
             case "bench" when second == "img": return new ImageBench(root).Run(Count(arguments, 3), Third(arguments, ""));
             case "sim" or "fuzz" when second == "block":
-            case "fuzz" when second is "devices" or "rpc":
+            case "fuzz" when second is "devices" or "rpc" or "domain-xml":
                 return Run(root, "dotnet", ["run", "-c", "Release", "--project", "tools/Hutch.Dev", "-v", "q", "--", $"inside-{arguments[0]}", .. arguments[1..]]);
             case "iotests": return new IotestsCommand(root).Run(arguments[1..]);
             case "bench" when second == "boot": return new BootBench(root).Run(Count(arguments, 5));
@@ -118,6 +120,7 @@ internal static class Program
         if (arguments[0] == "inside-fuzz" && arguments[1] == "devices")
             return new DeviceFuzzCommand(root, Number(arguments, 3, seed)).Run(Number(arguments, 2, 1_000_000), arguments.Length > 4 ? arguments[4] : "");
         if (arguments[0] == "inside-fuzz" && arguments[1] == "rpc") return RpcFuzzCommand.Run(Number(arguments, 2, 1_000_000), Number(arguments, 3, seed), Console.Out);
+        if (arguments[0] == "inside-fuzz" && arguments[1] == "domain-xml") return new DomainXmlFuzzCommand(root).Run(Number(arguments, 2, 100_000), Number(arguments, 3, seed), Console.Out);
         if (arguments[0] == "inside-fuzz") return new BlockFuzz(root, Number(arguments, 3, seed)).Run(Number(arguments, 2, 1_000_000));
         return new BlockSimulation(root, Number(arguments, 5, seed)).Run(Number(arguments, 2, 10_000), Number(arguments, 3, 100_000), Number(arguments, 4, 1000));
     }

@@ -10,7 +10,7 @@ internal static class MigratableXml
     {
         ControllerDevice { Type: "usb", Index: 0, Model: null or "piix3-uhci" } => domain.Devices.OfType<ControllerDevice>().Count(static controller => controller.Type == "usb") == 1,
         ControllerDevice { Type: "pci", Index: 0, Model: "pci-root", Pci: null } => domain.Devices.OfType<ControllerDevice>().Count(static controller => controller.Type == "pci") == 1,
-        InputDevice { Type: "keyboard", Bus: "ps2" } => domain.Devices.OfType<GraphicsDevice>().Any(),
+        InputDevice { Type: "keyboard", Bus: "ps2" } => true,
         AudioDevice { Id: 1, Type: "none" } => true,
         _ => false,
     };

@@ -9,14 +9,10 @@ internal static class ImpliedDevices
 {
     internal static void Add(List<DomainDevice> devices, DomainDefinition domain)
     {
-        bool hasGraphics = devices.OfType<GraphicsDevice>().Any();
-        if (hasGraphics)
-        {
-            AddInput(devices, "mouse");
-            AddInput(devices, "keyboard");
-            if (!devices.OfType<VideoDevice>().Any()) devices.Add(new VideoDevice { Model = "vga", VramKib = 16384, Heads = 1, Primary = true });
-        }
-        if (!devices.OfType<AudioDevice>().Any() && (hasGraphics || devices.OfType<SoundDevice>().Any())) devices.Add(new AudioDevice { Id = 1, Type = "none" });
+        AddInput(devices, "mouse");
+        AddInput(devices, "keyboard");
+        if (devices.OfType<GraphicsDevice>().Any() && !devices.OfType<VideoDevice>().Any()) devices.Add(new VideoDevice { Model = "vga", VramKib = 16384, Heads = 1, Primary = true });
+        if (!devices.OfType<AudioDevice>().Any()) devices.Add(new AudioDevice { Id = 1, Type = "none" });
         NumberAudio(devices);
         if (!devices.OfType<BalloonDevice>().Any()) devices.Add(new BalloonDevice { Model = "virtio" });
         ControllerDefaults.AddRoots(devices, DomainDefaults.IsExpress(domain));
