@@ -23,7 +23,7 @@ internal sealed class DamagedDocument
         _random = new Random(seed);
         XElement root = XElement.Parse(documents[_random.Next(documents.Length)]);
         _other = XElement.Parse(documents[_random.Next(documents.Length)]);
-        for (int damages = 1 + _random.Next(5); damages > 0; damages--) Damage(root);
+        for (int damages = 1 + _random.Next(3); damages > 0; damages--) Damage(root);
         Text = root.ToString(SaveOptions.DisableFormatting);
         if (_random.Next(8) == 0) Text = DamageText(Text);
     }
@@ -37,7 +37,7 @@ internal sealed class DamagedDocument
         {
             case 0 when element.Parent is not null: element.Remove(); break;
             case 1 when element.Parent is not null: element.AddAfterSelf(new XElement(element)); break;
-            case 2 or 3 when element.Parent is not null: Any(root).Add(new XElement(Any(_other))); break;
+            case 2 when element.Parent is not null: Any(root).Add(new XElement(Any(_other))); break;
             case 4 when element.HasAttributes: RemoveAttribute(element); break;
             case 5 or 6 when element.HasAttributes: AnyOf(element).Value = Values[_random.Next(Values.Length)]; break;
             case 7 when !element.HasElements: element.Value = Values[_random.Next(Values.Length)]; break;

@@ -19,9 +19,9 @@ internal static class DiskSourceXml
             Volume = type == "volume" ? source.Required("volume") : null,
             Mode = type == "volume" ? source.Word("mode", ["host", "direct"]) : null,
             StartupPolicy = source.Word("startupPolicy", ["mandatory", "requisite", "optional"]),
-            Index = source.UInt("index"),
         };
-        return read with { Kept = source.Finish(ElementTable.DiskSource) };
+        uint? index = source.UInt("index");
+        return read with { Index = (read.Path ?? read.Pool) is null ? null : index, Kept = source.Finish(ElementTable.DiskSource) };
     }
 
     private static string? AttributeOf(string type) => type switch { "file" => "file", "block" => "dev", "dir" => "dir", _ => null };

@@ -63,30 +63,30 @@ internal sealed class ElementTable
 
     internal static ElementTable InterfaceDriver { get; } = new("host* guest*");
 
-    internal static ElementTable Character { get; } = new("source protocol log target alias acpi* address");
+    internal static ElementTable Character { get; } = new("source protocol log target boot alias acpi* address");
 
-    internal static ElementTable Input { get; } = new("driver source* alias acpi* address");
+    internal static ElementTable Input { get; } = new("driver source* boot alias acpi* address");
 
-    internal static ElementTable Tpm { get; } = new("backend alias address");
+    internal static ElementTable Tpm { get; } = new("backend boot alias address");
 
     internal static ElementTable TpmBackend { get; } = new("encryption* device* source* active_pcr_banks*");
 
-    internal static ElementTable Graphics { get; } = new("listen channel* image* jpeg* zlib* playback* streaming* clipboard* mouse* filetransfer* gl* audio*");
+    internal static ElementTable Graphics { get; } = new("listen channel* image* jpeg* zlib* playback* streaming* clipboard* mouse* filetransfer* gl* audio* boot alias address");
 
     internal static ElementTable Audio { get; } = new("input* output*");
 
-    internal static ElementTable Sound { get; } = new("codec* audio* alias acpi* address");
+    internal static ElementTable Sound { get; } = new("codec* audio* boot alias acpi* address");
 
-    internal static ElementTable Video { get; } = new("driver model alias acpi* address");
+    internal static ElementTable Video { get; } = new("driver model boot alias acpi* address");
 
     internal static ElementTable HostDevice { get; } = new("driver* source boot alias rom* teaming* acpi* address");
 
     internal static ElementTable Redirected { get; } = new("source protocol log boot alias address");
 
     /// <summary>Devices that have nothing of their own below them but a driver.</summary>
-    internal static ElementTable Plain { get; } = new("stats rate backend cid driver model alias rom* acpi* address");
+    internal static ElementTable Plain { get; } = new("stats rate backend cid driver model boot alias rom* acpi* address");
 
-    internal static ElementTable Memory { get; } = new("uuid source target alias acpi* address");
+    internal static ElementTable Memory { get; } = new("uuid source target boot alias acpi* address");
 
     internal static ElementTable MemoryTarget { get; } = new("size node block requested current label* readonly*");
 

@@ -45,7 +45,7 @@ internal static class GraphicsXml
             options.IsLive || !isHostDefault ? XmlShape.Attribute("listen", graphics.Listen) : null, XmlShape.Attribute("keymap", graphics.Keymap), XmlShape.Attribute("sharePolicy", graphics.SharePolicy),
             XmlShape.YesNo("powerControl", graphics.PowerControl), options.IsSecure ? XmlShape.Attribute("passwd", graphics.Password) : null, XmlShape.Attribute("passwdValidTo", graphics.PasswordValidTo),
             XmlShape.Attribute("connected", graphics.Connected), XmlShape.Attributes(graphics.Attributes),
-            graphics.Listens.Select(listen => WriteListen(listen, options))).Complete(graphics with { Alias = null, Address = null }, options, ElementTable.Graphics);
+            graphics.Listens.Select(listen => WriteListen(listen, options))).Complete(graphics, options, ElementTable.Graphics);
     }
 
     private static XElement WriteListen(GraphicsListen listen, DomainXmlOptions options) => new("listen", new XAttribute("type", listen.Type),

@@ -56,6 +56,7 @@ internal static class XmlText
         XmlResolver = null,
         IgnoreComments = true,
         IgnoreProcessingInstructions = true,
+        IgnoreWhitespace = true,
         MaxCharactersInDocument = MostCharacters,
     });
 
