@@ -28,7 +28,11 @@ internal static class XmlText
         {
             Measure(text);
             using XmlReader reader = Reader(text);
-            return XElement.Load(reader);
+            XElement root = XElement.Load(reader);
+            // <a></a> is <a/>: what is kept must not depend on how it was written.
+            foreach (XElement element in root.DescendantsAndSelf())
+                if (element.FirstNode is null) element.RemoveNodes();
+            return root;
         }
         catch (XmlException malformed)
         {

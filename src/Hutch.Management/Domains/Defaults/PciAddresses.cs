@@ -74,7 +74,10 @@ internal sealed class PciAddresses
     private static bool IsPort(DomainDevice device) => device is ControllerDevice { Type: "pci", Model: "pcie-root-port" };
 
     /// <summary>Keeps a function of the root for what is no device of the domain. Nothing happens where a device claims it.</summary>
-    internal void Reserve(int slot, int function) => _ = Root.TryTake(slot, function, isPort: false);
+    internal void Reserve(int slot, int function) => _ = TryReserve(slot, function);
+
+    /// <summary>Takes a function of the root. False: a device has it.</summary>
+    internal bool TryReserve(int slot, int function) => Root.TryTake(slot, function, isPort: false);
 
     /// <summary>Gives a device a function of the root, where it wants one and that one is free.</summary>
     internal void Place(int index, int slot, int function)

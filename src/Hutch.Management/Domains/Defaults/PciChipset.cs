@@ -22,8 +22,8 @@ internal static class PciChipset
             switch (addresses.Devices[i])
             {
                 case ControllerDevice { Type: "ide", Index: 0, Address: null } ide:
+                    if (!addresses.TryReserve(1, 1)) throw DomainDefaults.Bad("PCI Address 0000:00:01.1 is in use, and the primary IDE controller must have it");
                     addresses.Devices[i] = ide with { Address = new PciAddress(0, 0, 1, 1) };
-                    addresses.Reserve(1, 1);
                     break;
                 case ControllerDevice { Type: "usb", Index: 0, Model: "piix3-uhci" }:
                     addresses.Place(i, 1, 2);

@@ -118,6 +118,7 @@ public sealed class DomainDefaultsTests
     [InlineData("pc", "<channel type='unix'><target type='virtio' name='a'/></channel><channel type='unix'><target type='virtio' name='a'/></channel>", "two channels")]
     [InlineData("pc", "<disk type='file'><target dev='sda' bus='scsi'/><address type='drive' controller='4000000000'/></disk>", "at most 64")]
     [InlineData("q35", "<disk type='file'><target dev='hda' bus='ide'/></disk>", "IDE controllers are unsupported")]
+    [InlineData("pc", "<disk type='file'><target dev='hda'/></disk><rng model='virtio'><backend model='random'/><address type='pci' slot='1' function='1'/></rng>", "the primary IDE controller must have it")]
     [InlineData("pc", "<controller type='pci' model='pcie-root'/>", "must be model='pci-root'")]
     [InlineData("pc", "<controller type='usb' model='none'/><input type='tablet' bus='usb'/>", "USB is disabled")]
     public void What_cannot_be_is_refused_by_name(string machine, string devices, string part)
