@@ -43,6 +43,7 @@ internal static class Program
             root.Add(ImageCommand.Create());
             root.Add(ImagesCommand.Create());
             root.Add(NbdCommand.Create());
+            root.Add(DaemonCommand.Create());
         }
         root.Directives.Clear();
         root.SetAction(Explain);

@@ -3,13 +3,15 @@ using System.IO;
 using Hutch.Daemon.Libvirt.Rpc;
 using Hutch.Host.Files;
 using Hutch.Host.Trials;
+using Hutch.Management.Machines;
 
 namespace Hutch.Daemon;
 
 /// <summary>What the daemon was started with.</summary>
 /// <param name="SocketPath">Where clients connect; those who may only look connect to the same with <c>-ro</c>.</param>
+/// <param name="VmmProgram">The program of machines.</param>
 /// <param name="Uri">Its name as libvirt's clients spell it.</param>
-internal sealed record DaemonOptions(string SocketPath, string Uri)
+internal sealed record DaemonOptions(string SocketPath, string VmmProgram, string Uri)
 {
     private const UnixFileMode Owner = UnixFileMode.UserRead | UnixFileMode.UserWrite, Everybody =
         Owner | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
@@ -19,14 +21,16 @@ internal sealed record DaemonOptions(string SocketPath, string Uri)
     /// <summary>Reads the command line. Throws <see cref="IOException"/> with a sentence.</summary>
     internal static DaemonOptions Parse(string[] arguments)
     {
-        string path = Path.Combine(RuntimeDirectory.Of("hutchd"), "libvirt-sock");
+        string path = Path.Combine(RuntimeDirectory.Of("hutchd"), "libvirt-sock"), vmm = MachineStarter.UsualProgram;
         for (int index = 0; index < arguments.Length; index++)
         {
-            if (arguments[index] != "--listen") throw new IOException($"'{arguments[index]}' is not understood; there is '--listen PATH' alone.");
-            if (++index == arguments.Length || !Path.IsPathRooted(arguments[index])) throw new IOException("--listen wants an absolute path, such as '--listen /run/libvirt/libvirt-sock'.");
-            path = arguments[index];
+            string option = arguments[index];
+            if (option is not ("--listen" or "--vmm")) throw new IOException($"'{option}' is not understood; there are '--listen PATH' and '--vmm PATH'.");
+            if (++index == arguments.Length || !Path.IsPathRooted(arguments[index])) throw new IOException($"{option} wants an absolute path, such as '--listen /run/libvirt/libvirt-sock'.");
+            if (option == "--listen") path = arguments[index];
+            else vmm = arguments[index];
         }
-        return new DaemonOptions(path, IsRoot ? "qemu:///system" : "qemu:///session");
+        return new DaemonOptions(path, vmm, IsRoot ? "qemu:///system" : "qemu:///session");
     }
 
     /// <summary>Whether a user's connections are taken: anybody's to look, the daemon's own user's and root's to change something.</summary>

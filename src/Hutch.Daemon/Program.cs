@@ -8,9 +8,14 @@ using System.Threading.Tasks;
 using Hutch.Daemon.Libvirt.Procedures;
 using Hutch.Daemon.Libvirt.Rpc;
 using Hutch.Host.Events;
+using Hutch.Host.Files;
 using Hutch.Host.Linux;
 using Hutch.Host.Time;
+using Hutch.Host.Trials;
+using Hutch.Management;
 using Hutch.Management.Domains;
+using Hutch.Management.Events;
+using Hutch.Management.Machines;
 
 namespace Hutch.Daemon;
 
@@ -26,7 +31,7 @@ internal static class Program
             await RunAsync(DaemonOptions.Parse(arguments)).ConfigureAwait(false);
             return 0;
         }
-        catch (Exception refused) when (refused is IOException or LinuxException or UnauthorizedAccessException)
+        catch (Exception refused) when (refused is IOException or LinuxException or UnauthorizedAccessException or ManagementException)
         {
             Say(refused.Message);
             return Failed;
@@ -38,11 +43,18 @@ internal static class Program
         using CancellationTokenSource ending = new();
         using PosixSignalRegistration interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, End), terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
         List<RpcListener> listeners = [];
+        using MachineStarter machines = new(options.VmmProgram);
         try
         {
+            CallContext daemon = new(SystemTrials.UserId, ending.Token);
+            DomainFolders folders = DomainFolders.OfThisUser();
+            EventHub events = new();
+            DomainDriver domains = new(folders, machines, events, Say);
+            await domains.LoadAsync(daemon).ConfigureAwait(false);
             listeners.AddRange(options.Open());
             foreach (RpcListener listener in listeners) Say($"Listening on {listener.Path}{(listener.IsReadOnly ? ", for those who may only look" : "")}.");
-            ProcedureTable procedures = DaemonProcedures.Create(MachineDriver.OfThisUser(), options.Uri);
+            if (IsFirstOfThisBoot(folders.Runtime)) await domains.AutostartAsync(daemon).ConfigureAwait(false);
+            ProcedureTable procedures = DaemonProcedures.Create(domains, events, options.Uri);
             await new RpcServer(procedures, DaemonOptions.MayEnter, new MonotonicClock(), Say).RunAsync(listeners, ending.Token).ConfigureAwait(false);
         }
         finally
@@ -55,6 +67,16 @@ internal static class Program
             signal.Cancel = true;
             ending.Cancel();
         }
+    }
+
+    // The runtime directory is empty when the host starts. A domain that was shut down since then stays so.
+    private static bool IsFirstOfThisBoot(string runtime)
+    {
+        string stamp = Path.Combine(runtime, "autostarted");
+        if (File.Exists(stamp)) return false;
+        RuntimeDirectory.Create(runtime);
+        File.WriteAllBytes(stamp, []);
+        return true;
     }
 
     private static void Say(string sentence) => StandardError.WriteLine(Encoding.UTF8.GetBytes($"hutchd: {sentence}"));

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using Hutch.Host.Firmware;
 using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Options;
@@ -12,9 +13,6 @@ internal static class DisplayOption
     internal const string Form = "vnc=[HOST]:N[,password-file=FILE][,tls=DIR][,websocket=on|PORT]|vnc=unix:PATH|none";
 
     private const uint MostPort = 65535, MostDisplay = MostPort - VncConfig.FirstPort;
-
-    // Where distributions have SeaBIOS's video BIOS: Debian and its children, those that ship QEMU's copy, Fedora and its children.
-    private static readonly string[] VideoBios = ["/usr/share/seabios/vgabios-stdvga.bin", "/usr/share/qemu/vgabios-stdvga.bin", "/usr/share/seavgabios/vgabios-stdvga.bin"];
 
     /// <summary>Reads the value; null: no display. Throws <see cref="UserException"/>.</summary>
     internal static VncConfig? Parse(string value)
@@ -42,9 +40,9 @@ internal static class DisplayOption
     /// <param name="isNeeded">Without it nothing would be seen; otherwise the answer may be null.</param>
     internal static string? FindVideoBios(bool isNeeded)
     {
-        string? image = Array.Find(VideoBios, File.Exists);
+        string? image = FirmwareFiles.VideoBios;
         if (image is null && isNeeded)
-            throw new UserException($"The display's video BIOS is not installed (there is no {VideoBios[0]}); install the package 'seabios', or boot with --firmware ovmf.", ExitStatus.BadConfiguration);
+            throw new UserException($"The display's video BIOS is not installed (there is no {FirmwareFiles.UsualVideoBios}); install the package 'seabios', or boot with --firmware ovmf.", ExitStatus.BadConfiguration);
         return image;
     }
 

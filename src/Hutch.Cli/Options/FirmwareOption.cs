@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using Hutch.Host.Firmware;
 using Hutch.Model.Machine;
 
 namespace Hutch.Cli.Options;
@@ -20,17 +21,6 @@ internal static class FirmwareOption
 
     // A guest that has no name has no place for its variables.
     private const string Variables = "vars";
-
-    // Where distributions have them: Debian and its children, Fedora and its children, Arch.
-    private static readonly string[] SeaBios = ["/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin", "/usr/share/seabios/bios.bin"];
-
-    private static readonly string[] NetworkRoms = ["/usr/lib/ipxe/qemu", "/usr/share/ipxe/qemu", "/usr/share/qemu"];
-
-    private static readonly (string Image, string Template)[] Ovmf =
-    [
-        ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"), ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-        ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"), ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
-    ];
 
     /// <summary>Reads the firmware. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text; null: SeaBIOS.</param>
@@ -51,11 +41,10 @@ internal static class FirmwareOption
         {
             case "seabios":
                 if (named is not null) throw OptionText.Bad("--firmware", value!, "SeaBIOS keeps no variables; leave vars= out.");
-                image = Array.Find(SeaBios, File.Exists) ?? throw Missing("SeaBIOS", "seabios", SeaBios[0]);
+                image = FirmwareFiles.SeaBios ?? throw Missing("SeaBIOS", "seabios", FirmwareFiles.UsualSeaBios);
                 break;
             case "ovmf":
-                (image, template) = Array.Find(Ovmf, static pair => File.Exists(pair.Image) && File.Exists(pair.Template));
-                if (image is null) throw Missing("OVMF", "ovmf", Ovmf[0].Image);
+                (image, template) = FirmwareFiles.Ovmf ?? throw Missing("OVMF", "ovmf", FirmwareFiles.UsualOvmf);
                 break;
             default:
                 image = DiskOption.CheckedPath("--firmware", parts[0]);
@@ -92,9 +81,9 @@ internal static class FirmwareOption
     /// <summary>The image by which a BIOS boots from a card. Throws <see cref="UserException"/> where there is none.</summary>
     internal static string FindNetworkRom(NetCardConfig card)
     {
-        string name = $"pxe-{card switch { E1000Config => "e1000", Rtl8139Config => "rtl8139", _ => "virtio" }}.rom";
-        return Array.Find([.. NetworkRoms.Select(folder => $"{folder}/{name}")], File.Exists)
-            ?? throw new UserException($"To boot from the network iPXE is needed (there is no {NetworkRoms[0]}/{name}); install the package 'ipxe-qemu', or name an image with romfile=FILE.", ExitStatus.BadConfiguration);
+        string name = card switch { E1000Config => "e1000", Rtl8139Config => "rtl8139", _ => "virtio" };
+        return FirmwareFiles.NetworkRom(name)
+            ?? throw new UserException($"To boot from the network iPXE is needed (there is no {FirmwareFiles.UsualNetworkRom(name)}); install the package 'ipxe-qemu', or name an image with romfile=FILE.", ExitStatus.BadConfiguration);
     }
 
     /// <summary>Reads one entry. Throws <see cref="UserException"/>.</summary>

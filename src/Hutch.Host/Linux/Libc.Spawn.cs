@@ -44,6 +44,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "sigfillset")]
     internal static partial int FillSignals(void* signals);
 
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    internal static partial int SendSignal(int process, int signal);
+
     [LibraryImport("libc", EntryPoint = "waitpid", SetLastError = true)]
     internal static partial int WaitForProcess(int process, int* status, int options);
 }

@@ -58,6 +58,9 @@ public static unsafe class DetachedProcess
         return reaped == process || (reaped < 0 && Marshal.GetLastPInvokeError() != Libc.Eintr);
     }
 
+    /// <summary>Ends a process at once (SIGKILL). Nothing happens where it is gone.</summary>
+    public static void Kill(int process) => _ = Libc.SendSignal(process, 9);
+
     private static int Spawn(string path, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string> environment, byte* attributes, byte* actions, int passed)
     {
         List<string> words = [];

@@ -13,6 +13,7 @@ internal sealed class FakeMachine : IDisposable
 {
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     private readonly string _name;
+    private readonly ConcurrentDictionary<Socket, bool> _connections = new();
 
     internal FakeMachine(string folder, string name)
     {
@@ -36,7 +37,26 @@ internal sealed class FakeMachine : IDisposable
     /// <summary>What it sends instead of an answer.</summary>
     internal byte[]? Nonsense { get; set; }
 
-    public void Dispose() => _socket.Dispose();
+    /// <summary>Tells whoever watches what happens.</summary>
+    internal void Tell(string what, string? message = null)
+    {
+        byte[] line = ControlLine.Write(new VmReply(VmReplyKind.Event, message) { Event = what });
+        foreach ((Socket connection, bool watches) in _connections)
+            if (watches) connection.Send(line);
+    }
+
+    /// <summary>Its process ends; who watches sees why, where it says so.</summary>
+    internal void End(string? why)
+    {
+        if (why is not null) Tell(why);
+        Dispose();
+    }
+
+    public void Dispose()
+    {
+        _socket.Dispose();
+        foreach (Socket connection in _connections.Keys) connection.Dispose();
+    }
 
     private async Task AcceptAsync()
     {
@@ -51,17 +71,40 @@ internal sealed class FakeMachine : IDisposable
 
     private async Task ServeAsync(Socket connection)
     {
-        using NetworkStream stream = new(connection, ownsSocket: true);
-        using StreamReader lines = new(stream);
-        while (await lines.ReadLineAsync() is { } line) await stream.WriteAsync(Nonsense ?? Answer(ControlLine.ReadRequest(System.Text.Encoding.UTF8.GetBytes(line))));
+        _connections[connection] = false;
+        try
+        {
+            using NetworkStream stream = new(connection, ownsSocket: true);
+            using StreamReader lines = new(stream);
+            while (await lines.ReadLineAsync() is { } line)
+            {
+                VmRequest request = ControlLine.ReadRequest(System.Text.Encoding.UTF8.GetBytes(line));
+                if (request.Verb == VmVerb.Watch) _connections[connection] = true;
+                await stream.WriteAsync(Nonsense ?? Answer(request));
+                if (request.Verb == VmVerb.Quit && Refusal is null) End(VmEvent.Left);
+            }
+        }
+        catch (Exception ended) when (ended is IOException or ObjectDisposedException)
+        {
+        }
+        _connections.TryRemove(connection, out _);
     }
 
     private byte[] Answer(VmRequest request)
     {
-        if (request.Verb != VmVerb.Status) Asked.Enqueue(string.Join(' ', (IEnumerable<string>)[request.Verb, .. Options(request)]));
-        if (Refusal is not null && request.Verb != VmVerb.Status) return ControlLine.Write(VmReply.Error(Refusal));
-        if (request.Verb == VmVerb.Pause) State = VmState.Paused;
-        if (request.Verb == VmVerb.Resume) State = VmState.Running;
+        bool isLook = request.Verb is VmVerb.Status or VmVerb.Watch;
+        if (!isLook) Asked.Enqueue(string.Join(' ', (IEnumerable<string>)[request.Verb, .. Options(request)]));
+        if (Refusal is not null && !isLook) return ControlLine.Write(VmReply.Error(Refusal));
+        if (request.Verb == VmVerb.Pause)
+        {
+            State = VmState.Paused;
+            Tell(VmEvent.Paused);
+        }
+        if (request.Verb == VmVerb.Resume)
+        {
+            State = VmState.Running;
+            Tell(VmEvent.Running);
+        }
         VmStatus status = new(_name, State, Environment.ProcessId, "software", Details.Vcpus.Length, 512 << 20);
         return ControlLine.Write(VmReply.Completed with { Status = status, Details = request.Verb == VmVerb.Inspect ? Details : null });
     }

@@ -5,6 +5,7 @@ using System.IO;
 using Hutch.Daemon.Libvirt.Procedures;
 using Hutch.Daemon.Libvirt.Rpc;
 using Hutch.Host.Time;
+using Hutch.Management.Events;
 
 namespace Hutch.Dev.RpcFuzz;
 
@@ -20,7 +21,7 @@ internal static class RpcFuzzCommand
     internal static int Run(int packets, int seed, TextWriter output)
     {
         output.WriteLine($"{packets} packets, seed {seed}; './dev fuzz rpc {packets} {seed}' does the same again");
-        ProcedureTable procedures = DaemonProcedures.Create(new FuzzDomains(), "qemu:///system");
+        ProcedureTable procedures = DaemonProcedures.Create(new FuzzDomains(), new EventHub(), "qemu:///system");
         int sent = 0, answers = 0, defects = 0, stories = 0;
         while (sent < packets)
         {

@@ -14,7 +14,7 @@ internal static class ConnectionProcedures
     private const ulong LibvirtVersion = 9_000_000, HypervisorVersion = 7_002_000;
 
     // Features of virDrvFeature that are answered with yes.
-    private const int TypedParameterStrings = 9, ProgramKeepAlive = 10, CloseCallback = 15;
+    private const int TypedParameterStrings = 9, ProgramKeepAlive = 10, EventCallbacks = 14, CloseCallback = 15;
 
     internal static void AddTo(ProcedureTable table, string uri)
     {
@@ -37,7 +37,7 @@ internal static class ConnectionProcedures
     private static ConnectSupportsFeatureReply SupportsFeature(Call call, ConnectSupportsFeatureArgs arguments)
     {
         if (arguments.Feature == ProgramKeepAlive) call.Client.WantsKeepAlive = true;
-        return new ConnectSupportsFeatureReply(arguments.Feature is TypedParameterStrings or ProgramKeepAlive or CloseCallback ? 1 : 0);
+        return new ConnectSupportsFeatureReply(arguments.Feature is TypedParameterStrings or ProgramKeepAlive or EventCallbacks or CloseCallback ? 1 : 0);
     }
 
     private static Nothing Open(Call call, ConnectOpenArgs arguments, string uri)

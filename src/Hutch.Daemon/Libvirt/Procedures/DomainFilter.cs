@@ -14,8 +14,8 @@ internal static class DomainFilter
     /// <summary>Whether a domain belongs to the list.</summary>
     internal static bool Passes(Domain domain, uint flags)
     {
-        // A domain is a machine that runs, and nothing of it is kept.
-        uint own = Active | Transient | (domain.State == DomainState.Running ? Running : Paused) | NoManagedSave | NoAutostart | NoSnapshot | NoCheckpoint;
+        uint own = (domain.IsActive ? Active : Inactive) | (domain.IsPersistent ? Persistent : Transient) | (domain.Autostart ? Autostart : NoAutostart) | NoManagedSave | NoSnapshot | NoCheckpoint
+            | domain.State switch { DomainState.Running => Running, DomainState.ShutOff => Shutoff, _ => Paused };
         foreach (uint group in Groups)
             if ((flags & group) != 0 && (flags & group & own) == 0) return false;
         return true;

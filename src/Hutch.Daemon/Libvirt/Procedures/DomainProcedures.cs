@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Threading.Tasks;
 using Hutch.Daemon.Libvirt.Protocol;
 using Hutch.Daemon.Libvirt.Rpc;
 using Hutch.Daemon.Libvirt.Xdr;
@@ -14,8 +15,6 @@ namespace Hutch.Daemon.Libvirt.Procedures;
 /// <summary>Finding domains, asking what they do, and having them do something else.</summary>
 internal static class DomainProcedures
 {
-    private const int StateRunning = 1, StatePaused = 3;
-    private const int ReasonBooted = 1, ReasonUser = 1, ReasonSave = 3, ReasonIoError = 5;
     private const ulong BytesOfKibibyte = 1024;
 
     internal static void AddTo(ProcedureTable table, IDomainDriver domains)
@@ -35,36 +34,39 @@ internal static class DomainProcedures
             Protocol.Domain[] found = [.. (await domains.ListAsync(ContextOf(call)).ConfigureAwait(false)).Where(domain => DomainFilter.Passes(domain, arguments.Flags)).Select(Name)];
             return new ConnectListAllDomainsReply(arguments.NeedResults != 0 ? found : [], (uint)found.Length);
         });
-        table.OnAsync(Protocol.Procedures.ConnectNumOfDomains, async (call, _) => new ConnectNumOfDomainsReply((await domains.ListAsync(ContextOf(call)).ConfigureAwait(false)).Count));
+        table.OnAsync(Protocol.Procedures.ConnectNumOfDomains, async (call, _) => new ConnectNumOfDomainsReply((await ActiveAsync(domains, call).ConfigureAwait(false)).Count));
         table.OnAsync(Protocol.Procedures.ConnectListDomains, async (call, arguments) =>
-            new ConnectListDomainsReply([.. (await domains.ListAsync(ContextOf(call)).ConfigureAwait(false)).Select(domain => domain.Id).Take(Math.Max(0, arguments.Maxids))]));
+            new ConnectListDomainsReply([.. (await ActiveAsync(domains, call).ConfigureAwait(false)).Select(domain => domain.Id).Take(Math.Max(0, arguments.Maxids))]));
         table.OnAsync(Protocol.Procedures.DomainLookupByName, async (call, arguments) => new DomainLookupByNameReply(Name(await domains.FindAsync(ContextOf(call), arguments.Name).ConfigureAwait(false))));
         table.OnAsync(Protocol.Procedures.DomainLookupByUuid, async (call, arguments) => new DomainLookupByUuidReply(Name(await domains.FindAsync(ContextOf(call), arguments.Uuid).ConfigureAwait(false))));
         table.OnAsync(Protocol.Procedures.DomainLookupById, async (call, arguments) =>
         {
-            IReadOnlyList<Domain> all = await domains.ListAsync(ContextOf(call)).ConfigureAwait(false);
+            List<Domain> all = await ActiveAsync(domains, call).ConfigureAwait(false);
             return new DomainLookupByIdReply(Name(all.FirstOrDefault(domain => domain.Id == arguments.Id)
                 ?? throw new ManagementException(FailureKind.NoDomain, $"no domain with matching id {arguments.Id}")));
         });
     }
 
+    private static async ValueTask<List<Domain>> ActiveAsync(IDomainDriver domains, Call call) =>
+        [.. (await domains.ListAsync(ContextOf(call)).ConfigureAwait(false)).Where(static domain => domain.IsActive)];
+
     private static void AddQuestions(ProcedureTable table, IDomainDriver domains)
     {
         Ask(table, domains, Protocol.Procedures.DomainGetState, arguments => arguments.Dom, domain =>
         {
-            (int state, int reason) = StateOf(domain);
+            (int state, int reason) = DomainStates.Of(domain);
             return new DomainGetStateReply(state, reason);
         });
         Ask(table, domains, Protocol.Procedures.DomainGetInfo, arguments => arguments.Dom, domain =>
-            new DomainGetInfoReply((byte)StateOf(domain).State, domain.MemoryBytes / BytesOfKibibyte, domain.MemoryBytes / BytesOfKibibyte, (uint)domain.Vcpus, domain.CpuNanoseconds));
-        Ask(table, domains, Protocol.Procedures.DomainGetMaxMemory, arguments => arguments.Dom, domain => new DomainGetMaxMemoryReply(domain.MemoryBytes / BytesOfKibibyte));
+            new DomainGetInfoReply((byte)DomainStates.Of(domain).State, domain.MostMemoryBytes / BytesOfKibibyte, domain.MemoryBytes / BytesOfKibibyte, (uint)domain.Vcpus, domain.CpuNanoseconds));
+        Ask(table, domains, Protocol.Procedures.DomainGetMaxMemory, arguments => arguments.Dom, domain => new DomainGetMaxMemoryReply(domain.MostMemoryBytes / BytesOfKibibyte));
         Ask(table, domains, Protocol.Procedures.DomainGetOsType, arguments => arguments.Dom, _ => new DomainGetOsTypeReply("hvm"));
-        Ask(table, domains, Protocol.Procedures.DomainIsActive, arguments => arguments.Dom, _ => new DomainIsActiveReply(1));
-        // A machine that ends leaves nothing behind that could be started.
-        Ask(table, domains, Protocol.Procedures.DomainIsPersistent, arguments => arguments.Dom, _ => new DomainIsPersistentReply(0));
+        Ask(table, domains, Protocol.Procedures.DomainIsActive, arguments => arguments.Dom, domain => new DomainIsActiveReply(domain.IsActive ? 1 : 0));
+        Ask(table, domains, Protocol.Procedures.DomainIsPersistent, arguments => arguments.Dom, domain => new DomainIsPersistentReply(domain.IsPersistent ? 1 : 0));
         Ask(table, domains, Protocol.Procedures.DomainIsUpdated, arguments => arguments.Dom, _ => new DomainIsUpdatedReply(0));
-        Ask(table, domains, Protocol.Procedures.DomainGetAutostart, arguments => arguments.Dom, _ => new DomainGetAutostartReply(0));
+        Ask(table, domains, Protocol.Procedures.DomainGetAutostart, arguments => arguments.Dom, domain => new DomainGetAutostartReply(domain.Autostart ? 1 : 0));
         Ask(table, domains, Protocol.Procedures.DomainHasManagedSaveImage, arguments => arguments.Dom, _ => new DomainHasManagedSaveImageReply(0));
+        Ask(table, domains, Protocol.Procedures.DomainSnapshotNum, arguments => arguments.Dom, _ => new DomainSnapshotNumReply(0));
     }
 
     private static void AddVerbs(ProcedureTable table, IDomainDriver domains)
@@ -73,7 +75,9 @@ internal static class DomainProcedures
         Do(table, domains, Protocol.Procedures.DomainResume, arguments => arguments.Dom, VmVerb.Resume);
         Do(table, domains, Protocol.Procedures.DomainShutdown, arguments => arguments.Dom, VmVerb.PowerDown);
         Do(table, domains, Protocol.Procedures.DomainReset, arguments => arguments.Dom, VmVerb.Reset);
+        Do(table, domains, Protocol.Procedures.DomainShutdownFlags, arguments => arguments.Dom, VmVerb.PowerDown);
         Do(table, domains, Protocol.Procedures.DomainDestroy, arguments => arguments.Dom, VmVerb.Quit);
+        Do(table, domains, Protocol.Procedures.DomainDestroyFlags, arguments => arguments.Dom, VmVerb.Quit);
     }
 
     private static void Ask<TArgs, TReply>(ProcedureTable table, IDomainDriver domains, Procedure<TArgs, TReply> procedure, Func<TArgs, Protocol.Domain> of, Func<Domain, TReply> answer)
@@ -89,13 +93,6 @@ internal static class DomainProcedures
             return default;
         });
 
-    private static Protocol.Domain Name(Domain domain) => new(domain.Name, domain.Uuid, domain.Id);
-
-    // virDomainState, and the reasons of each (libvirt-domain.h).
-    private static (int State, int Reason) StateOf(Domain domain) => domain.State switch
-    {
-        DomainState.Running => (StateRunning, ReasonBooted),
-        DomainState.Saving => (StatePaused, ReasonSave),
-        _ => (StatePaused, domain.Reason is null ? ReasonUser : ReasonIoError),
-    };
+    /// <summary>A domain as the wire names it.</summary>
+    internal static Protocol.Domain Name(Domain domain) => new(domain.Name, domain.Uuid, domain.Id);
 }

@@ -21,6 +21,9 @@ internal sealed class Client(ClientIdentity identity, bool isReadOnly, Action<by
     /// <summary>The URI that it opened; null before CONNECT_OPEN.</summary>
     internal string? Uri { get; private set; }
 
+    /// <summary>What it wants to be told of.</summary>
+    internal Subscriptions Subscriptions { get; } = new();
+
     /// <summary>Whether it wants to be asked if it lives.</summary>
     internal bool WantsKeepAlive { get; set; }
 

@@ -1,4 +1,5 @@
 using System;
+using Hutch.Daemon.Libvirt.Protocol;
 
 namespace Hutch.Daemon.Libvirt.Rpc;
 
@@ -11,4 +12,11 @@ internal sealed class LibvirtException(ErrorCode code, ErrorDomain domain, strin
     internal ErrorCode Code => code;
 
     internal ErrorDomain Domain => domain;
+
+    /// <summary>As it goes over the wire, with the fields that clients look at filled as libvirtd does.</summary>
+    internal Error ToError()
+    {
+        const int LevelError = 2;
+        return new Error((int)code, (int)domain, Message, LevelError, null, "%s", Message, null, -1, -1, null);
+    }
 }

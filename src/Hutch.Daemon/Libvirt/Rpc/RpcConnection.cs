@@ -2,7 +2,6 @@ using System;
 using System.IO;
 using System.Threading;
 using System.Threading.Tasks;
-using Hutch.Daemon.Libvirt.Protocol;
 using Hutch.Daemon.Libvirt.Xdr;
 using Hutch.Host.Time;
 using Hutch.Management;
@@ -23,6 +22,7 @@ internal sealed class RpcConnection : IDisposable
     private readonly CancellationTokenSource _ending = new();
     private readonly SemaphoreSlim _calls = new(ClientLimits.Calls, ClientLimits.Calls);
     private readonly KeepAlive _keepAlive = new();
+    private readonly StreamTable _streams;
 
     /// <summary>Takes the stream over.</summary>
     /// <param name="stream">Bytes to and from the peer.</param>
@@ -34,6 +34,7 @@ internal sealed class RpcConnection : IDisposable
     internal RpcConnection(Stream stream, ClientIdentity identity, bool isReadOnly, ProcedureTable procedures, IClock clock, Action<string> log)
     {
         (_stream, _procedures, _clock, _log) = (stream, procedures, clock, log);
+        _streams = new StreamTable(_outbox);
         Client = new Client(identity, isReadOnly, Post);
         _keepAlive.Hear(clock.MonotonicNanoseconds);
     }
@@ -84,6 +85,8 @@ internal sealed class RpcConnection : IDisposable
     {
         // Neither the source nor the semaphore holds anything of the system's, and calls that still wait use both.
         Abort();
+        Client.Subscriptions.Dispose();
+        _streams.Dispose();
         _stream.Dispose();
     }
 
@@ -110,8 +113,11 @@ internal sealed class RpcConnection : IDisposable
                     await BeginAsync(packet, new LibvirtException(ErrorCode.NoSupport, ErrorDomain.Rpc, $"this function is not supported by the connection driver: file descriptors with procedure {packet.Header.Procedure}"))
                         .ConfigureAwait(false);
                     break;
-                // What still comes for a stream that has ended is no fault of the client.
-                case PacketType.Stream or PacketType.StreamHole:
+                case PacketType.Stream:
+                    await _streams.TakeAsync(packet).ConfigureAwait(false);
+                    break;
+                // Nobody asked for holes.
+                case PacketType.StreamHole:
                     break;
                 default:
                     throw new ProtocolException($"a packet of the type {packet.Header.Type}, which only a server sends");
@@ -141,51 +147,30 @@ internal sealed class RpcConnection : IDisposable
         {
             if (refusal is not null) throw refusal;
             if (packet.Header.Status != PacketStatus.Ok) throw new LibvirtException(ErrorCode.Rpc, ErrorDomain.Rpc, $"Unexpected message status {(int)packet.Header.Status}");
-            await _procedures.Find(packet.Header, Client).Answer(new Call(Client, _ending.Token), packet.Payload, reply).ConfigureAwait(false);
+            await _procedures.Find(packet.Header, Client).Answer(new Call(Client, packet.Header, _streams, _ending.Token), packet.Payload, reply).ConfigureAwait(false);
         }
         catch (Exception failure)
         {
             (reply, status) = (new XdrWriter(), PacketStatus.Error);
-            ErrorOf(packet.Header, failure).Write(reply);
+            ErrorOf(packet.Header, failure).ToError().Write(reply);
         }
         await _outbox.PostReply((packet.Header with { Type = PacketType.Reply, Status = status }).Frame(reply.Written)).ConfigureAwait(false);
         _calls.Release();
     }
 
-    private Error ErrorOf(PacketHeader header, Exception failure)
+    private LibvirtException ErrorOf(PacketHeader header, Exception failure) => failure switch
     {
-        const int LevelError = 2;
-        (ErrorCode code, ErrorDomain domain, string message) = failure switch
-        {
-            LibvirtException refused => (refused.Code, refused.Domain, refused.Message),
-            ManagementException refused => Translate(refused),
-            XdrException broken => (ErrorCode.Rpc, ErrorDomain.Rpc, $"Unable to decode message payload: {broken.Message}"),
-            OperationCanceledException => (ErrorCode.OperationTimeout, ErrorDomain.Rpc, "the operation was cancelled"),
-            _ => Confess(header, failure),
-        };
-        return new Error((int)code, (int)domain, message, LevelError, null, "%s", message, null, -1, -1, null);
-    }
-
-    // The beginnings are libvirt's; clients print them as they are.
-    private static (ErrorCode Code, ErrorDomain Domain, string Message) Translate(ManagementException refused) => refused.Kind switch
-    {
-        FailureKind.NoDomain => (ErrorCode.NoDomain, ErrorDomain.Qemu, $"Domain not found: {refused.Message}"),
-        FailureKind.NoNetwork => (ErrorCode.NoNetwork, ErrorDomain.Network, $"Network not found: {refused.Message}"),
-        FailureKind.NoPool => (ErrorCode.NoStoragePool, ErrorDomain.Storage, $"Storage pool not found: {refused.Message}"),
-        FailureKind.NoVolume => (ErrorCode.NoStorageVolume, ErrorDomain.Storage, $"Storage volume not found: {refused.Message}"),
-        FailureKind.WrongState => (ErrorCode.OperationInvalid, ErrorDomain.Qemu, $"Requested operation is not valid: {refused.Message}"),
-        FailureKind.Unsupported => (ErrorCode.ConfigUnsupported, ErrorDomain.Qemu, $"unsupported configuration: {refused.Message}"),
-        FailureKind.BadDocument => (ErrorCode.XmlError, ErrorDomain.Domain, $"XML error: {refused.Message}"),
-        FailureKind.HostFailed => (ErrorCode.SystemError, ErrorDomain.Qemu, refused.Message),
-        FailureKind.BadArgument => (ErrorCode.InvalidArgument, ErrorDomain.Qemu, $"invalid argument: {refused.Message}"),
-        FailureKind.NoAnswer => (ErrorCode.OperationTimeout, ErrorDomain.Qemu, $"Timed out during operation: {refused.Message}"),
-        _ => (ErrorCode.OperationFailed, ErrorDomain.Qemu, $"operation failed: {refused.Message}"),
+        LibvirtException refused => refused,
+        ManagementException refused => Failures.Translate(refused),
+        XdrException broken => new LibvirtException(ErrorCode.Rpc, ErrorDomain.Rpc, $"Unable to decode message payload: {broken.Message}"),
+        OperationCanceledException => new LibvirtException(ErrorCode.OperationTimeout, ErrorDomain.Rpc, "the operation was cancelled"),
+        _ => Confess(header, failure),
     };
 
-    private (ErrorCode Code, ErrorDomain Domain, string Message) Confess(PacketHeader header, Exception defect)
+    private LibvirtException Confess(PacketHeader header, Exception defect)
     {
         _log($"Procedure {header.Procedure} failed by a defect of hutchd: {defect}");
-        return (ErrorCode.InternalError, ErrorDomain.Rpc, $"internal error: {defect.Message}");
+        return new LibvirtException(ErrorCode.InternalError, ErrorDomain.Rpc, $"internal error: {defect.Message}");
     }
 
     private void Post(byte[] message)

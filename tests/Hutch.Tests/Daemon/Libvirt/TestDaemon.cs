@@ -7,6 +7,8 @@ using Hutch.Daemon.Libvirt.Procedures;
 using Hutch.Daemon.Libvirt.Rpc;
 using Hutch.Host.Time;
 using Hutch.Management.Domains;
+using Hutch.Management.Events;
+using Hutch.Tests.Management;
 
 namespace Hutch.Tests.Daemon.Libvirt;
 
@@ -21,7 +23,10 @@ internal sealed class TestDaemon : IDisposable
     {
         Folder = Directory.CreateTempSubdirectory("hutchd-").FullName;
         Directory.CreateDirectory(Machines, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        Procedures = DaemonProcedures.Create(new MachineDriver(Machines), "qemu:///system");
+        Starter = new FakeStarter(Machines);
+        EventHub events = new();
+        Domains = new DomainDriver(new DomainFolders(Path.Combine(Folder, "state"), Path.Combine(Folder, "run"), Machines), Starter, events, Log.Enqueue);
+        Procedures = DaemonProcedures.Create(Domains, events, "qemu:///system");
         _listeners = [RpcListener.Open(SocketPath, isReadOnly: false, UnixFileMode.UserRead | UnixFileMode.UserWrite), RpcListener.Open($"{SocketPath}-ro", isReadOnly: true, UnixFileMode.UserRead | UnixFileMode.UserWrite)];
         _serving = new RpcServer(Procedures, (_, _) => true, new MonotonicClock(), Log.Enqueue).RunAsync(_listeners, _ending.Token);
     }
@@ -34,6 +39,10 @@ internal sealed class TestDaemon : IDisposable
 
     internal ProcedureTable Procedures { get; }
 
+    internal FakeStarter Starter { get; }
+
+    internal DomainDriver Domains { get; }
+
     internal ConcurrentQueue<string> Log { get; } = new();
 
     public void Dispose()
@@ -42,6 +51,7 @@ internal sealed class TestDaemon : IDisposable
         _serving.GetAwaiter().GetResult();
         foreach (RpcListener listener in _listeners) listener.Dispose();
         _ending.Dispose();
+        Starter.Dispose();
         Directory.Delete(Folder, recursive: true);
     }
 }

@@ -64,7 +64,7 @@ public sealed class RefusedDocumentTests
 
     [Fact]
     public void An_empty_element_is_kept_the_same_however_it_is_written() =>
-        Assert.Equal(DomainXml.Read(Head + "<pm><a></a></pm></domain>").Kept, DomainXml.Read(Head + "<pm><a/></pm></domain>").Kept);
+        Assert.Equal(Assert.Single(DomainXml.Read(Head + "<pm><a/></pm></domain>").Kept), Assert.Single(DomainXml.Read(Head + "<pm><a></a></pm></domain>").Kept));
 
     [Fact]
     public void A_password_is_printed_only_where_it_may_be()

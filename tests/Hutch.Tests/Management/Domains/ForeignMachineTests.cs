@@ -6,20 +6,33 @@ using System.Text;
 using System.Threading.Tasks;
 using Hutch.Management;
 using Hutch.Management.Domains;
+using Hutch.Management.Events;
 using Hutch.Model.Control;
 using Xunit;
 
-namespace Hutch.Tests.Management;
+namespace Hutch.Tests.Management.Domains;
 
-/// <summary>Domains that are the machines which run.</summary>
-public sealed class MachineDriverTests : IDisposable
+/// <summary>Domains that are machines which somebody started beside the daemon.</summary>
+public sealed class ForeignMachineTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("hutch-machines-").FullName;
-    private readonly MachineDriver _driver;
+    private readonly string _root = Directory.CreateTempSubdirectory("hutch-machines-").FullName;
+    private readonly string _folder;
+    private readonly FakeStarter _starter;
+    private readonly DomainDriver _driver;
 
-    public MachineDriverTests() => _driver = new MachineDriver(_folder);
+    public ForeignMachineTests()
+    {
+        _folder = Path.Combine(_root, "machines");
+        Directory.CreateDirectory(_folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        _starter = new FakeStarter(_folder);
+        _driver = new DomainDriver(new DomainFolders(Path.Combine(_root, "state"), Path.Combine(_root, "run"), _folder), _starter, new EventHub(), Assert.Fail);
+    }
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose()
+    {
+        _starter.Dispose();
+        Directory.Delete(_root, recursive: true);
+    }
 
     [Fact]
     public async Task Machines_that_run_are_domains_and_what_is_left_of_others_is_not()
