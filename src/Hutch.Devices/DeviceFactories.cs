@@ -12,6 +12,7 @@ using Hutch.Devices.Serial;
 using Hutch.Devices.TestDevices;
 using Hutch.Devices.Tpm;
 using Hutch.Devices.Usb;
+using Hutch.Devices.Vfio;
 using Hutch.Devices.Virtio.Balloon;
 using Hutch.Devices.Virtio.Block;
 using Hutch.Devices.Virtio.Console;
@@ -61,6 +62,7 @@ public static class DeviceFactories
         VirtioVsockConfig vsock => new VirtioVsockFactory().Create(vsock, services),
         VhostUserFsConfig files => new VhostUserFsFactory().Create(files, services),
         VhostUserBlockConfig disk => new VhostUserBlockFactory().Create(disk, services),
+        VfioPciConfig host => new VfioPciFactory().Create(host, services),
         VirtioGpuConfig gpu => new VirtioGpuFactory().Create(gpu, services),
         VirtioNetConfig net => new VirtioNetFactory().Create(net, services),
         E1000Config e1000 => new E1000Factory().Create(e1000, services),

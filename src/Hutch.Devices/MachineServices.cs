@@ -9,8 +9,10 @@ using Hutch.Devices.Chipset;
 using Hutch.Devices.Pci;
 using Hutch.Devices.Tpm;
 using Hutch.Host.Events;
+using Hutch.Host.Linux;
 using Hutch.Host.Sockets;
 using Hutch.Host.Time;
+using Hutch.Host.Vfio;
 using Hutch.Model.Machine;
 using Hutch.Net;
 
@@ -60,6 +62,9 @@ public sealed class MachineServices
 
     /// <summary>UNIX sockets of the host.</summary>
     public ILocalStreams Streams { get; init; } = new LocalStreams();
+
+    /// <summary>Devices of the host that become the machine's.</summary>
+    public VfioHost HostDevices { get; init; } = new(new DeviceCalls());
 
     /// <summary>Opens the TPM behind a device. Throws <see cref="ConfigException"/>.</summary>
     public Func<TpmCrbConfig, ITpm> OpenTpm { get; init; } = Swtpm.Open;

@@ -14,7 +14,7 @@ internal static class DeviceOption
     private static readonly SearchValues<char> PortLetters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     /// <summary>The names, for help and messages.</summary>
-    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, vhost-user-fs, vhost-user-blk, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, virtio-gpu, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, ich9-usb-ehci1, usb-tablet, usb-kbd";
+    internal const string Known = "virtio-rng, virtio-balloon, virtio-console, virtserialport, virtconsole, virtio-serial, virtio-keyboard, virtio-mouse, virtio-tablet, vsock, vhost-user-fs, vhost-user-blk, vfio-pci, i6300esb, pvpanic, vmgenid, vmclock, tpm-crb, debugcon, debug-exit, test-dev, VGA, virtio-gpu, qemu-xhci, piix3-usb-uhci, ich9-usb-uhci1, ich9-usb-ehci1, usb-tablet, usb-kbd";
 
     /// <summary>Reads one device; a USB device, or a port of a console, comes in a controller without a name, to be plugged into the machine's. Throws <see cref="UserException"/>.</summary>
     /// <param name="value">The option's text.</param>
@@ -42,6 +42,7 @@ internal static class DeviceOption
             "vhost-user-fs" => Files(value, settings, id),
             "vhost-user-blk" => new VhostUserBlockConfig(id, Take(settings, "path") is { Length: > 0 } path ? Path.GetFullPath(path)
                 : throw OptionText.Bad("--device", value, "a vhost-user-blk needs path=PATH, the UNIX socket of the program that has the disk.")),
+            "vfio-pci" => HostDevice(value, settings, id),
             "virtio-serial" => new VirtioSerialConfig(id, []),
             "virtserialport" or "virtconsole" => new VirtioSerialConfig("", [Port(value, settings, id, isConsole: parts[0] == "virtconsole")]),
             "debugcon" => new DebugConsoleConfig(id, BackendOption.Parse("--device debugcon,backend=", Take(settings, "backend") ?? "none"), (ushort)Number(value, settings, "iobase", 0x402, ushort.MaxValue)),
@@ -98,6 +99,19 @@ internal static class DeviceOption
     private static TpmCrbConfig Tpm(string value, Dictionary<string, string> settings, string id) =>
         Take(settings, "path") is { Length: > 0 } path ? new TpmCrbConfig(id, Path.GetFullPath(path))
             : throw OptionText.Bad("--device", value, "a TPM needs path=PATH, the socket of swtpm socket --tpm2 --ctrl type=unixio,path=PATH.");
+
+    private static VfioPciConfig HostDevice(string value, Dictionary<string, string> settings, string id)
+    {
+        if (!PciAddress.TryRead(Take(settings, "host"), out string address))
+            throw OptionText.Bad("--device", value, "a vfio-pci needs host=DDDD:BB:DD.F, the address of a device of this host as lspci -D shows it, such as host=0000:01:00.0.");
+        return Take(settings, "rom") switch
+        {
+            null => new VfioPciConfig(id, address),
+            "off" => new VfioPciConfig(id, address, HasRom: false),
+            { } rom => new VfioPciConfig(id, address, DiskOption.CheckedPath("--device", rom)),
+        };
+    }
+
     private static VhostUserFsConfig Files(string value, Dictionary<string, string> settings, string id)
     {
         if (Take(settings, "path") is not { Length: > 0 } path) throw OptionText.Bad("--device", value, "a vhost-user-fs needs path=PATH, the UNIX socket of its back end (virtiofsd --socket-path=PATH).");

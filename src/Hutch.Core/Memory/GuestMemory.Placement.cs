@@ -1,5 +1,7 @@
+using System.Collections.Generic;
 using Hutch.Host.Memory;
 using Hutch.Host.Scheduling;
+using Hutch.Host.Vfio;
 
 namespace Hutch.Core.Memory;
 
@@ -21,6 +23,14 @@ public sealed partial class GuestMemory
         if (locked) _region.LockPages();
         else _region.UnlockPages();
     }
+
+    /// <summary>RAM as devices of the host may reach it: where the guest has it, and where this process does.</summary>
+    public unsafe IReadOnlyList<DmaRange> DmaRanges => HighBytes == 0
+        ? [new DmaRange(0, (nint)_region.Start, LowBytes)]
+        : [new DmaRange(0, (nint)_region.Start, LowBytes), new DmaRange(HighMemoryStart, (nint)(_region.Start + LowBytes), HighBytes)];
+
+    /// <summary>From now on the pages stay as they are, because a device of the host has their addresses: nothing gives one back, and clearing writes zeros.</summary>
+    public void KeepPages() => _region.KeepPages();
 
     /// <summary>Lets the host merge pages with equal ones of other programs, or takes them apart again.</summary>
     public void SetMergeable(bool mergeable) => _region.SetMergeable(mergeable, 0, LengthBytes);

@@ -99,6 +99,17 @@ public sealed class MemoryLayout
         }
     }
 
+    /// <summary>
+    /// Adds memory of a device of the host, which it owns; it is nowhere yet. For a machine whose engine keeps no notes of pages of devices, which KVM does not. Before vCPUs run.
+    /// </summary>
+    public DeviceMemory AddHostMemory(MappedRegion shown)
+    {
+        ArgumentNullException.ThrowIfNull(shown);
+        DeviceMemory memory = new(shown, shown.LengthBytes, 0, Tell);
+        lock (_lock) Volatile.Write(ref _devices, [.. _devices, memory]);
+        return memory;
+    }
+
     /// <summary>From now on the call tells of every change: memory was added, shown, hidden, or its protection changed.</summary>
     public void AddObserver(Action changed)
     {

@@ -1,3 +1,5 @@
+using System;
+
 namespace Hutch.Host.Linux;
 
 /// <summary>
@@ -18,8 +20,16 @@ public unsafe interface IDeviceCalls
     /// <summary>Ends a mapping.</summary>
     void Unmap(nint address, nuint lengthBytes);
 
+    /// <summary>pread(2). Returns the bytes read. A device that has no positions refuses.</summary>
+    int Read(int fd, Span<byte> data, long offset) => -InvalidArgument;
+
+    /// <summary>pwrite(2), as above.</summary>
+    int Write(int fd, ReadOnlySpan<byte> data, long offset) => -InvalidArgument;
+
     /// <summary>Closes a descriptor.</summary>
     void Close(int fd);
+
+    private const int InvalidArgument = 22;
 }
 
 /// <summary>The calls themselves.</summary>
@@ -44,6 +54,20 @@ public sealed unsafe class DeviceCalls : IDeviceCalls
     {
         // SAFETY: the caller owns the mapping and has let go of every pointer into it.
         _ = Libc.Munmap((void*)address, lengthBytes);
+    }
+
+    /// <inheritdoc/>
+    public int Read(int fd, Span<byte> data, long offset)
+    {
+        // SAFETY: the bytes stay where they are during the call, and their count is passed.
+        fixed (byte* start = data) return Result((int)Libc.Pread(fd, start, (nuint)data.Length, offset));
+    }
+
+    /// <inheritdoc/>
+    public int Write(int fd, ReadOnlySpan<byte> data, long offset)
+    {
+        // SAFETY: as in Read.
+        fixed (byte* start = data) return Result((int)Libc.Pwrite(fd, start, (nuint)data.Length, offset));
     }
 
     /// <inheritdoc/>

@@ -67,6 +67,9 @@ public sealed unsafe partial class MappedRegion
         if (errno != 0) throw new LinuxException("madvise", errno, $"{LengthBytes} bytes of memory at once");
     }
 
+    /// <summary>From now on no page is given back: clearing writes zeros.</summary>
+    public void KeepPages() => _stays = true;
+
     /// <summary>Keeps all pages in RAM, taking those that are not there yet.</summary>
     public void LockPages()
     {

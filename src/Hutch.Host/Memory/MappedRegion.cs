@@ -72,6 +72,9 @@ public sealed unsafe partial class MappedRegion : SafeHandle
         return region;
     }
 
+    /// <summary>Memory that a device file shows, as a region that owns nothing: whoever mapped it ends the mapping, after this one was last used.</summary>
+    internal static MappedRegion Show(nint start, ulong lengthBytes) => new((byte*)start, 0, (byte*)start, lengthBytes);
+
     private static byte* Map(byte* at, ulong length, int protection, string purpose, ulong poolPageBytes = 0)
     {
         int flags = Libc.MapPrivate | Libc.MapAnonymous | (at == null ? 0 : Libc.MapFixed);
@@ -131,5 +134,5 @@ public sealed unsafe partial class MappedRegion : SafeHandle
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() => Libc.Munmap(_reserved, (nuint)_reservedBytes) == 0;
+    protected override bool ReleaseHandle() => _reservedBytes == 0 || Libc.Munmap(_reserved, (nuint)_reservedBytes) == 0;
 }

@@ -18,6 +18,7 @@ namespace Hutch.Model.Machine;
 [JsonDerivedType(typeof(VirtioVsockConfig), "vsock")]
 [JsonDerivedType(typeof(VhostUserFsConfig), "vhost-user-fs")]
 [JsonDerivedType(typeof(VhostUserBlockConfig), "vhost-user-blk")]
+[JsonDerivedType(typeof(VfioPciConfig), "vfio-pci")]
 [JsonDerivedType(typeof(VirtioGpuConfig), "virtio-gpu")]
 [JsonDerivedType(typeof(VirtioRngConfig), "virtio-rng")]
 [JsonDerivedType(typeof(VirtioBalloonConfig), "virtio-balloon")]
@@ -54,6 +55,14 @@ public abstract record DeviceConfig(string Id)
     /// <summary>A part of its state is in another program, so that the machine cannot be saved.</summary>
     [JsonIgnore]
     public virtual bool KeepsStateElsewhere => false;
+
+    /// <summary>It is a device of the host that reaches the guest's memory past this process: RAM stays where it is, and an engine must not need to know of writes.</summary>
+    [JsonIgnore]
+    public virtual bool ReachesMemoryItself => false;
+
+    /// <summary>It gives the guest's memory back to the host while the guest runs.</summary>
+    [JsonIgnore]
+    public virtual bool ReleasesMemory => false;
 
     /// <summary>The same device with another medium, or none, in its drive of a name; the device itself where it has no such drive.</summary>
     public virtual DeviceConfig WithMedium(string drive, DiskConfig? medium) => this;
@@ -117,10 +126,20 @@ public sealed record VirtioRngConfig(string Id) : DeviceConfig(Id)
 /// <param name="Id">Device name.</param>
 /// <param name="DeflateOnOom">The guest may take its memory back before it runs out of it.</param>
 /// <param name="FreePageReporting">The guest says which of its pages are free, and the host has them.</param>
-public sealed record VirtioBalloonConfig(string Id, bool DeflateOnOom = true, bool FreePageReporting = true) : DeviceConfig(Id);
+public sealed record VirtioBalloonConfig(string Id, bool DeflateOnOom = true, bool FreePageReporting = true) : DeviceConfig(Id)
+{
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool ReleasesMemory => true;
+}
 
 /// <summary>The device that plugs memory in while the guest runs (virtio 1.2 §5.15): up to <see cref="MachineDefinition.PluggableBytes"/>.</summary>
-public sealed record VirtioMemConfig(string Id) : DeviceConfig(Id);
+public sealed record VirtioMemConfig(string Id) : DeviceConfig(Id)
+{
+    /// <inheritdoc/>
+    [JsonIgnore]
+    public override bool ReleasesMemory => true;
+}
 
 /// <summary>The port on which firmware writes what it does, as QEMU's isa-debugcon.</summary>
 /// <param name="Id">Device name.</param>

@@ -127,6 +127,7 @@ public static class MachineReader
             "vsock" => new VirtioVsockConfig(id, device.GetProperty("Cid").GetUInt32(), Text(device, "Path")),
             "vhost-user-fs" => new VhostUserFsConfig(id, Text(device, "Path"), Text(device, "Tag"), device.GetProperty("QueueSize").GetInt32()),
             "vhost-user-blk" => new VhostUserBlockConfig(id, Text(device, "Path")),
+            "vfio-pci" => new VfioPciConfig(id, Text(device, "Host"), OptionalText(device, "RomPath"), Flag(device, "HasRom")),
             "virtio-gpu" => new VirtioGpuConfig(id, device.GetProperty("Width").GetInt32(), device.GetProperty("Height").GetInt32()),
             "virtio-rng" => new VirtioRngConfig(id),
             "virtio-balloon" => new VirtioBalloonConfig(id, Flag(device, "DeflateOnOom"), Flag(device, "FreePageReporting")),

@@ -162,6 +162,7 @@ public static class MachineWriter
         VirtioVsockConfig => "vsock",
         VhostUserFsConfig => "vhost-user-fs",
         VhostUserBlockConfig => "vhost-user-blk",
+        VfioPciConfig => "vfio-pci",
         VirtioGpuConfig => "virtio-gpu",
         VirtioRngConfig => "virtio-rng",
         VirtioBalloonConfig => "virtio-balloon",
@@ -215,6 +216,11 @@ public static class MachineWriter
                 writer.WriteNumber("QueueSize", files.QueueSize);
                 break;
             case VhostUserBlockConfig disk: writer.WriteString("Path", disk.Path); break;
+            case VfioPciConfig host:
+                writer.WriteString("Host", host.Host);
+                writer.WriteString("RomPath", host.RomPath);
+                writer.WriteBoolean("HasRom", host.HasRom);
+                break;
             case VirtioGpuConfig gpu:
                 writer.WriteNumber("Width", gpu.Width);
                 writer.WriteNumber("Height", gpu.Height);

@@ -29,6 +29,7 @@ internal sealed class MachineBuilder(IHypervisor hypervisor, PausableTimers time
     internal Machine Build(MachineDefinition definition, StateFileReader? state = null)
     {
         MachineLimits.Check(definition);
+        HostDeviceRules.Check(definition, hypervisor.Name);
         Undo undo = new();
         try
         {

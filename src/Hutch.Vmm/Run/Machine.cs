@@ -73,8 +73,8 @@ internal sealed class Machine : IDisposable
     /// <summary>The same without RAM, which has been restored. The machine is stopped.</summary>
     internal void Restore(StateSections sections) => (_clock, _) = MachineState.Restore(sections, _cpus, _devices, _timers.SetTime);
 
-    /// <summary>Another engine could go on with the machine.</summary>
-    internal bool HasOtherEngine => _cpus is HandoverMachine { IsHandedOver: false };
+    /// <summary>Another engine could go on with the machine. The software engine could not beside a device of the host, whose writes to memory it does not see.</summary>
+    internal bool HasOtherEngine => _cpus is HandoverMachine { IsHandedOver: false } && !_services.HostDevices.IsInUse;
 
     /// <summary>Stops the running machine and lets the other engine go on with it, where the guest allows it. Null: it is done; otherwise why not.</summary>
     /// <param name="cause">What the engine could not do, for the user.</param>

@@ -46,6 +46,8 @@ internal sealed record SaveCall(string Path, string Then)
     {
         if (definition.Devices.FirstOrDefault(static device => device.IsTemporary) is DeviceConfig disk)
             return $"What the guest wrote to '{disk.Id}' ends with the machine (snapshot=on), and a saved machine could not go on without it; run a machine whose disk stays.";
+        if (definition.Devices.FirstOrDefault(static device => device.ReachesMemoryItself) is DeviceConfig own)
+            return $"A part of the state of '{own.Id}' is in a device of this host, which cannot be saved with the machine; run a machine without that device.";
         if (definition.Devices.FirstOrDefault(static device => device.KeepsStateElsewhere) is DeviceConfig served)
             return $"A part of the state of '{served.Id}' is in the program that serves it, which cannot be saved with the machine; run a machine without that device.";
         try

@@ -6,6 +6,9 @@ using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
 using Hutch.Core.State;
 using Hutch.Devices;
+using Hutch.Host.Events;
+using Hutch.Host.Linux;
+using Hutch.Host.Vfio;
 using Hutch.Model.Machine;
 
 namespace Hutch.Dev.DeviceFuzz;
@@ -22,18 +25,21 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
     private readonly List<IDevice> _devices = [];
     private readonly FuzzReach _reach;
     private readonly bool _cannotBeSaved;
+    private readonly FakeVfio? _vfio;
     private volatile bool _isResetWanted, _isMade;
 
     /// <summary>Makes it, at power-on and running. Its disks' luck is of the seed; how far the guest came is added up.</summary>
     internal FuzzMachine(FuzzedDevice kind, int seed, FuzzReach reach)
     {
         (_reach, Channel, Network) = (reach, new FuzzChannel(reach), new FuzzNetwork(reach));
+        DeviceConfig config = kind.Config(_folder);
+        if (config is VfioPciConfig) _vfio = new FakeVfio(_folder, reach: reach);
         Services = new MachineServices
         {
+            HostDevices = new VfioHost(_vfio ?? (IDeviceCalls)new DeviceCalls(), _folder),
             Memory = Memory, Cpus = new CpuTopology(1, 2, 1), AbsentVcpus = 2, Ports = new AddressBus("ports"), Mmio = new AddressBus("mmio"), Interrupts = this, Timers = Time, Platform = this,
             OpenDisk = _ => new FuzzDisk(seed, reach, () => _isMade), OpenChannel = _ => Channel, OpenNetwork = _ => Network, Streams = new FuzzStreams(seed, reach), OpenTpm = _ => new FuzzTpm(seed, reach),
         };
-        DeviceConfig config = kind.Config(_folder);
         _cannotBeSaved = config.KeepsStateElsewhere;
         if (config is not PlatformConfig) _devices.Add(DeviceFactories.Create(new PlatformConfig("platform", kind.Machine), Services));
         HashSet<BusRegion> others = [.. Services.Ports.Regions, .. Services.Mmio.Regions];
@@ -59,6 +65,9 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
 
     /// <summary>What the devices see of the machine.</summary>
     internal MachineServices Services { get; }
+
+    /// <summary>The device of the host that it has; null: none.</summary>
+    internal FakeVfio? Vfio => _vfio;
 
     /// <summary>The machine's time.</summary>
     internal FuzzTime Time { get; } = new();
@@ -151,6 +160,9 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
     public void SignalMsi(MsiMessage message) => _reach.Interrupt();
 
     /// <inheritdoc/>
+    public IMsiVector? CreateVector(EventFd? existing = null) => new HeldVector();
+
+    /// <inheritdoc/>
     public void SetExternalInterrupt(bool asserted) => _reach.Interrupt();
 
     /// <inheritdoc/>
@@ -159,6 +171,7 @@ internal sealed class FuzzMachine : IDisposable, IPlatformEvents, IInterruptRout
         Stop();
         for (int i = _devices.Count - 1; i >= 0; i--) _devices[i].Dispose();
         Memory.Dispose();
+        _vfio?.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 

@@ -52,6 +52,7 @@ internal static class FuzzedDevices
         new("vsock", static _ => new VirtioVsockConfig("vsock", 3, "/v"), static (machine, random) => new VsockDriver(machine, random)),
         new("vhost-user-fs", static _ => new VhostUserFsConfig("files", FuzzStreams.VhostPath, "files"), Virtio),
         new("vhost-user-blk", static _ => new VhostUserBlockConfig("disk", FuzzStreams.VhostDiskPath), Virtio),
+        new("vfio-pci", static _ => new VfioPciConfig("host", FakeVfio.Address), static (machine, random) => new VfioDriver(machine, random)),
         new("virtio-rng", static _ => new VirtioRngConfig("rng"), Virtio),
         new("virtio-balloon", static _ => new VirtioBalloonConfig("balloon"), Virtio),
         new("virtio-mem", static _ => new VirtioMemConfig("memory"), Virtio),

@@ -185,6 +185,9 @@ public sealed class OptionTests
         Assert.Equal(new VhostUserFsConfig("vhost-user-fs5", "/f", "files"), DeviceOption.Parse("vhost-user-fs,path=/f,tag=files", 5));
         Assert.Equal(new VhostUserFsConfig("f", "/f", "files", 256), DeviceOption.Parse("vhost-user-fs,path=/f,tag=files,queue-size=256,id=f", 5));
         Assert.Equal(new VhostUserBlockConfig("vhost-user-blk6", "/b"), DeviceOption.Parse("vhost-user-blk,path=/b", 6));
+        Assert.Equal(new VfioPciConfig("vfio-pci7", "0000:0a:1f.7"), DeviceOption.Parse("vfio-pci,host=0A:1f.7", 7));
+        Assert.Equal(new VfioPciConfig("card", "0001:00:00.0", HasRom: false), DeviceOption.Parse("vfio-pci,host=0001:00:00.0,rom=off,id=card", 7));
+        Assert.Equal(new VfioPciConfig("vfio-pci7", "0000:01:00.0", "/dev/null"), DeviceOption.Parse("vfio-pci,host=1:0.0,rom=/dev/null", 7));
         Assert.Equal(new SerialPortConfig("virtserialport2", "/a", "org.qemu.guest_agent.0"), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtserialport,name=org.qemu.guest_agent.0,path=/a", 2)).Ports));
         Assert.Equal(new SerialPortConfig("con", "/c", IsConsole: true), Assert.Single(Assert.IsType<VirtioSerialConfig>(DeviceOption.Parse("virtconsole,path=/c,id=con", 0)).Ports));
         Assert.Equal(new VirtioConsoleConfig("c", new CharacterBackend(CharacterBackendKind.File, "/x")), DeviceOption.Parse("virtio-console,id=c,backend=file:/x", 0));
@@ -203,6 +206,11 @@ public sealed class OptionTests
     [InlineData("vhost-user-fs,path=/a,tag=a,queue-size=100", "queue-size is a power of two from 16 to 1024")]
     [InlineData("vhost-user-fs,path=/a,tag=a,queue-size=8", "queue-size is a power of two from 16 to 1024")]
     [InlineData("vhost-user-blk", "a vhost-user-blk needs path=PATH")]
+    [InlineData("vfio-pci", "a vfio-pci needs host=DDDD:BB:DD.F")]
+    [InlineData("vfio-pci,host=0000:01:20.0", "a vfio-pci needs host=DDDD:BB:DD.F")]
+    [InlineData("vfio-pci,host=01:00.8", "a vfio-pci needs host=DDDD:BB:DD.F")]
+    [InlineData("vfio-pci,host=01:00:1", "a vfio-pci needs host=DDDD:BB:DD.F")]
+    [InlineData("vfio-pci,host=../../x:0.0", "a vfio-pci needs host=DDDD:BB:DD.F")]
     [InlineData("virtio-gpu,xres=63", "xres is a number of pixels from 64 to 3840")]
     [InlineData("virtio-gpu,yres=2161", "yres is a number of pixels from 64 to 2160")]
     [InlineData("virtserialport,path=/a", "a port needs the name")]

@@ -24,6 +24,7 @@ public sealed class DeviceFuzzTests
             case "virtio-net" or "e1000" or "rtl8139": Assert.True(reach.Sent > 10 && reach.Received > 0, $"{reach}"); break;
             case "tpm-crb": Assert.True(reach.Sent > 10 && reach.Received > 10, $"{reach}"); break;
             case "vhost-user-fs" or "vhost-user-blk": Assert.True(reach.Sent > 10 && reach.Received > 10 && reach.Interrupts > 10, $"{reach}"); break;
+            case "vfio-pci": Assert.True(reach.Sent > 10 && reach.Interrupts > 0, $"{reach}"); break;
             case "vsock": Assert.True(reach.Received > 10 && reach.Interrupts > 10, $"{reach}"); break;
             case "serial" or "virtio-console" or "virtio-serial": Assert.True(reach.Sent > 10 && reach.Received > 0, $"{reach}"); break;
             case "debugcon": Assert.True(reach.Sent > 10, $"{reach}"); break;

@@ -6,12 +6,15 @@ using Hutch.Block.Graph;
 using Hutch.Core.Bus;
 using Hutch.Core.Interrupts;
 using Hutch.Core.Memory;
+using Hutch.Dev.DeviceFuzz;
 using Hutch.Devices;
 using Hutch.Devices.Pci;
 using Hutch.Devices.Tpm;
 using Hutch.Host.Events;
+using Hutch.Host.Linux;
 using Hutch.Host.Sockets;
 using Hutch.Host.Time;
+using Hutch.Host.Vfio;
 using Hutch.Model.Machine;
 using Hutch.Net;
 
@@ -20,7 +23,7 @@ namespace Hutch.Tests.Devices.Virtio;
 /// <summary>Guest RAM, buses and a PCI bus, with interrupts recorded instead of delivered.</summary>
 internal sealed class TestMachine : IDisposable
 {
-    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0, MachineKind machine = MachineKind.Q35, ILocalStreams? streams = null, ITpm? tpm = null)
+    internal TestMachine(Func<DiskConfig, BlockNode>? openDisk = null, ICharacterChannel? channel = null, ulong pluggableBytes = 0, MachineKind machine = MachineKind.Q35, ILocalStreams? streams = null, ITpm? tpm = null, VfioHost? hostDevices = null)
     {
         Memory = GuestMemory.Create(32 << 20, pluggableBytes, hugePages: false);
         Services = new MachineServices
@@ -36,6 +39,7 @@ internal sealed class TestMachine : IDisposable
             OpenNetwork = _ => Network ?? throw new ConfigException("No network."),
             Streams = streams ?? new FakeStreams(),
             OpenTpm = _ => tpm ?? throw new ConfigException("No TPM."),
+            HostDevices = hostDevices ?? new VfioHost(new DeviceCalls()),
             Gsi = Gsi,
         };
         Pci = new PciBus(Services, machine);
@@ -149,6 +153,15 @@ internal sealed class TestMachine : IDisposable
         {
             lock (_messages) _messages.Add(message);
             _arrived.Release();
+        }
+
+        /// <summary>Vectors that were made.</summary>
+        internal List<HeldVector> Vectors { get; } = [];
+
+        public IMsiVector? CreateVector(EventFd? existing = null)
+        {
+            Vectors.Add(new HeldVector());
+            return Vectors[^1];
         }
 
         public void SetExternalInterrupt(bool asserted) { }

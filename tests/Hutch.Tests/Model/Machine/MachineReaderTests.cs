@@ -37,6 +37,7 @@ public sealed class MachineReaderTests
         new VirtioVsockConfig("vsock", 4_000_000_000, "/v"),
         new VhostUserFsConfig("files", "/f", "tag \u00e9", 1024),
         new VhostUserBlockConfig("served", "/b"),
+        new VfioPciConfig("host0", "0000:01:00.0"), new VfioPciConfig("host1", "0001:02:1f.7", "/rom"), new VfioPciConfig("host2", "0000:01:00.1", HasRom: false),
         new VirtioGpuConfig("gpu0"), new VirtioGpuConfig("gpu1", 3840, 64),
         new VirtioRngConfig("rng") { PciSlot = 30 },
         new VirtioBalloonConfig("balloon", DeflateOnOom: false),

@@ -36,6 +36,19 @@ public sealed class MachineLimitsTests
     }
 
     [Fact]
+    public void A_device_of_the_host_needs_memory_that_stays_and_an_engine_that_does_not_watch_it()
+    {
+        MachineDefinition alone = Definition(16 << 20) with { Devices = [new VfioPciConfig("card", "0000:01:00.0"), new VirtioRngConfig("rng")] };
+        HostDeviceRules.Check(alone, "kvm");
+        HostDeviceRules.Check(alone with { Devices = [new VirtioBalloonConfig("balloon")] }, "software");
+        static string Why(MachineDefinition definition, string engine) => Assert.Throws<ConfigException>(() => HostDeviceRules.Check(definition, engine)).Message;
+        Assert.Contains("'card' is a device of the host and writes the guest's memory itself, which the software engine does not see; run the machine with --engine kvm", Why(alone, "software"), StringComparison.Ordinal);
+        Assert.Contains("'balloon' gives memory back to the host, and 'card' needs all of it", Why(alone with { Devices = alone.Devices.Add(new VirtioBalloonConfig("balloon")) }, "kvm"), StringComparison.Ordinal);
+        Assert.Contains("'memory0' gives memory back", Why(alone with { Devices = alone.Devices.Add(new VirtioMemConfig("memory0")) }, "kvm"), StringComparison.Ordinal);
+        Assert.Contains("leave the max of --memory out", Why(alone with { PluggableBytes = 128 << 20 }, "kvm"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_topology_cannot_wrap_or_exceed_the_limit()
     {
         MachineLimits.Check(Definition(16 << 20, new CpuTopology(4, 8, 2)), 8UL << 30);

@@ -57,6 +57,9 @@ public sealed class SnapshotTests : IDisposable
         // Nothing of the machine is looked at.
         Assert.Equal("A part of the state of 'files' is in the program that serves it, which cannot be saved with the machine; run a machine without that device.",
             new SaveCall(FilePath, SaveCall.Quit).Save(null!, served, null!, static () => false));
+        MachineDefinition host = served with { Devices = [new VfioPciConfig("card", "0000:01:00.0")] };
+        Assert.Equal("A part of the state of 'card' is in a device of this host, which cannot be saved with the machine; run a machine without that device.",
+            new SaveCall(FilePath, SaveCall.Quit).Save(null!, host, null!, static () => false));
     }
 
     [Fact]
