@@ -16,6 +16,9 @@ internal sealed class VfioBar(VfioFunction function, int index, VfioMsixTable? t
 {
     private const ulong PageBytes = 4096;
 
+    // What lies beyond no processor can address (Intel SDM 3A §4.1.4). A guest that asks for a BAR's size by writing ones puts it there for a moment.
+    private const ulong AddressEnd = 1UL << 52;
+
     private readonly List<(DeviceMemory Memory, ulong Offset)> _mapped = [];
 
     /// <summary>Maps what can be: whole pages without those of the table.</summary>
@@ -31,7 +34,7 @@ internal sealed class VfioBar(VfioFunction function, int index, VfioMsixTable? t
     /// <param name="start">Where the BAR is.</param>
     internal void Place(ulong? start)
     {
-        foreach ((DeviceMemory memory, ulong offset) in _mapped) memory.Place(start + offset);
+        foreach ((DeviceMemory memory, ulong offset) in _mapped) memory.Place(start <= AddressEnd - function.Region(index).LengthBytes ? start + offset : null);
     }
 
     /// <inheritdoc/>

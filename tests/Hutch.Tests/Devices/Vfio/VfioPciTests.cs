@@ -205,6 +205,14 @@ public sealed class VfioPciTests : IDisposable
     }
 
     [Fact]
+    public void A_guest_may_ask_for_the_sizes_of_registers_that_are_mapped()
+    {
+        SetMsix(0x8000);
+        for (int register = 0x10; register < 0x28; register += 4) _machine.WriteConfig(Slot, register, uint.MaxValue);
+        for (int register = 0x10; register < 0x28; register += 4) Assert.True(Config(register) is 0 or > 0x8000_0000);
+    }
+
+    [Fact]
     public void Its_state_cannot_be_saved()
     {
         Assert.Contains("'card' cannot be saved or restored: its state is in 0000:01:00.0 of the host", Assert.Throws<StateException>(() => _device.Exchange(new StateWriter("card"))).Message, StringComparison.Ordinal);
