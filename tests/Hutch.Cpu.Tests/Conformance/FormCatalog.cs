@@ -47,6 +47,7 @@ internal static class FormCatalog
             case Mnemonic.Retf or Mnemonic.Iretq or Mnemonic.Iret or Mnemonic.Iretd: return "depends on the host kernel's descriptors";
             case Mnemonic.Xsave or Mnemonic.Xsave64 or Mnemonic.Xsaveopt or Mnemonic.Xsaveopt64 or Mnemonic.Xsavec or Mnemonic.Xsavec64 or Mnemonic.Xrstor or Mnemonic.Xrstor64:
                 return "depends on the host's XCR0";
+            case Mnemonic.Rdpkru or Mnemonic.Wrpkru: return "depends on the host kernel's CR4";
             case Mnemonic.Invlpg or Mnemonic.Vmcall or Mnemonic.Vmmcall: return "system instruction";
         }
         if (form.Class == InstructionClass.Special && UsesSegmentRegister(info)) return "depends on the host kernel's descriptors";
